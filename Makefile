@@ -1,0 +1,73 @@
+# make demo | test | test-slow | lab | docs | bench | experiments
+# Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
+# Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
+
+MINOR := $(shell sed -n 's/^min_python *= *3\.//p' settings.ini)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, $(MINOR)))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+BIN := .venv/bin
+READY := .venv/.ready
+DATA = sotu
+# One thread a process: the notebooks are tested two at a time, and small arrays gain nothing from more.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
+WORKERS = 2
+
+.PHONY: help demo test test-slow lab docs bench experiments clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+.venv/.lock: requirements.lock
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		echo "ntf_lit needs Python 3.$(MINOR) or newer, but found $$("$(or $(PYTHON),python3)" --version 2>/dev/null || echo none)."; \
+		echo "Install one and name it:  make $(MAKECMDGOALS) PYTHON=/path/to/python3.$(MINOR)"; exit 1; }
+	@echo "== Making .venv with $$("$(PYTHON)" --version), versions from requirements.lock (a few minutes) =="
+	"$(PYTHON)" -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+$(READY): .venv/.lock settings.ini setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m ntf_lit.demo $(DATA)
+
+test: $(READY)
+	@printf '\n== 1 of 3: notebooks, package and README are in step ==\n'
+	$(BIN)/python tools/check_sync.py
+	@printf '\n== 2 of 3: the notebooks run ==\n'
+	$(ONE_THREAD) $(BIN)/nbdev-test --n-workers $(WORKERS) --timing
+	@printf '\n== 3 of 3: pytest ==\n'
+	$(ONE_THREAD) $(BIN)/python -m pytest tests -q -n $(WORKERS) --dist loadgroup
+
+test-slow: $(READY)
+	@printf '\n== 1 of 2: the notebooks run, slow cells too ==\n'
+	$(ONE_THREAD) $(BIN)/nbdev-test --n-workers $(WORKERS) --timing --flags slow --cell-timeout 3600
+	@printf '\n== 2 of 2: pytest, the slow tests ==\n'
+	$(ONE_THREAD) $(BIN)/python -m pytest tests -q -n $(WORKERS) --dist loadgroup -m slow
+
+lab: $(READY)
+	$(BIN)/jupyter lab nbs
+
+docs: $(READY)
+	$(BIN)/python docs/build.py
+
+# nn-fac pins an old TensorLy, so it comes without its dependencies; the others are compared without it too.
+bench: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nn-fac==0.3.5 || \
+		echo "nn-fac could not be installed: it is left out of the comparison."
+	$(BIN)/python benchmarks/run.py
+
+# The experiments in full, slow cells too, in a copy: the notebooks themselves are not written to.
+experiments: $(READY)
+	rm -rf experiments_out && mkdir experiments_out && cp -R nbs pyproject.toml experiments_out/
+	cd experiments_out && ../$(BIN)/nbdev-test nbs --file-re '^7' --flags slow --cell-timeout 0 --n-workers 1 --save --do-print --timing
+	$(BIN)/jupyter nbconvert --log-level=WARN --to html --output-dir experiments_out experiments_out/nbs/7*.ipynb
+	@echo "== The pages are in experiments_out/ =="
+
+clean:
+	rm -rf .venv experiments_out _docs build *.egg-info

@@ -1,0 +1,7 @@
+import numpy as np
+from scipy.optimize import nnls as _n
+def nnls_gram(G,F,support=None):
+    w,U=np.linalg.eigh(G); k=w>1e-13*max(w.max(),1e-300); A=(U[:,k]*np.sqrt(w[k])).T
+    if not k.any(): return np.zeros_like(F)
+    b=(F@U[:,k]/np.sqrt(w[k]))
+    return np.stack([_n(A,x)[0] for x in b])

@@ -1,0 +1,192 @@
+"""What the files of this repository keep to. Each rule takes a text, a syntax tree or a notebook, and yields its complaints."""
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+MAX_LINES = 25
+MAX_BYTES = 1_500_000
+FRONT = 70, ''  # `import ntf_lit` brings everything below the experiments
+
+
+# --- Reading ---
+
+def project_files(root):
+    "The files that belong to the project: git's list, or without git all but hidden and generated folders."
+    try: names = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError): names = []
+    skip = re.compile(r'^(\.(?!ci|github|gitignore|gitattributes|binder)|build|_docs|_proc|experiments_out|.*\.egg-info|__pycache__)')
+    files = [root/n for n in names] or [p for p in root.rglob('*') if not any(skip.match(part) for part in p.relative_to(root).parts)]
+    return sorted(p for p in files if p.is_file())
+
+
+def code_cells(nb): return [c for c in nb['cells'] if c['cell_type'] == 'code']
+
+
+def source(cell): return ''.join(cell['source'])
+
+
+def outputs(nb): return [o for c in code_cells(nb) for o in c.get('outputs', [])]
+
+
+def output_text(output):
+    "What an output says, pictures left out."
+    data = {k: v for k, v in output.get('data', {}).items() if k not in ('image/png', 'image/jpeg')}
+    return json.dumps([output.get('text'), output.get('traceback'), data], ensure_ascii=False)
+
+
+def notebook_tree(nb):
+    "All code cells as one syntax tree; magics become calls, as IPython makes them."
+    plain = TransformerManager().transform_cell
+    text = '\n'.join(plain(source(c)) for c in code_cells(nb))
+    return compile(text, 'notebook', 'exec', ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def text_outside_outputs(path):
+    "A file's text; of a notebook, its cells without their outputs."
+    try: text = path.read_text(encoding='utf-8')
+    except UnicodeDecodeError: return ''
+    return '\n'.join(source(c) for c in json.loads(text)['cells']) if path.suffix == '.ipynb' else text
+
+
+# --- Layers: a notebook imports only from smaller numbers ---
+
+def layer(path):
+    "`nbs/03a_name.ipynb` is (3, 'a'); notebooks without a number, and those in folders, stand above all."
+    found = re.match(r'(\d+)([a-z]?)_', path.name)
+    return (int(found[1]), found[2]) if found and path.parent.name == 'nbs' else None
+
+
+def package_imports(tree, package):
+    "Each import from the package, as (module, name); either may be None."
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import): found = [(a.name, None) for a in node.names]
+        elif isinstance(node, ast.ImportFrom): found = [('.'.join([package]*bool(node.level) + [node.module or ''][:bool(node.module)]), a.name) for a in node.names]
+        else: continue
+        for module, name in found:
+            top, _, rest = module.partition('.')
+            if top == package: yield rest or None, name
+
+
+def upward_imports(
+    tree, # The notebook's code
+    own, # Its layer
+    layers, # The layer of each module
+    homes, # The module of each name that the package's front gives
+    package='ntf_lit',
+):
+    "Imports from the notebook's own layer or a higher one."
+    if own is None: return
+    for module, name in package_imports(tree, package):
+        if module is None: module = name if name in layers else homes.get(name)
+        if layers.get(module, FRONT) >= own: yield f'imports {name or module or package} from {module or package}, which is not below it'
+
+
+# --- Notebooks ---
+
+def long_cells(nb):
+    "Exported cells of more than 25 lines; directives and empty lines do not count."
+    for cell in code_cells(nb):
+        if not re.search(r'^\s*#\s*\|\s*export[si]?\b', source(cell), re.M): continue
+        n = sum(1 for line in source(cell).splitlines() if line.strip() and not re.match(r'\s*#\s*\|', line))
+        if n > MAX_LINES: yield f"exported cell {cell.get('id')} has {n} lines, {MAX_LINES} at most"
+
+
+def bad_ids(nb):
+    ids = [c.get('id') for c in nb['cells']]
+    for i in ids:
+        if not re.fullmatch(r'[\w-]{1,64}', i or ''): yield f'cell id {i!r}'
+        elif ids.count(i) > 1: yield f'cell id {i!r} is not unique'
+
+
+def bad_outputs(nb):
+    "No outputs at all, errors, widget state."
+    found = outputs(nb)
+    if code_cells(nb) and not found: yield 'has no outputs'
+    if nb['metadata'].get('widgets'): yield 'carries widget state'
+    for o in found:
+        if o['output_type'] == 'error': yield f"an error output: {o.get('ename')}"
+        if 'application/vnd.jupyter.widget-view+json' in o.get('data', {}): yield 'a widget view, dead without its state'
+
+
+SCRIPT = re.compile(r'<script', re.I)
+MACHINE_PATH = re.compile(r'(?<![\w.:/~-])/(?:work|home|root|tmp|Users)/|[A-Z]:\\+Users')
+EMAIL = re.compile(r'[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|mil|io|dev|info|[a-z]{2})\b')
+TOKEN = re.compile(r'gh[pousr]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abp]-[\w-]{10,}|AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE')
+REGISTRY = re.compile(r'pypi[.]org|pythonhosted[.]org|npmjs[.]|deb[.]debian|registry[.]yarn|conda[.]anaconda')
+
+
+def leaks(text, kinds):
+    for kind in kinds:
+        for m in kind.finditer(text): yield f'{m[0]!r} in {text[max(0, m.start() - 30):m.end() + 30]!r}'
+
+
+# --- Files are read without running what they hold ---
+
+BANNED_MODULES = {'pickle', '_pickle', 'cPickle', 'joblib', 'dill', 'cloudpickle', 'marshal', 'shelve'}
+BANNED_NAMES = {'eval', 'exec', 'builtins.eval', 'builtins.exec', 'torch.load', 'yaml.load', 'yaml.load_all', 'yaml.full_load',
+                'yaml.unsafe_load', 'pandas.read_pickle', 'numpy.lib.format.read_array'}
+
+
+def aliases(tree):
+    "What each imported name stands for."
+    known = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import): known |= {a.asname or a.name.split('.')[0]: a.name if a.asname else a.name.split('.')[0] for a in node.names}
+        if isinstance(node, ast.ImportFrom): known |= {a.asname or a.name: f'{node.module}.{a.name}' for a in node.names}
+    return known
+
+
+def full_name(node, known):
+    "`np.load` is numpy.load; None for what is not a dotted name."
+    if isinstance(node, ast.Name): return known.get(node.id, node.id)
+    if isinstance(node, ast.Attribute) and (left := full_name(node.value, known)): return f'{left}.{node.attr}'
+
+
+def allows_pickle(call, name):
+    "Whether numpy.load, or what forwards to it, may unpickle."
+    value = next((k.value for k in call.keywords if k.arg == 'allow_pickle'), None)
+    if value is None and name == 'numpy.load' and len(call.args) > 2: value = call.args[2]
+    return value is not None and not (isinstance(value, ast.Constant) and value.value is False)
+
+
+def imported_modules(node):
+    if isinstance(node, ast.Import): return [a.name for a in node.names]
+    if isinstance(node, ast.ImportFrom): return [node.module or '']
+    if isinstance(node, ast.Call): return [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return []
+
+
+def code_running_loads(tree):
+    "Uses of anything that can run code held in a file or a string."
+    known = aliases(tree)
+    for node in ast.walk(tree):
+        line = getattr(node, 'lineno', 0)
+        if isinstance(node, ast.Call):
+            name = full_name(node.func, known) or ''
+            if allows_pickle(node, name): yield f'line {line}: {ast.unparse(node)} may unpickle'
+            if name not in ('__import__', 'importlib.import_module'): continue
+        for module in imported_modules(node):
+            if module.split('.')[0] in BANNED_MODULES: yield f'line {line}: {ast.unparse(node)}'
+        if isinstance(node, (ast.Name, ast.Attribute)) and full_name(node, known) in BANNED_NAMES: yield f'line {line}: {ast.unparse(node)}'
+
+
+# --- Metadata ---
+
+def unlocked(wanted, lock):
+    "Requirements that the lock does not hold, or holds in a version that does not fit."
+    pins = {canonicalize_name(k): v for k, v in (line.split('==') for line in lock)}
+    for req in map(Requirement, wanted):
+        version = pins.get(canonicalize_name(req.name))
+        if version is None: yield f'{req} is not in requirements.lock'
+        elif version not in req.specifier: yield f'{req}, but requirements.lock has {version}'
+
+
+def loose_pins(lock):
+    "Lines of the lock that are not a plain name==version."
+    return [line for line in lock if not re.fullmatch(r'[\w.-]+==[\w.]+', line)]

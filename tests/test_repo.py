@@ -1,0 +1,223 @@
+"""The repository keeps to its rules (tests/rules.py), and each rule is shown to find what it is for."""
+import ast
+import configparser
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import rules
+
+import ntf_lit
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT/'ntf_lit'
+FILES = rules.project_files(ROOT)
+NOTEBOOKS = {p: json.loads(p.read_text(encoding='utf-8')) for p in FILES if p.suffix == '.ipynb' and p.is_relative_to(ROOT/'nbs')}
+MODULES = sorted(p.stem for p in PACKAGE.glob('*.py') if p.stem[0] != '_')
+SETTINGS = configparser.ConfigParser(delimiters=['='])
+SETTINGS.read(ROOT/'settings.ini', encoding='utf-8')
+LOCK = [line for line in (ROOT/'requirements.lock').read_text().splitlines() if not line.startswith('#')]
+
+short = {'ids': lambda v: v.relative_to(ROOT).as_posix() if isinstance(v, Path) else None}
+each_notebook = pytest.mark.parametrize('path', list(NOTEBOOKS), **short)
+
+
+def found(rule, *args): return list(rule(*args))
+
+
+# --- Metadata ---
+
+def test_version(): assert ntf_lit.__version__ == SETTINGS['DEFAULT']['version']
+
+
+def test_pyproject_tables():
+    tables = tomllib.loads((ROOT/'pyproject.toml').read_text())
+    assert tables.keys() == {'build-system', 'tool'} and tables['tool'].keys() == {'nbdev'}
+
+
+def test_lock_is_plain(): assert rules.loose_pins(LOCK) == []
+
+
+def test_requirements_are_locked():
+    wanted = [r for key, names in SETTINGS['DEFAULT'].items() if key.endswith('requirements') for r in names.split()]
+    assert found(rules.unlocked, wanted, LOCK) == []
+
+
+# --- Layers ---
+
+def exported_to(nb):
+    "The module that a notebook makes, from its `#| default_exp`."
+    lines = [line for c in rules.code_cells(nb) for line in rules.source(c).splitlines()]
+    return next((line.split('default_exp')[1].strip() for line in lines if line.startswith('#|') and 'default_exp' in line), None)
+
+
+def names_of_modules():
+    "The module of each exported name."
+    from ntf_lit._modidx import d
+    full = (name.split('.') for names in d['syms'].values() for name in names)
+    return {parts[-1]: parts[1] for parts in full if len(parts) == 3}
+
+
+LAYERS = {exported_to(nb): rules.layer(path) for path, nb in NOTEBOOKS.items() if exported_to(nb)}
+
+
+@each_notebook
+def test_imports_from_below(path):
+    assert found(rules.upward_imports, rules.notebook_tree(NOTEBOOKS[path]), rules.layer(path), LAYERS, names_of_modules()) == []
+
+
+# Modules that are slow to import stay out until they are needed.
+HEAVY = {'torch', 'matplotlib', 'ipywidgets'}
+MAY_BRING = {
+    'neural': {'torch'},  # its gradients are torch's
+    'plots': {'matplotlib'},  # its figures are matplotlib's
+    'topic_browser': {'ipywidgets'},  # widgets
+    'hierarchy_browser': {'ipywidgets'},
+}
+
+
+def brought_in(module):
+    "The heavy modules that a fresh interpreter has after the import."
+    code = f"import sys, {module}; print(*sorted({HEAVY} & sys.modules.keys()))"
+    return set(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split())
+
+
+@pytest.mark.parametrize('module', [None, *MODULES])
+def test_light_import(module):
+    assert brought_in(f'ntf_lit.{module}' if module else 'ntf_lit') <= MAY_BRING.get(module, set())
+
+
+# --- Notebooks ---
+
+def test_there_are_notebooks(): assert len(NOTEBOOKS) > 0 and LAYERS
+
+
+@each_notebook
+def test_size(path): assert path.stat().st_size <= rules.MAX_BYTES
+
+
+@each_notebook
+@pytest.mark.parametrize('rule', [rules.bad_ids, rules.bad_outputs, rules.long_cells], ids=lambda r: r.__name__)
+def test_notebook(path, rule): assert found(rule, NOTEBOOKS[path]) == []
+
+
+@each_notebook
+def test_outputs_leak_nothing(path):
+    text = '\n'.join(map(rules.output_text, rules.outputs(NOTEBOOKS[path])))
+    assert found(rules.leaks, text, [rules.SCRIPT, rules.MACHINE_PATH, rules.EMAIL, rules.TOKEN]) == []
+
+
+# --- All files ---
+
+@pytest.mark.parametrize('path', [*NOTEBOOKS, *PACKAGE.rglob('*.py')], **short)
+def test_loads_run_no_code(path):
+    tree = rules.notebook_tree(NOTEBOOKS[path]) if path in NOTEBOOKS else ast.parse(path.read_text(encoding='utf-8'))
+    assert found(rules.code_running_loads, tree) == []
+
+
+def test_files_name_no_machine():
+    kinds = rules.MACHINE_PATH, rules.TOKEN, rules.REGISTRY
+    bad = {p.relative_to(ROOT).as_posix(): found(rules.leaks, rules.text_outside_outputs(p), kinds) for p in FILES}
+    assert {name: complaints for name, complaints in bad.items() if complaints} == {}
+
+
+def undefined_names(folder):
+    "Names without a definition, and definitions made twice, as ruff sees them."
+    cmd = [sys.executable, '-m', 'ruff', 'check', '--isolated', '--no-cache', '--output-format', 'concise', '--select', 'F821,F811', str(folder)]
+    done = subprocess.run(cmd, capture_output=True, text=True)
+    return done.stdout if done.returncode else ''
+
+
+def test_names_are_defined(): assert undefined_names(PACKAGE) == ''
+
+
+# --- Each rule finds what it is for ---
+
+def notebook(*cells, **metadata): return {'cells': list(cells), 'metadata': metadata}
+
+
+def code(text='1', id='a1', **output): return {'cell_type': 'code', 'id': id, 'source': text, 'outputs': [output] if output else []}
+
+
+def shows(text): return {'output_type': 'stream', 'text': text}
+
+
+LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
+
+
+@pytest.mark.parametrize('rule, bad, good', [
+    (rules.long_cells, notebook(code(f'#| export\n{LONG}')), notebook(code(LONG), code(f'#| export\n#| slow\n\n{LONG[7:]}'))),
+    (rules.long_cells, notebook(code(f'#|exporti\n{LONG}')), notebook()),
+    (rules.bad_ids, notebook(code(), code()), notebook(code(), code(id='b-2'))),
+    (rules.bad_ids, notebook(code(id=None)), notebook()),
+    (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),
+    (rules.bad_outputs, notebook(code(output_type='error', ename='ValueError')), notebook()),
+    (rules.bad_outputs, notebook(code(**shows('1')), widgets={'state': {}}), notebook(code(**shows('1')))),
+    (rules.bad_outputs, notebook(code(output_type='display_data', data={'application/vnd.jupyter.widget-view+json': {}})), notebook()),
+])
+def test_notebook_rules(rule, bad, good):
+    assert found(rule, bad) and not found(rule, good)
+
+
+@pytest.mark.parametrize('kind, bad, good', [
+    ('SCRIPT', ['<script>', '<SCRIPT src'], ['&lt;script&gt;', 'description']),
+    ('MACHINE_PATH', ['/' + 'work/main', 'File "/' + 'root/x.py"', '/' + 'tmp/ipykernel_3', 'C:' + r'\Users\a'], ['http://a.org/home/x', '../work/x', 'a/tmp/b']),
+    ('EMAIL', ['someone.else@example.org', '<a@b.co.uk>'], ['W@H.T', 'X @ H.mT', 'A@B.sum()', '@dataclass']),
+    ('TOKEN', ['ghp_' + 'a1'*15, 'hf_' + 'Ab'*17, 'AKIA' + 'Z9'*8], ['hf_hub', 'risk-averse']),
+    ('REGISTRY', ['https://' + 'pypi' + '.org/simple', 'registry.' + 'npmjs' + '.com'], ['pip install ntf_lit', 'npm']),
+])
+def test_leak_rules(kind, bad, good):
+    kinds = [getattr(rules, kind)]
+    assert all(found(rules.leaks, text, kinds) for text in bad) and not any(found(rules.leaks, text, kinds) for text in good)
+
+
+@pytest.mark.parametrize('text', [
+    'import pickle', 'from pickle import loads', 'import joblib as j', 'import torch as t\nt.load("a")', 'from torch import load\nload("a")',
+    'eval("1")', 'f = exec', 'import builtins\nbuiltins.eval("1")', 'import yaml\nyaml.load("a")', '__import__("dill")',
+    'import importlib\nimportlib.import_module("marshal")', 'import numpy as np\nnp.load("a", allow_pickle=True)',
+    'import numpy as np\nnp.load("a", allow_pickle=flag)', 'import numpy as np\nnp.load("a", None, True)', 'import pandas as pd\npd.read_pickle("a")'])
+def test_code_running_loads(text): assert found(rules.code_running_loads, ast.parse(text))
+
+
+@pytest.mark.parametrize('text', ['model.eval()', 'import numpy as np\nnp.load("a", allow_pickle=False)', 'import json\njson.load(f)',
+    'import yaml\nyaml.safe_load("a")', 'import torch\ntorch.save(a, f)', 'np.load("a")'])
+def test_harmless_loads(text): assert not found(rules.code_running_loads, ast.parse(text))
+
+
+@pytest.mark.parametrize('text, upward', [
+    ('from ntf_lit.checks import a', False), ('from ntf_lit.nnls import q', True), ('from ntf_lit.fit import fit', True), ('import ntf_lit.fit as f', True),
+    ('from ntf_lit import checks', False), ('from ntf_lit import fit', True), ('from ntf_lit import NCPD', True), ('from ntf_lit import a', False),
+    ('import ntf_lit', True), ('from .fit import fit', True), ('from . import fit', True), ('def f():\n    from ntf_lit.fit import fit', True),
+    ('from ntf_lit.unknown import x', True), ('import numpy, ntf_literal', False)])
+def test_upward_imports(text, upward):
+    layers = {'checks': (0, ''), 'nnls': (11, ''), 'fit': (12, ''), 'ncpd': (20, '')}
+    args = ast.parse(text), (11, ''), layers, {'NCPD': 'ncpd', 'a': 'checks'}
+    assert bool(found(rules.upward_imports, *args)) is upward
+    assert not found(rules.upward_imports, args[0], None, *args[2:])
+
+
+def test_layer():
+    layers = [rules.layer(Path(f'nbs/{name}.ipynb')) for name in ('03_data', '03a_more', '11_nnls', 'index', 'course/01_first')]
+    assert layers == [(3, ''), (3, 'a'), (11, ''), None, None]
+
+
+def test_magics_are_code():
+    tree = rules.notebook_tree(notebook(code('%matplotlib inline\nimport pickle'), code('!ls'), code('%%time\neval("1")'), code('await f()')))
+    assert len(found(rules.code_running_loads, tree)) == 1
+
+
+def test_lock_rules():
+    assert found(rules.unlocked, ['numpy>=2', 'Array.API_compat>=1', 'torch>=3', 'absent'], ['numpy==2.4', 'array-api-compat==1.2', 'torch==2.13.0']) == [
+        'torch>=3, but requirements.lock has 2.13.0', 'absent is not in requirements.lock']
+    assert rules.loose_pins(['a==1', 'b>=2', 'torch==2.13.0+cpu', 'c @ file://x', '-e .']) == ['b>=2', 'torch==2.13.0+cpu', 'c @ file://x', '-e .']
+
+
+def test_undefined_names(tmp_path):
+    (tmp_path/'a.py').write_text('def f(): return np\ndef f(): return 1\n')
+    assert 'F821' in undefined_names(tmp_path) and 'F811' in undefined_names(tmp_path)
+
+
+def test_brought_in(): assert brought_in('matplotlib') == {'matplotlib'}
