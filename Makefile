@@ -66,6 +66,7 @@ bench: $(READY)
 experiments: $(READY)
 	rm -rf experiments_out && mkdir experiments_out && cp -R nbs pyproject.toml experiments_out/
 	cd experiments_out && ../$(BIN)/nbdev-test nbs --file-re '^7' --flags slow --cell-timeout 0 --n-workers 1 --save --do-print --timing
+	cd experiments_out && ../$(BIN)/nbdev-clean
 	$(BIN)/jupyter nbconvert --log-level=WARN --to html --output-dir experiments_out experiments_out/nbs/7*.ipynb
 	@echo "== The pages are in experiments_out/ =="
 

@@ -104,20 +104,21 @@ def spread_columns(
     seed=None, # Seed or Generator
     coherence:float=.5, # Largest cosine allowed between two columns; 1 for no bound
     given=None, # Columns, (n, any), to keep away from as well
-): # Matrix (n, rank), nonnegative, about half zeros, columns of length 1
+): # Matrix (n, rank), nonnegative with zeros, columns of length 1
     "Random nonnegative columns of which no two point the same way."
     rng, rank, n = check_seed(seed), check_count(rank, 'rank', 0), check_count(n, 'n')
     bound = check_number(coherence, 'coherence', 0, 1) + (1e-9 if coherence == 1 else 0)
-    cols = np.zeros((n, 0)) if given is None else given/np.linalg.norm(given, axis=0)
-    have = cols.shape[1]
-    while cols.shape[1] < have + rank:
-        new = rng.exponential(size=(n, 200))*(rng.random((n, 200)) < .5)
-        new = new[:, new.any(0)]; new = new/np.linalg.norm(new, axis=0)
-        fits = (cols.T @ new).max(0, initial=0.) <= bound
-        if not fits.any():
-            raise ValueError(f"found no {cols.shape[1] + 1} columns of length {n} with cosines up to {coherence:g}; raise coherence or lower rank")
-        cols = np.column_stack([cols, new[:, fits.argmax()]])
-    return cols[:, have:]
+    first = np.zeros((n, 0)) if given is None else given/np.linalg.norm(given, axis=0)
+    for _ in range(100): # a bad beginning can leave no room: begin again
+        cols = first
+        while cols.shape[1] < first.shape[1] + rank:
+            new = rng.exponential(size=(n, 200))*(rng.random((n, 200)) < rng.uniform(.1, .9, 200))
+            new = new[:, new.any(0)]; new = new/np.linalg.norm(new, axis=0)
+            fits = (cols.T @ new).max(0, initial=0.) <= bound
+            if not fits.any(): break
+            cols = np.column_stack([cols, new[:, fits.argmax()]])
+        else: return cols[:, first.shape[1]:]
+    raise ValueError(f"found no {rank} columns of length {n} with cosines up to {coherence:g}; raise coherence or lower rank")
 
 # %% ../nbs/03_data.ipynb #900563db
 def add_noise(
@@ -292,8 +293,8 @@ def digit_images(
     from sklearn.datasets import load_digits
     from scipy.ndimage import zoom
     d = load_digits()
-    X = np.clip(zoom(d.images/16., (1, 3, 3), order=3, grid_mode=True, mode='grid-constant'), 0, 1)
-    return np.pad(X, ((0, 0), (2, 2), (2, 2))), d.target
+    U = zoom(np.eye(8), (3, 1), order=3, grid_mode=True, mode='grid-constant') # (24, 8): cubic splines are linear in the pixels
+    return np.pad(np.clip(U @ (d.images/16.) @ U.T, 0, 1), ((0, 0), (2, 2), (2, 2))), d.target
 
 # %% ../nbs/03_data.ipynb #cbb90583
 def _take_digits(digit, strata, n):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULES', 'WARMUP', 'nnls_rule', 'NCPDModel', 'exact_loss', 'finish_cp', 'KLModel', 'one_mttkrp', 'kl_ratio',
-           'kl_divergence', 'Labelled', 'SupervisedModel', 'kkt']
+           'kl_divergence', 'Labelled', 'SupervisedModel', 'cp_weights', 'kl_weights', 'kkt']
 
 # %% ../nbs/20_ncpd.ipynb #56454ed0
 import math
@@ -74,20 +74,20 @@ class NCPDModel(_Flat):
         for t, C in mttkrps(data, F):
             F[t] = self.update(F[t], Quadratic(hadamard(others(grams, t)), C), k)
             grams[t] = F[t].mT @ F[t]
-        return CP(tuple(F)), self.loss(F, C)
+        return CP(tuple(F)), self.loss(F, inner(C, F[-1]))
 
     def seen_as(self, cp):
         "The data, with the model's values where an entry is missing."
         return self.data.filled(cp_rows(cp.factors)) if isinstance(self.data, Masked) else self.data
 
-    def loss(self, F, C):
-        "Half the squared error, from the last MTTKRP where that is exact enough."
-        free = .5*self.data.square - inner(C, F[-1]) + .5*cp_inner(F, F)
+    def loss(self, F, cross):
+        "Half the squared error, from the inner product `cross` with the data where that is exact enough."
+        free = .5*self.data.square - cross + .5*cp_inner(F, F)
         return exact_loss(self.data, lambda: cp_rows(F), free)
 
     def objective(self, cp):
-        *_, (_, C) = mttkrps(self.data, list(cp.factors))
-        return self.loss(list(cp.factors), C)
+        F = list(cp.factors)
+        return self.loss(F, inner(next(mttkrps(self.data, F))[1], F[0]))
 
     def finish(self, cp, objective): return finish_cp(self.data, cp, objective)
 
@@ -156,6 +156,7 @@ def kl_ratio(data, F):
     rows = cp_rows(F)
     return mapped(data, lambda a, b, X: ratio(X, rows(a, b)))
 
+# %% ../nbs/20_ncpd.ipynb #754ffbfb
 def kl_divergence(data, F):
     "Sum of x log(x/m) - x + m over the observed entries."
     if isinstance(data, Sparse): return _kl(data.M.data, at_nonzeros(data, F)) + float(hadamard([f.sum(0) for f in F]).sum())
@@ -218,20 +219,44 @@ class SupervisedModel(_WithLabels):
         for t, C in mttkrps(data, F):
             F[t] = self.update_weights(p, C, k) if t == 0 else self.update(p.H, Quadratic(F[0].mT @ F[0], C), k)
         p = Labelled(*F, self.update_classes(F[0], p.B, k))
-        return p, self.loss(p, C)
+        return p, self.loss(p, inner(C, p.H))
 
-    def loss(self, p, C):
+    def loss(self, p, cross):
         F = [p.W, p.H]
-        free = .5*self.data.square - inner(C, p.H) + .5*cp_inner(F, F)
+        free = .5*self.data.square - cross + .5*cp_inner(F, F)
         return exact_loss(self.data, lambda: cp_rows(F), free) + self.label_loss(p.W, p.B)
 
     def objective(self, p):
-        *_, (_, C) = mttkrps(self.data, [p.W, p.H])
-        return self.loss(p, C)
+        F = [p.W, p.H]
+        return self.loss(p, inner(next(mttkrps(self.data, F))[1], p.W))
 
     def finish(self, p, objective):
         s, data_part = self.data.scale, objective - self.label_loss(p.W, p.B)
         return Labelled(p.W/s, p.H, p.B*s), objective/s/s, finish_cp(self.data, CP((p.W, p.H)), max(data_part, 0.))[2]
+
+# %% ../nbs/20_ncpd.ipynb #cd867c1d
+def cp_weights(
+    data, # New samples, data of shape (n, d_2, ..., d_N)
+    topics, # The other factors, (d_k, rank)
+    extra=None, # What is explained already, as in `Quadratic`; in the units of the data
+): # Weights (n, rank), in the units of the data
+    "The least squares weights of samples on given topics."
+    gram = hadamard([h.mT @ h for h in topics]); xp = array_namespace(gram)
+    _, C = next(mttkrps(data, [xp.zeros((data.shape[0], gram.shape[0]), dtype=gram.dtype), *topics]))
+    return nnls_rule(None, Quadratic(gram, C, None if extra is None else extra*data.scale))/data.scale
+
+def kl_weights(
+    data, # New samples
+    topics, # The other factors, (d_k, rank)
+    steps:int=300, # Multiplicative steps
+): # Weights (n, rank), in the units of the data
+    "The weights of least Kullback–Leibler divergence on given topics."
+    xp = array_namespace(topics[0]); model = KLModel(data, topics[0].shape[1])
+    W = xp.ones((data.shape[0], model.rank), dtype=topics[0].dtype)
+    for _ in range(steps):
+        F = [W, *topics]
+        W = W*ratio(one_mttkrp(kl_ratio(data, F), F, 0), model.expected(F, 0))
+    return W/data.scale
 
 # %% ../nbs/20_ncpd.ipynb #1819dbb5
 def kkt(

@@ -82,6 +82,7 @@ def relative_error(
     else:
         models = [stratum_cp(model, s) for s in range(len(model.offsets) - 1)] if isinstance(model, Strata) else list(model)
         masks = [None]*len(X) if mask is None else mask
+        if not len(X): raise ValueError("X is an empty list of strata; give one tensor a stratum")
         if len(models) != len(X): raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
         pairs = [_distance(A, m, k, f'X[{s}]') for s, (A, m, k) in enumerate(zip(X, models, masks))]
     left, norm = (math.hypot(*p) for p in zip(*pairs))
@@ -102,6 +103,11 @@ def _unit(F):
     F = F/np.where(top > 0, top, 1); n = np.linalg.norm(F, axis=0)
     return F/np.where(n > 0, n, 1), top*n
 
+def _log_sizes(cp):
+    "Logarithms of the components' norms, which neither over- nor underflow."
+    sizes = [_unit(F)[1] for F in cp.factors] + ([] if cp.weights is None else [_numpy(cp.weights).astype(np.float64)])
+    with np.errstate(divide='ignore'): return np.maximum(sum(map(np.log, sizes)), -1e300)
+
 # %% ../nbs/04_score.ipynb #32bbd882
 def match_components(
     a, # A CP model, in any form that `as_cp` takes
@@ -112,11 +118,9 @@ def match_components(
     from scipy.optimize import linear_sum_assignment
     a, b = as_cp(a), as_cp(b)
     if a.shape != b.shape: raise ValueError(f"the models have shapes {a.shape} and {b.shape}; only models of the same data can be matched")
-    cos, sizes = np.ones((a.rank, b.rank)), [np.zeros(m.rank) + (0 if m.weights is None else np.log(_numpy(m.weights))) for m in (a, b)]
-    for f, g in zip(a.factors, b.factors):
-        (f, nf), (g, ng) = _unit(f), _unit(g); cos = cos*(f.T @ g)
-        with np.errstate(divide='ignore'): sizes = [sizes[0] + np.log(nf), sizes[1] + np.log(ng)]
-    if weights: cos = cos*np.exp(-np.abs(np.subtract.outer(*[np.maximum(s, -1e300) for s in sizes]))) # 1 - |x-z|/max(x,z) = min/max
+    cos = np.ones((a.rank, b.rank))
+    for f, g in zip(a.factors, b.factors): cos = cos*np.minimum(_unit(f)[0].T @ _unit(g)[0], 1)
+    if weights: cos = cos*np.exp(-np.abs(np.subtract.outer(_log_sizes(a), _log_sizes(b)))) # 1 - |x-z|/max(x,z) = min/max
     i, j = linear_sum_assignment(-cos)
     order, each = np.full(a.rank, -1), np.zeros(a.rank); order[i], each[i] = j, cos[i, j]
     return Match(float(each.sum()/max(a.rank, b.rank)), order, each)

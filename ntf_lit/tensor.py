@@ -404,17 +404,19 @@ def as_strata(
     "Strata in a list as one body of data and the places where each begins."
     Xs = list(Xs)
     if not Xs: raise ValueError(f"{name} is an empty list; give one tensor a stratum")
-    for s, X in enumerate(Xs):
-        if len(getattr(X, 'shape', np.shape(X))) and getattr(X, 'shape', np.shape(X))[0] == 0: raise ValueError(f"stratum {s} of {name} is empty; leave it out or give it samples")
-    offsets = np.cumsum([0] + [int(getattr(X, 'shape', np.shape(X))[0]) for X in Xs])
-    for s, X in enumerate(Xs): _same_rest(Xs[0], X, s)
+    shapes = [tuple(X.shape if hasattr(X, 'shape') else np.shape(X)) for X in Xs]
+    for s, shape in enumerate(shapes): _check_stratum(shape, shapes[0], s, name)
+    offsets = np.cumsum([0] + [shape[0] for shape in shapes])
     if is_sparse(Xs[0]): return as_sparse(_stack_sparse(Xs, offsets), name), offsets
     Xs = [check_dense(X, f"{name}[{s}]", None if mask is None else mask[s]) for s, X in enumerate(Xs)]
     return _join(Xs, mask, name), offsets
 
-def _same_rest(first, X, s):
-    a, b = np.shape(first) if not hasattr(first, 'shape') else first.shape, np.shape(X) if not hasattr(X, 'shape') else X.shape
-    if tuple(a[1:]) != tuple(b[1:]): raise ValueError(f"stratum {s} has shape (., {', '.join(map(str, b[1:]))}), stratum 0 (., {', '.join(map(str, a[1:]))}); all modes but the first must agree")
+def _check_stratum(shape, first, s, name):
+    "A stratum has samples, and agrees with the first in all other modes."
+    rest = lambda shape: f"(., {', '.join(map(str, shape[1:]))})"
+    if shape and shape[0] == 0: raise ValueError(f"stratum {s} of {name} is empty; leave it out or give it samples")
+    if len(shape) < 2: raise ValueError(f"stratum {s} of {name} has shape {shape}; at least 2 modes are needed, samples first")
+    if shape[1:] != first[1:]: raise ValueError(f"stratum {s} has shape {rest(shape)}, stratum 0 {rest(first)}; all modes but the first must agree")
 
 # %% ../nbs/01_tensor.ipynb #78924f8f
 def _join(Xs, mask, name):

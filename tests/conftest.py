@@ -24,7 +24,7 @@ settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
 def pytest_collection_modifyitems(items):
     "The browser tests share one server, so they go to one worker."
     for item in items:
-        if {'chromium', 'lab'} & set(item.fixturenames): item.add_marker(pytest.mark.xdist_group('browser'))
+        if 'browser_path' in item.fixturenames: item.add_marker(pytest.mark.xdist_group('browser'))
 
 
 # --- JupyterLab in a browser ---
@@ -47,20 +47,20 @@ class Lab(NamedTuple):
     root: Path  # the folder it shows: a copy of nbs/
 
 
-def chromium_path():
-    "The browser's program, or None; the variable CHROMIUM names another."
+@pytest.fixture(scope='session')
+def browser_path():
+    "The browser's program; the variable CHROMIUM names another."
     names = os.environ.get('CHROMIUM'), 'chromium', 'chromium-browser', 'google-chrome'
-    return next(filter(None, (shutil.which(n) for n in names if n)), None)
+    path = next(filter(None, (shutil.which(n) for n in names if n)), None)
+    return path or pytest.skip('no Chromium here (on Debian: apt-get install chromium)')
 
 
 @pytest.fixture(scope='module')
-def chromium():
+def chromium(browser_path):
     "A headless Chromium."
-    playwright = pytest.importorskip('playwright.sync_api')
-    path = chromium_path()
-    if path is None: pytest.skip('no Chromium here (on Debian: apt-get install chromium)')
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=browser_path, headless=True, args=FLAGS)
         yield browser
         browser.close()
 
@@ -83,12 +83,12 @@ def start_lab(home, port):
     args = ['--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
             '--IdentityProvider.token=', f"--ServerApp.root_dir={home/'nbs'}", '--LabApp.extension_manager=readonly',
             f"--LabApp.workspaces_dir={home/'workspaces'}", f"--LabApp.user_settings_dir={home/'user'}"]
-    log = open(home/'log', 'w')
-    with log: return subprocess.Popen([sys.executable, '-m', 'jupyter', 'lab', *args], env=env, stdout=log, stderr=subprocess.STDOUT)
+    with open(home/'log', 'w') as log:
+        return subprocess.Popen([sys.executable, '-m', 'jupyter', 'lab', *args], env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
 @pytest.fixture(scope='session')
-def lab(tmp_path_factory):
+def lab(browser_path, tmp_path_factory):
     "JupyterLab, once a session."
     home, port = tmp_path_factory.mktemp('lab'), free_port()
     server, url = start_lab(home, port), f'http://127.0.0.1:{port}'

@@ -3,7 +3,6 @@ import ast
 import json
 import re
 import subprocess
-from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
@@ -16,12 +15,15 @@ FRONT = 70, ''  # `import ntf_lit` brings everything below the experiments
 
 # --- Reading ---
 
+MADE = re.compile(r'\.(?!ci$|git(?:hub|ignore|attributes)$)|(?:build|dist|_docs|_proc|\w+_out|__pycache__|.*\.egg-info)$')
+
+
 def project_files(root):
     "The files that belong to the project: git's list, or without git all but hidden and generated folders."
-    try: names = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    cmd = ['git', 'ls-files', '--cached', '--others', '--exclude-standard']
+    try: names = subprocess.run(cmd, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError): names = []
-    skip = re.compile(r'^(\.(?!ci|github|gitignore|gitattributes|binder)|build|_docs|_proc|experiments_out|.*\.egg-info|__pycache__)')
-    files = [root/n for n in names] or [p for p in root.rglob('*') if not any(skip.match(part) for part in p.relative_to(root).parts)]
+    files = [root/name for name in names] or [p for p in root.rglob('*') if not any(map(MADE.match, p.relative_to(root).parts))]
     return sorted(p for p in files if p.is_file())
 
 
@@ -36,8 +38,9 @@ def outputs(nb): return [o for c in code_cells(nb) for o in c.get('outputs', [])
 
 def output_text(output):
     "What an output says, pictures left out."
-    data = {k: v for k, v in output.get('data', {}).items() if k not in ('image/png', 'image/jpeg')}
-    return json.dumps([output.get('text'), output.get('traceback'), data], ensure_ascii=False)
+    data = [v for kind, v in output.get('data', {}).items() if kind not in ('image/png', 'image/jpeg')]
+    texts = [output.get('text', ''), output.get('traceback', ''), *data]
+    return '\n'.join(json.dumps(t) if isinstance(t, dict) else ''.join(t) for t in texts)
 
 
 def notebook_tree(nb):
@@ -66,7 +69,9 @@ def package_imports(tree, package):
     "Each import from the package, as (module, name); either may be None."
     for node in ast.walk(tree):
         if isinstance(node, ast.Import): found = [(a.name, None) for a in node.names]
-        elif isinstance(node, ast.ImportFrom): found = [('.'.join([package]*bool(node.level) + [node.module or ''][:bool(node.module)]), a.name) for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = '.'.join(filter(None, [package if node.level else '', node.module]))
+            found = [(module, a.name) for a in node.names]
         else: continue
         for module, name in found:
             top, _, rest = module.partition('.')
@@ -84,7 +89,7 @@ def upward_imports(
     if own is None: return
     for module, name in package_imports(tree, package):
         if module is None: module = name if name in layers else homes.get(name)
-        if layers.get(module, FRONT) >= own: yield f'imports {name or module or package} from {module or package}, which is not below it'
+        if layers.get(module, FRONT) >= own: yield f'imports {name or "all"} from {module or package}, which is not below it'
 
 
 # --- Notebooks ---
@@ -117,7 +122,7 @@ def bad_outputs(nb):
 SCRIPT = re.compile(r'<script', re.I)
 MACHINE_PATH = re.compile(r'(?<![\w.:/~-])/(?:work|home|root|tmp|Users)/|[A-Z]:\\+Users')
 EMAIL = re.compile(r'[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|mil|io|dev|info|[a-z]{2})\b')
-TOKEN = re.compile(r'gh[pousr]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abp]-[\w-]{10,}|AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE')
+TOKEN = re.compile(r'(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-)[\w-]{16,}|AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE')
 REGISTRY = re.compile(r'pypi[.]org|pythonhosted[.]org|npmjs[.]|deb[.]debian|registry[.]yarn|conda[.]anaconda')
 
 
@@ -129,16 +134,16 @@ def leaks(text, kinds):
 # --- Files are read without running what they hold ---
 
 BANNED_MODULES = {'pickle', '_pickle', 'cPickle', 'joblib', 'dill', 'cloudpickle', 'marshal', 'shelve'}
-BANNED_NAMES = {'eval', 'exec', 'builtins.eval', 'builtins.exec', 'torch.load', 'yaml.load', 'yaml.load_all', 'yaml.full_load',
-                'yaml.unsafe_load', 'pandas.read_pickle', 'numpy.lib.format.read_array'}
+BANNED_NAMES = {'eval', 'exec', 'builtins.eval', 'builtins.exec', 'torch.load', 'pandas.read_pickle',
+                'yaml.load', 'yaml.load_all', 'yaml.full_load', 'yaml.unsafe_load'}
 
 
 def aliases(tree):
     "What each imported name stands for."
     known = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import): known |= {a.asname or a.name.split('.')[0]: a.name if a.asname else a.name.split('.')[0] for a in node.names}
         if isinstance(node, ast.ImportFrom): known |= {a.asname or a.name: f'{node.module}.{a.name}' for a in node.names}
+        if isinstance(node, ast.Import): known |= {a.asname: a.name for a in node.names if a.asname}
     return known
 
 
@@ -158,7 +163,7 @@ def allows_pickle(call, name):
 def imported_modules(node):
     if isinstance(node, ast.Import): return [a.name for a in node.names]
     if isinstance(node, ast.ImportFrom): return [node.module or '']
-    if isinstance(node, ast.Call): return [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if isinstance(node, ast.Call): return [str(a.value) for a in node.args[:1] if isinstance(a, ast.Constant)]
     return []
 
 
@@ -173,7 +178,7 @@ def code_running_loads(tree):
             if name not in ('__import__', 'importlib.import_module'): continue
         for module in imported_modules(node):
             if module.split('.')[0] in BANNED_MODULES: yield f'line {line}: {ast.unparse(node)}'
-        if isinstance(node, (ast.Name, ast.Attribute)) and full_name(node, known) in BANNED_NAMES: yield f'line {line}: {ast.unparse(node)}'
+        if full_name(node, known) in BANNED_NAMES: yield f'line {line}: {ast.unparse(node)}'
 
 
 # --- Metadata ---

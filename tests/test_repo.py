@@ -126,8 +126,8 @@ def test_files_name_no_machine():
 
 def undefined_names(folder):
     "Names without a definition, and definitions made twice, as ruff sees them."
-    cmd = [sys.executable, '-m', 'ruff', 'check', '--isolated', '--no-cache', '--output-format', 'concise', '--select', 'F821,F811', str(folder)]
-    done = subprocess.run(cmd, capture_output=True, text=True)
+    options = '--isolated', '--no-cache', '--output-format=concise', '--select=F821,F811'
+    done = subprocess.run([sys.executable, '-m', 'ruff', 'check', *options, str(folder)], capture_output=True, text=True)
     return done.stdout if done.returncode else ''
 
 
@@ -139,12 +139,14 @@ def test_names_are_defined(): assert undefined_names(PACKAGE) == ''
 def notebook(*cells, **metadata): return {'cells': list(cells), 'metadata': metadata}
 
 
-def code(text='1', id='a1', **output): return {'cell_type': 'code', 'id': id, 'source': text, 'outputs': [output] if output else []}
+def code(text='1', id='a1', **output):
+    return {'cell_type': 'code', 'id': id, 'source': text, 'outputs': [output] if output else []}
 
 
 def shows(text): return {'output_type': 'stream', 'text': text}
 
 
+WIDGET = 'application/vnd.jupyter.widget-view+json'
 LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
 
 
@@ -156,47 +158,61 @@ LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
     (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),
     (rules.bad_outputs, notebook(code(output_type='error', ename='ValueError')), notebook()),
     (rules.bad_outputs, notebook(code(**shows('1')), widgets={'state': {}}), notebook(code(**shows('1')))),
-    (rules.bad_outputs, notebook(code(output_type='display_data', data={'application/vnd.jupyter.widget-view+json': {}})), notebook()),
+    (rules.bad_outputs, notebook(code(output_type='display_data', data={WIDGET: {}})), notebook()),
 ])
 def test_notebook_rules(rule, bad, good):
     assert found(rule, bad) and not found(rule, good)
 
 
+# Put together here, so that this file itself keeps to the rules
 @pytest.mark.parametrize('kind, bad, good', [
     ('SCRIPT', ['<script>', '<SCRIPT src'], ['&lt;script&gt;', 'description']),
-    ('MACHINE_PATH', ['/' + 'work/main', 'File "/' + 'root/x.py"', '/' + 'tmp/ipykernel_3', 'C:' + r'\Users\a'], ['http://a.org/home/x', '../work/x', 'a/tmp/b']),
+    ('MACHINE_PATH', ['/' + 'work/main', 'File "/' + 'root/x.py"', 'in\n/' + 'tmp/ipykernel_3', 'C:' + r'\Users\a'],
+                     ['http://a.org/home/x', '../work/x', 'a/tmp/b']),
     ('EMAIL', ['someone.else@example.org', '<a@b.co.uk>'], ['W@H.T', 'X @ H.mT', 'A@B.sum()', '@dataclass']),
     ('TOKEN', ['ghp_' + 'a1'*15, 'hf_' + 'Ab'*17, 'AKIA' + 'Z9'*8], ['hf_hub', 'risk-averse']),
     ('REGISTRY', ['https://' + 'pypi' + '.org/simple', 'registry.' + 'npmjs' + '.com'], ['pip install ntf_lit', 'npm']),
 ])
 def test_leak_rules(kind, bad, good):
-    kinds = [getattr(rules, kind)]
-    assert all(found(rules.leaks, text, kinds) for text in bad) and not any(found(rules.leaks, text, kinds) for text in good)
+    leaks = lambda text: found(rules.leaks, rules.output_text(shows(text)), [getattr(rules, kind)])
+    assert all(map(leaks, bad)) and not any(map(leaks, good))
+
+
+def test_output_text():
+    data = {'text/html': 'e', 'image/png': 'f', 'application/json': {'g': 1}}
+    assert rules.output_text({'text': ['a\n', 'b'], 'traceback': ['c', 'd'], 'data': data}) == 'a\nb\ncd\ne\n{"g": 1}'
 
 
 @pytest.mark.parametrize('text', [
-    'import pickle', 'from pickle import loads', 'import joblib as j', 'import torch as t\nt.load("a")', 'from torch import load\nload("a")',
-    'eval("1")', 'f = exec', 'import builtins\nbuiltins.eval("1")', 'import yaml\nyaml.load("a")', '__import__("dill")',
-    'import importlib\nimportlib.import_module("marshal")', 'import numpy as np\nnp.load("a", allow_pickle=True)',
-    'import numpy as np\nnp.load("a", allow_pickle=flag)', 'import numpy as np\nnp.load("a", None, True)', 'import pandas as pd\npd.read_pickle("a")'])
+    'import pickle', 'from pickle import loads', 'import joblib as j', '__import__("dill")',
+    'import importlib\nimportlib.import_module("marshal")', 'eval("1")', 'f = exec', 'import builtins\nbuiltins.eval("1")',
+    'import torch as t\nt.load("a")', 'from torch import load\nload("a")', 'import yaml\nyaml.load("a")',
+    'import pandas as pd\npd.read_pickle("a")', 'import numpy as np\nnp.load("a", allow_pickle=True)',
+    'import numpy as np\nnp.load("a", allow_pickle=flag)', 'import numpy as np\nnp.load("a", None, True)'])
 def test_code_running_loads(text): assert found(rules.code_running_loads, ast.parse(text))
 
 
-@pytest.mark.parametrize('text', ['model.eval()', 'import numpy as np\nnp.load("a", allow_pickle=False)', 'import json\njson.load(f)',
-    'import yaml\nyaml.safe_load("a")', 'import torch\ntorch.save(a, f)', 'np.load("a")'])
+@pytest.mark.parametrize('text', [
+    'model.eval()', 'np.load("a")', 'import numpy as np\nnp.load("a", allow_pickle=False)', 'import json\njson.load(f)',
+    'import yaml\nyaml.safe_load("a")', 'import torch\ntorch.save(a, f)'])
 def test_harmless_loads(text): assert not found(rules.code_running_loads, ast.parse(text))
 
 
-@pytest.mark.parametrize('text, upward', [
-    ('from ntf_lit.checks import a', False), ('from ntf_lit.nnls import q', True), ('from ntf_lit.fit import fit', True), ('import ntf_lit.fit as f', True),
-    ('from ntf_lit import checks', False), ('from ntf_lit import fit', True), ('from ntf_lit import NCPD', True), ('from ntf_lit import a', False),
-    ('import ntf_lit', True), ('from .fit import fit', True), ('from . import fit', True), ('def f():\n    from ntf_lit.fit import fit', True),
-    ('from ntf_lit.unknown import x', True), ('import numpy, ntf_literal', False)])
-def test_upward_imports(text, upward):
+def upward(text, own):
     layers = {'checks': (0, ''), 'nnls': (11, ''), 'fit': (12, ''), 'ncpd': (20, '')}
-    args = ast.parse(text), (11, ''), layers, {'NCPD': 'ncpd', 'a': 'checks'}
-    assert bool(found(rules.upward_imports, *args)) is upward
-    assert not found(rules.upward_imports, args[0], None, *args[2:])
+    return found(rules.upward_imports, ast.parse(text), own, layers, {'NCPD': 'ncpd', 'check': 'checks'})
+
+
+@pytest.mark.parametrize('text', [
+    'from ntf_lit.checks import check', 'from ntf_lit import checks', 'from ntf_lit import check', 'import numpy, ntf_literal'])
+def test_imports_from_below_pass(text): assert not upward(text, (11, ''))
+
+
+@pytest.mark.parametrize('text', [
+    'from ntf_lit.nnls import q', 'from ntf_lit.fit import fit', 'import ntf_lit.fit as f', 'from ntf_lit import fit',
+    'from ntf_lit import NCPD', 'import ntf_lit', 'from .fit import fit', 'from . import fit',
+    'def f():\n    from ntf_lit.fit import fit', 'from ntf_lit.unknown import x'])
+def test_imports_from_above_fail(text): assert upward(text, (11, '')) and not upward(text, None)
 
 
 def test_layer():
@@ -205,14 +221,17 @@ def test_layer():
 
 
 def test_magics_are_code():
-    tree = rules.notebook_tree(notebook(code('%matplotlib inline\nimport pickle'), code('!ls'), code('%%time\neval("1")'), code('await f()')))
-    assert len(found(rules.code_running_loads, tree)) == 1
+    cells = '%matplotlib inline\nimport pickle', '!ls', '%%time\nx = 1', 'await f()'
+    assert len(found(rules.code_running_loads, rules.notebook_tree(notebook(*map(code, cells))))) == 1
 
 
 def test_lock_rules():
-    assert found(rules.unlocked, ['numpy>=2', 'Array.API_compat>=1', 'torch>=3', 'absent'], ['numpy==2.4', 'array-api-compat==1.2', 'torch==2.13.0']) == [
-        'torch>=3, but requirements.lock has 2.13.0', 'absent is not in requirements.lock']
-    assert rules.loose_pins(['a==1', 'b>=2', 'torch==2.13.0+cpu', 'c @ file://x', '-e .']) == ['b>=2', 'torch==2.13.0+cpu', 'c @ file://x', '-e .']
+    lock = ['numpy==2.4', 'array-api-compat==1.2', 'torch==2.13.0']
+    assert found(rules.unlocked, ['numpy>=2', 'Array.API_compat>=1'], lock) == []
+    assert found(rules.unlocked, ['torch>=3'], lock) == ['torch>=3, but requirements.lock has 2.13.0']
+    assert found(rules.unlocked, ['absent'], lock) == ['absent is not in requirements.lock']
+    loose = ['b>=2', 'torch==2.13.0+cpu', 'c @ file://x', '-e .']
+    assert rules.loose_pins(['a==1', *loose]) == loose
 
 
 def test_undefined_names(tmp_path):
