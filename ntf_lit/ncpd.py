@@ -179,6 +179,7 @@ class Labelled:
     H: object # Topics (d, rank)
     B: object # Classes by topics (c, rank)
 
+# %% ../nbs/20_ncpd.ipynb #c932e04d
 @dataclass(frozen=True)
 class _WithLabels(_Flat):
     "Data, targets, and the two problems in which the targets appear."

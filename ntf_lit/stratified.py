@@ -31,7 +31,7 @@ def side_by_side(
 def _stacked_khatri_rao(Vs):
     "Every stratum's Khatri–Rao product: (S, product of the d_k, q)."
     out = Vs[0]
-    for V in Vs[1:]: out = (out[:, :, None, :]*V[:, None, :, :]).reshape(len(V), -1, V.shape[-1])
+    for V in Vs[1:]: out = (out[:, :, None, :]*V[:, None, :, :]).reshape(len(V), out.shape[1]*V.shape[1], V.shape[-1])
     return out
 
 # %% ../nbs/21_stratified.ipynb #07d02cb6

@@ -42,7 +42,7 @@ def khatri_rao(
     factors, # Matrices (d_k, rank), one or more
 ): # Matrix (product of the d_k, rank), first factor slowest
     "Column-wise Kronecker product (Kolda & Bader 2009, sec. 2.6)."
-    return reduce(lambda A, B: (A[:, None, :]*B[None, :, :]).reshape(-1, A.shape[-1]), factors)
+    return reduce(lambda A, B: (A[:, None, :]*B[None, :, :]).reshape(len(A)*len(B), A.shape[-1]), factors)
 
 def others(items, k): return [x for i, x in enumerate(items) if i != k]
 
