@@ -55,8 +55,9 @@ def mode_gram(
     k:int, # A mode
 ): # (d_k, d_k) of the scaled data
     "The Gram matrix of an unfolding, from the data as they lie."
-    total, blocks = 0, []
-    for _, X, s in data.pieces():
+    total = 0
+    s = data.factor_scale
+    for _, X in data.pieces():
         X = X.reshape(-1, X.shape[k], math.prod(X.shape[k+1:])) if k else X.reshape(1, X.shape[0], -1)
         for x in X: total = total + (x*s) @ (x*s).mT
     return total
@@ -68,7 +69,10 @@ def leading_vectors(
     count:int, # How many
 ): # NumPy array (d_k, at most count)
     "Left singular vectors of the mode-`k` unfolding, largest first."
-    if isinstance(data, Sparse): U, s, _ = svds(_sparse_unfolding(data, k), min(count, min(_sparse_unfolding(data, k).shape) - 1), random_state=0); return U[:, np.argsort(-s)]
+    if isinstance(data, Sparse):
+        A = _sparse_unfolding(data, k)
+        U, s, _ = svds(A, min(count, min(A.shape) - 1), v0=np.ones(min(A.shape)))
+        return U[:, np.argsort(-s)]
     if k == 0 and len(data.arrays) > 1: return np.zeros((data.shape[0], 0))
     G = mode_gram(data, k)
     w, U = np.linalg.eigh(G.cpu().numpy() if is_torch_array(G) else G)

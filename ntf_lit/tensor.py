@@ -122,17 +122,17 @@ class _DenseProducts:
     "The two products with dense data that serve all modes of an iteration."
     def right(self, factors):
         "`P = X K_R`, component first: (rank, *left modes)."
-        p = self.split; K = khatri_rao(factors[p:]); Ks = K*self.scale
-        parts = [X.reshape(-1, len(K)) @ (K if s == 1 else Ks) for _, X, s in self.pieces()]
+        p = self.split; K = khatri_rao([factors[p]*self.factor_scale, *factors[p+1:]])
+        parts = [X.reshape(-1, len(K)) @ K for _, X in self.pieces()]
         P = parts[0] if len(parts) == 1 else array_namespace(K).concat(parts)
         return P.mT if p == 1 else _rows(P).reshape(K.shape[1], *self.shape[:p])
 
     def left(self, factors):
         "`Z = K_L' X`, component first: (rank, *right modes)."
-        p, Z = self.split, 0
-        for a, X, s in self.pieces():
-            K = _rows(khatri_rao([factors[0][a:a+len(X)], *factors[1:p]]))
-            Z = Z + (K if s == 1 else K*s) @ X.reshape(K.shape[1], -1)
+        p, F, Z = self.split, factors[0]*self.factor_scale, 0
+        for a, X in self.pieces():
+            K = _rows(khatri_rao([F[a:a+len(X)], *factors[1:p]]))
+            Z = Z + K @ X.reshape(K.shape[1], -1)
         return Z.reshape(Z.shape[0], *self.shape[p:])
 
     contract = staticmethod(contract)
@@ -142,7 +142,7 @@ class _DenseProducts:
 class Dense(_DenseProducts):
     "Dense data as runs of rows of the first mode, each array (n_b, d_2, ..., d_N), never copied."
     arrays: tuple # The arrays, sharing all modes but the first
-    scale: float # The power of two that every product with the data is multiplied by
+    scale: float # The power of two that brings the norm of the data to between 1/2 and 1
     square: float # Squared norm of the scaled data
 
     @cached_property
@@ -152,11 +152,14 @@ class Dense(_DenseProducts):
     @cached_property
     def split(self): return best_split(self.shape)
 
+    @property
+    def factor_scale(self): return self.scale   # what a factor is multiplied by in a product with the pieces
+
     def pieces(self):
-        "Yield (first row, piece, scale) for consecutive runs of rows."
+        "Yield (first row, piece) for consecutive runs of rows."
         a = 0
         for X in self.arrays:
-            yield a, X, self.scale
+            yield a, X
             a += len(X)
 
 # %% ../nbs/01_tensor.ipynb #79f4c93b
@@ -176,9 +179,9 @@ CHUNK = 1 << 18   # entries held at once where a model is compared with the data
 
 def chunks(data):
     "Yield (first row, one past the last, scaled rows) of dense data, small runs at a time."
-    for a, X, s in data.pieces():
-        step = max(1, CHUNK//max(1, math.prod(data.shape[1:])))
-        for i in range(0, len(X), step): yield a + i, a + min(i + step, len(X)), X[i:i+step]*s
+    step = max(1, CHUNK//math.prod(data.shape[1:]))
+    for a, X in data.pieces():
+        for i in range(0, len(X), step): yield a + i, a + min(i + step, len(X)), X[i:i+step]*data.factor_scale
 
 def residual(
     data, # Dense data
@@ -202,8 +205,10 @@ class Mapped(Dense):
     "Dense data whose chunks are `f(a, b, scaled rows a to b)`."
     f: object = None # The function
 
+    @property
+    def factor_scale(self): return 1.   # the pieces are scaled already
     def pieces(self):
-        for a, b, X in chunks(Dense(self.arrays, self.scale, self.square)): yield a, self.f(a, b, X), 1.
+        for a, b, X in chunks(Dense(self.arrays, self.scale, self.square)): yield a, self.f(a, b, X)
 
 def mapped(
     data, # Dense data
@@ -354,19 +359,23 @@ def stratum_sums(
     offsets, # Where the strata begin, and the end
 ): # Array (S, d_2, ..., d_N); for sparse data of order three and more a list of S `Sparse`
     "Every stratum's samples added up (scaled)."
-    if isinstance(data, Dense):
-        parts, a = [], 0
-        for a, X, s in data.pieces():
-            inside = [o - a for o in offsets if a <= o <= a + len(X)]
-            parts.append(segment_sum(X, inside)*s)
-        return array_namespace(parts[0]).concat(parts)
-    n, out = data.shape[0], []
-    row_sample = np.arange(n) if data.tuples[0] is None else data.tuples[0][0]
+    if isinstance(data, Dense): return _dense_sums(data, offsets)
+    row_sample = np.arange(data.shape[0]) if data.tuples[0] is None else data.tuples[0][0]
     cuts = np.searchsorted(row_sample, offsets)
     sums = [_summed(data, a, b) for a, b in zip(cuts[:-1], cuts[1:])]
     return np.stack(sums) if len(data.shape) == 2 else sums
 
-# %% ../nbs/01_tensor.ipynb #7a6f3c18
+# %% ../nbs/01_tensor.ipynb #754d9e68
+def _dense_sums(data, offsets):
+    "Sums over strata of dense data, whose pieces may begin and end inside a stratum."
+    xp, like = array_namespace(data.like), data.like
+    out = xp.zeros((len(offsets) - 1, *data.shape[1:]), dtype=like.dtype, device=like.device)
+    for a, X in data.pieces():
+        b = a + len(X)
+        first, last = np.searchsorted(offsets, a, 'right') - 1, np.searchsorted(offsets, b, 'left')
+        out[first:last] += segment_sum(X, [0, *(int(o) - a for o in offsets if a < o < b), len(X)])
+    return out*data.factor_scale
+
 def _summed(data, a, b):
     "Rows a to b of sparse data, added up over their samples."
     M, shape = data.M[a:b], data.shape[1:]
