@@ -72,22 +72,21 @@ class NCPDModel(_Flat):
         F, data = list(cp.factors), self.seen_as(cp)
         grams = [f.mT @ f for f in F]
         for t, C in mttkrps(data, F):
-            F[t] = self.update(F[t], Quadratic(hadamard(others(grams, t)), C), k)
-            grams[t] = F[t].mT @ F[t]
-        return CP(tuple(F)), self.loss(F, inner(C, F[-1]))
+            q = Quadratic(hadamard(others(grams, t)), C)
+            F[t] = self.update(F[t], q, k); grams[t] = F[t].mT @ F[t]
+        return CP(tuple(F)), self.loss(F, q.value(F[t]))
 
     def seen_as(self, cp):
         "The data, with the model's values where an entry is missing."
         return self.data.filled(cp_rows(cp.factors)) if isinstance(self.data, Masked) else self.data
 
-    def loss(self, F, cross):
-        "Half the squared error, from the inner product `cross` with the data where that is exact enough."
-        free = .5*self.data.square - cross + .5*cp_inner(F, F)
-        return exact_loss(self.data, lambda: cp_rows(F), free)
+    def loss(self, F, value):
+        "Half the squared error, from the value of a block's problem where that is exact enough."
+        return exact_loss(self.data, lambda: cp_rows(F), .5*self.data.square + value)
 
     def objective(self, cp):
-        F = list(cp.factors)
-        return self.loss(F, inner(next(mttkrps(self.data, F))[1], F[0]))
+        F = list(cp.factors); _, C = next(mttkrps(self.data, F))
+        return self.loss(F, .5*cp_inner(F, F) - inner(C, F[0]))
 
     def finish(self, cp, objective): return finish_cp(self.data, cp, objective)
 
@@ -218,18 +217,16 @@ class SupervisedModel(_WithLabels):
         F = [p.W, p.H]
         data = self.data.filled(cp_rows(F)) if isinstance(self.data, Masked) else self.data
         for t, C in mttkrps(data, F):
-            F[t] = self.update_weights(p, C, k) if t == 0 else self.update(p.H, Quadratic(F[0].mT @ F[0], C), k)
+            q = Quadratic(F[0].mT @ F[0], C)
+            F[t] = self.update_weights(p, C, k) if t == 0 else self.update(p.H, q, k)
         p = Labelled(*F, self.update_classes(F[0], p.B, k))
-        return p, self.loss(p, inner(C, p.H))
+        return p, self.data_loss(F, q.value(p.H)) + self.label_loss(p.W, p.B)
 
-    def loss(self, p, cross):
-        F = [p.W, p.H]
-        free = .5*self.data.square - cross + .5*cp_inner(F, F)
-        return exact_loss(self.data, lambda: cp_rows(F), free) + self.label_loss(p.W, p.B)
+    def data_loss(self, F, value): return exact_loss(self.data, lambda: cp_rows(F), .5*self.data.square + value)
 
     def objective(self, p):
-        F = [p.W, p.H]
-        return self.loss(p, inner(next(mttkrps(self.data, F))[1], p.W))
+        F = [p.W, p.H]; _, C = next(mttkrps(self.data, F))
+        return self.data_loss(F, .5*cp_inner(F, F) - inner(C, p.W)) + self.label_loss(p.W, p.B)
 
     def finish(self, p, objective):
         s, data_part = self.data.scale, objective - self.label_loss(p.W, p.B)

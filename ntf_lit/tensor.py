@@ -349,9 +349,9 @@ def segment_sum(
     "Sums over consecutive runs of rows."
     if is_torch_array(A):
         import torch
-        sizes = torch.as_tensor(np.diff(offsets), device=A.device)
-        return torch.segment_reduce(A, 'sum', lengths=sizes, axis=0) if A.ndim else A
-    return np.add.reduceat(A, np.asarray(offsets[:-1]), axis=0)
+        return torch.segment_reduce(A, 'sum', lengths=torch.as_tensor(np.diff(offsets), device=A.device), axis=0)
+    ones = sp.csr_matrix((np.ones(len(A), A.dtype), np.arange(len(A)), offsets), shape=(len(offsets) - 1, len(A)))
+    return (ones @ A.reshape(len(A), -1)).reshape(-1, *A.shape[1:])
 
 # %% ../nbs/01_tensor.ipynb #e820decf
 def stratum_sums(

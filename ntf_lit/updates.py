@@ -22,8 +22,8 @@ class Quadratic:
 
     def value(self, B):
         "The objective without its constant."
-        slope = self.cross if self.extra is None else self.cross - self.extra
-        return float((B*(.5*(B @ self.gram) - slope)).sum())
+        xp = array_namespace(B); slope = self.cross if self.extra is None else self.cross - self.extra
+        return float(xp.sum(B*(.5*(B @ self.gram) - slope), dtype=xp.float64))
     def pos(self, B):
         "The half of the gradient that pushes down."
         return B @ self.gram if self.extra is None else B @ self.gram + self.extra
