@@ -191,7 +191,7 @@ def components(
 ): # (profiles (d, C), masses (C,)), C = rank + strata * features
     "Profiles of all topics and features in a mode, and their masses."
     k = _number(v.modes, mode); S, q = v.sizes.shape
-    if k: P, V = v.topics[k-1], v.features[k-1].transpose(1, 0, 2).reshape(-1, S*q)
+    if k: P, V = v.topics[k-1], v.features[k-1].transpose(1, 0, 2).reshape(v.shape[k], S*q)
     else: P, V = profiles(v.weights)[0], profiles(np.repeat((v.stratum[:, None] == np.arange(S)).astype(float), q, axis=1))[0]
     return np.hstack([P, V]), np.concatenate([v.weights.sum(0), v.backgrounds.reshape(-1)])
 
@@ -304,7 +304,7 @@ def _arrays(data, shape):
     "The data as a tuple of arrays, one a stratum or one of all; `ValueError` if they are not of the model's shape."
     if data is None: return ()
     if hasattr(data, 'tensors'): data = data.tensors
-    if hasattr(data, 'values') and callable(data.values): data = list(data.values())
+    if isinstance(data, dict): data = list(data.values())
     strata = isinstance(data, (list, tuple)) and all(hasattr(x, 'shape') for x in data)
     arrays = tuple(data) if strata else (data if is_sparse(data) or is_torch_array(data) else np.asarray(data),)
     found = (sum(x.shape[0] for x in arrays), *arrays[0].shape[1:])
@@ -361,7 +361,7 @@ def _own_labels(model, F):
 def _term_mode(modes, terms, labels):
     "The mode of words: the one named, one that is called so, or the last with labels."
     if terms is not None: return _number(modes, terms)
-    called = [k for k, m in enumerate(modes) if str(m).lower() in ('term', 'terms', 'word', 'words', 'token', 'feature', 'column')]
+    called = [k for k, m in enumerate(modes) if str(m).lower() in ('term', 'terms', 'word', 'words', 'token', 'tokens')]
     given = [k for k, m in enumerate(modes) if k and hasattr(labels, 'keys') and m in labels]
     return (called or given or [len(modes) - 1])[-1]
 
