@@ -36,7 +36,7 @@ def shown(
     word = ' '.join(word.split()) or '(empty)'
     return word if len(word) <= width else word[:width - 1].rstrip() + '…'
 
-_MARKUP = re.compile(r'[&<>"\'`*_~|\\$\[\](){}#!@:^=+]')
+_MARKUP = re.compile(r'[&<>"\'`*_~|\\$\[\]{}#@]')
 
 def markdown(
     word, # Any text
@@ -166,14 +166,20 @@ class View:
     def rank(self): return self.weights.shape[1]
     @property
     def shape(self): return tuple(map(len, self.labels))
-    @property
-    def masses(self): return np.array([self.weights[self.stratum == s].sum(0) for s in range(len(self.strata))])
-    @property
-    def backgrounds(self): return np.bincount(self.stratum, minlength=len(self.strata))[:, None]*self.sizes
-    @property
-    def total(self): return float(self.weights.sum() + self.backgrounds.sum())
-    @property
-    def order(self): return [int(j) for j in np.argsort(-self.weights.sum(0), kind='stable')]
+
+# %% ../nbs/60_topics.ipynb #48b476f7
+def _masses(self): return np.array([self.weights[self.stratum == s].sum(0) for s in range(len(self.strata))])
+def _backgrounds(self): return np.bincount(self.stratum, minlength=len(self.strata))[:, None]*self.sizes
+def _order(self): return [int(j) for j in np.argsort(-self.weights.sum(0), kind='stable')]
+def _show(self):
+    q = self.sizes.shape[1]; n = len(self.strata)
+    return f"View of {' x '.join(f'{d} {shown(m)}' for d, m in zip(self.shape, self.modes))}: {self.rank} topics" + f", {q} features in each of {n} strata"*(q > 0)
+
+View.masses = property(_masses, doc="Mass of every topic in every stratum, (S, rank).")
+View.backgrounds = property(_backgrounds, doc="Mass of every strata feature in all samples of its stratum, (S, q).")
+View.order = property(_order, doc="Numbers of the topics, the largest first.")
+View.total = property(lambda self: float(self.weights.sum() + self.backgrounds.sum()), doc="Mass of the whole model.")
+View.__repr__ = _show
 
 # %% ../nbs/60_topics.ipynb #a32e9046
 def _number(names, which, what='mode'):

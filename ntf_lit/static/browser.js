@@ -236,7 +236,7 @@ function curve(series, items, {corpus, width = 600, height = 170, label, unit = 
 // ---------- the page ----------
 
 export function render({model, el}) {
-  const data = model.get('data'), page = `ntf${++pages}`, clean = [];
+  const data = model.get('data'), page = `ntf${++pages}`, own = Math.floor(Math.random() * 2 ** 30), clean = [];
   let state = initial(data), sent = 0, typed = '', typing = 0, more = 24, timer = 0;
   Object.assign(state, model.get('state') ?? {});
   const samples = new Map(Object.entries(data.samples ?? {}));
@@ -247,12 +247,12 @@ export function render({model, el}) {
     const next = reduce(data, state, {cmd, ...args});
     if (next === state) return;
     const old = state; state = {...next, seq: ++sent};
-    model.send?.({cmd, ...args, seq: sent});
+    model.send?.({cmd, ...args, seq: sent, page: own});
     draw(old);
   }
   listen('change:state', () => {
     const s = model.get('state') ?? {};
-    if ((s.seq ?? 0) < sent && s.page === model.get('page_id')) return;
+    if (s.page === own && (s.seq ?? 0) < sent) return;
     const old = state; state = {...state, ...s, seq: sent}; draw(old);
   });
   listen('msg:custom', m => {
@@ -375,7 +375,7 @@ export function render({model, el}) {
     const c = data.course; if (!c) return null;
     const parts = members(state, i), value = s => c.labels.map((_, b) => c.has[s][b] ? sum(parts.map(j => c.v[j][s][b])) : null);
     const shownS = state.stratum < 0 ? data.strata.map((_, s) => s) : state.versus < 0 ? [state.stratum] : [state.stratum, state.versus];
-    const use = shownS.length > 2 ? [] : shownS, cls = use.length > 1 ? ['ntf-a', 'ntf-b'] : ['ntf-p'];
+    const use = shownS.length > 2 || !c.v.length ? [] : shownS, cls = use.length > 1 ? ['ntf-a', 'ntf-b'] : ['ntf-p'];
     const series = use.length ? use.map((s, n) => ({v: value(s), cls: cls[n], name: many ? data.strata[s] : ''})) : [{v: c.labels.map((_, b) => c.all[b] ? sum(parts.map(j => c.total[j][b])) : null), cls: 'ntf-p'}];
     const flat = series.flatMap(s => s.v.map((v, b) => [v ?? -1, c.labels[b]])).sort((a, b) => b[0] - a[0])[0];
     return h('section', {}, h('h3', {}, `By ${c.name}`, many && use.length > 1 && h('span', {class: 'ntf-legend'}, use.map((s, n) => [h('span', {class: `ntf-key ${cls[n]}`}), word(data.strata[s])]))),
