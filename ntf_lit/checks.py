@@ -11,6 +11,7 @@ __all__ = ['is_sparse', 'as_float', 'check_nonnegative', 'check_shape', 'check_d
 import importlib
 import math
 import numbers
+import warnings
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
@@ -31,7 +32,8 @@ def _numpy_float(X, name):
     try: X = np.asarray(X)
     except ValueError as e: raise TypeError(f"{name} is not a rectangular array of numbers: {e}") from None
     if X.dtype.kind in 'biu': return X.astype(np.float64)
-    if X.dtype.kind != 'f': raise TypeError(f"{name} must hold real numbers, not {X.dtype}; convert it to float first")
+    cure = 'take its real part or modulus' if X.dtype.kind == 'c' else 'convert it to float'
+    if X.dtype.kind != 'f': raise TypeError(f"{name} must hold real numbers, not {X.dtype}; {cure} first")
     kind = {2: np.float32, 4: np.float32, 8: np.float64}.get(X.dtype.itemsize, np.float64)
     return X.astype(kind, copy=False)
 
@@ -113,7 +115,15 @@ def check_mask(
         if not bool(xp.all((mask == 0) | (mask == 1))): raise ValueError("mask must hold only True and False (or 1 and 0); it is not a weight")
         mask = mask == 1
     if not bool(xp.any(mask)): raise ValueError("mask is False everywhere: nothing was observed")
+    _warn_unseen(mask, name)
     return mask
+
+def _warn_unseen(mask, name):
+    "Warn of the first slice of each mode in which nothing was observed."
+    xp = array_namespace(mask)
+    for k in range(mask.ndim):
+        seen = xp.any(xp.moveaxis(mask, k, 0).reshape(mask.shape[k], -1), axis=1)
+        if not bool(xp.all(seen)): warnings.warn(f"mask hides all of {name} at index {int(xp.argmin(xp.astype(seen, xp.int64)))} of mode {k}: the model there is whatever it started as")
 
 # %% ../nbs/00_checks.ipynb #a48f3eb3
 def check_count(

@@ -97,7 +97,8 @@ def eliminate(M, f, on, tol):
         x[j+1:] -= c*x[j]
         L[j+1:, j+1:] -= c[:, None]*c[None]
     for j in range(p-1, -1, -1):
-        x[j] = (x[j] - xp.sum(L[j+1:, j]*x[j+1:], axis=0))*scale[j]
+        x[j] = x[j]*scale[j]
+        x[:j] -= L[j, :j]*x[j]
     return x.T, on & (xp.stack(scale).T > 0)
 
 # %% ../nbs/11_nnls.ipynb #bd93daa3
@@ -172,9 +173,8 @@ def first_support(
     G, # Gram matrix with unit diagonal, shape (k, k)
     F, # Cross products, shape (n, k)
 ): # Supports to begin with, shape (n, k)
-    "Where the unconstrained answer is positive."
-    try: return _xp(F).linalg.solve(G, F.T).T > 0
-    except (np.linalg.LinAlgError, RuntimeError): return F > 0 # G is singular
+    "Where the unconstrained answer is positive; where a column alone would help, if that answer is not unique."
+    return F > 0 if dependent(G) else _xp(F).linalg.solve(G, F.T).T > 0
 
 # %% ../nbs/11_nnls.ipynb #e911033a
 def pivot(
@@ -265,9 +265,8 @@ def _solve_row(G, f, idx, p, L, x, tol):
         L[i, i] = 0. if d <= tol else 1/np.sqrt(d)
         x[i] = c*L[i, i]
     for i in range(p-1, -1, -1):
-        c = x[i]
-        for q in range(i+1, p): c -= L[q, i]*x[q]
-        x[i] = c*L[i, i]
+        x[i] *= L[i, i]
+        for q in range(i): x[q] -= L[i, q]*x[i]
 
 # %% ../nbs/11_nnls.ipynb #cd80dfe0
 def _solve_rows(G, F, P, S, kept, tol):

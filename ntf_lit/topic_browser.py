@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'POLICY', 'log', 'COMMANDS', 'CHOICES', 'rounded', 'first_terms', 'mode_kind', 'stratum_corpus',
-           'topic_profiles', 'shades', 'course', 'excerpt', 'Samples', 'page_data', 'safe_json', 'asset', 'page',
-           'checked', 'Choices', 'Browser', 'act', 'live_class', 'live_front', 'heard', 'Core', 'choose', 'TopicCore',
-           'png', 'mode_html', 'show_core', 'core_extras', 'merge_topics', 'Paged', 'flat', 'TopicBrowser']
+           'topic_profiles', 'shades', 'course', 'excerpt', 'Samples', 'page_data', 'plural', 'safe_json', 'asset',
+           'page', 'checked', 'Choices', 'Browser', 'act', 'live_class', 'live_front', 'heard', 'Core', 'choose',
+           'TopicCore', 'png', 'mode_html', 'show_core', 'core_extras', 'merge_topics', 'Paged', 'flat', 'TopicBrowser']
 
 # %% ../nbs/62_topic_browser.ipynb #4b7c6783
 import base64
@@ -14,6 +14,7 @@ import html
 import json
 import logging
 import math
+import os
 import re
 import struct
 import zlib
@@ -26,7 +27,7 @@ import numpy as np
 import traitlets as T
 
 from .checks import check_choice, check_labels, check_number
-from .topics import (ORDERS, Table, Tree, View, agreement, components, drivers, feature_table, match_topics, named, profiles, relevance, shown,
+from .topics import (ORDERS, Table, Tree, View, agreement, drivers, feature_table, match_topics, named, profiles, relevance, shown,
     term_topics, topic_shares, topic_terms, tree, typical_samples, view)
 
 # %% ../nbs/62_topic_browser.ipynb #a45fce6d
@@ -44,22 +45,28 @@ def first_terms(
     P, # Profiles (d, r)
     corpus, # Shares in the corpus (d,)
     n:int=80, # How many by each order
+    orders=(1., .6, .3, 0.), # The orders, by their lambda
 ): # One sorted array of indices a topic
     "The indices of each topic that a reader may come to see, whatever the order."
-    keep = [[] for _ in range(P.shape[1])]
-    for lam in (1., .6, .3, 0.):
-        R = relevance(P, corpus[:, None], lam); m = min(n, len(P))
-        top = np.argpartition(-R, m - 1, axis=0)[:m] if m else np.zeros((0, P.shape[1]), int)
-        for j, k in enumerate(keep): k.append(top[:, j])
-    return [np.array([i for i in np.unique(np.concatenate(k)) if P[i, j] > 0], int) for j, k in enumerate(keep)]
+    kept = []
+    for p in np.ascontiguousarray(P.T):
+        at = np.flatnonzero(p)
+        likely, lifted = (relevance(p[at], corpus[at], lam) for lam in (1., 0.)) # relevance is linear in lam
+        tops = [np.argpartition(-r, n - 1)[:n] if n < len(at) else np.arange(len(at)) for r in (lam*likely + (1 - lam)*lifted for lam in orders)]
+        kept.append(at[np.unique(np.concatenate(tops))])
+    return kept
 
 # %% ../nbs/62_topic_browser.ipynb #028c807d
 KINDS = ('words', 'labels', 'ordered')
 
 def _rising(words):
-    "Whether the first numbers in the names rise: years, parts, indices."
-    found = [re.search(r'-?\d+(\.\d+)?', w[:60]) for w in words]
-    return len(words) > 1 and all(found) and all(a < b for a, b in zip(*[[float(m[0]) for m in found][i:] for i in (0, 1)]))
+    "Whether the first numbers after what all names begin with rise: years, parts, indices."
+    last, same = -math.inf, len(os.path.commonprefix([min(words), max(words)]).rstrip('0123456789.-')) if words else 0
+    for w in words:
+        found = re.search(r'-?\d+(\.\d+)?', w[same:same+60])
+        if not found or float(found[0]) <= last: return False
+        last = float(found[0])
+    return len(words) > 1
 
 def mode_kind(
     v:View, # A view
@@ -80,12 +87,9 @@ def stratum_corpus(
     k:int, # Number of a mode
 ): # Array (1 + strata + 1, d): all, each stratum if there are several, all by the model
     "Shares of the indices of a mode in everything and in every stratum."
-    P, m = components(v, k); S, q = v.sizes.shape; out = [v.corpus[k]]
-    for s in range(S if S > 1 else 0):
-        own = np.zeros((S, q)); own[s] = v.backgrounds[s]
-        if k: out.append(P @ np.concatenate([v.masses[s], own.reshape(-1)]))
-        else: out.append(np.where(v.stratum == s, v.weights.sum(1) + v.sizes.sum(1)[v.stratum], 0.))
-    out = np.array([*out, P @ m]); total = out.sum(1, keepdims=True)
+    M, B = v.masses, v.backgrounds; parts = v.weights.sum(1) + v.sizes.sum(1)[v.stratum] if k == 0 else None; out = []
+    for s in range(len(v.strata)): out.append(v.topics[k-1] @ M[s] + v.features[k-1][s] @ B[s] if k else np.where(v.stratum == s, parts, 0.))
+    out = np.array([v.corpus[k], *(out if len(out) > 1 else []), sum(out)]); total = out.sum(1, keepdims=True)
     return out/np.where(total > 0, total, 1.)
 
 def topic_profiles(v, k): return v.topics[k-1] if k else profiles(v.weights)[0]
@@ -93,8 +97,8 @@ def topic_profiles(v, k): return v.topics[k-1] if k else profiles(v.weights)[0]
 # %% ../nbs/62_topic_browser.ipynb #a6fca093
 def _listed(name, kind, views, k, n):
     "A mode of words or labels: the words that any topic keeps, and where they stand in each."
-    P, C = [topic_profiles(v, k) for v in views], [stratum_corpus(v, k) for v in views]
-    tops = [first_terms(p, c[0], n) for p, c in zip(P, C)]
+    P, C = [topic_profiles(v, k) for v in views], [stratum_corpus(v, k) for v in views]; many = len(P[0]) > 20_000
+    tops = [first_terms(p, c[0], n, (1.,) if many else (1., .6, .3, 0.)) for p, c in zip(P, C)]
     items = np.unique(np.concatenate([i for t in tops for i in t] or [np.zeros(0, int)])).astype(int)
     p = [dict(at=np.searchsorted(items, i).tolist(), v=rounded(F[i, j])) for F, top in zip(P, tops) for j, i in enumerate(top)]
     return dict(name=name, kind=kind, size=views[0].shape[k], items=[shown(views[0].labels[k][i], 80) for i in items], corpus=[rounded(c[:, items], 3) for c in C], p=p)
@@ -134,8 +138,7 @@ def _modes(views, kinds, n):
     same = len({w.labels[0] for w in views}) == 1
     for k in sorted(range(len(v.modes)), key=lambda k: (k != v.term_mode, k == 0, k)):
         if (k in both and len(both) == 2) or (k == 0 and (v.shape[0] < 2 or not same)): continue
-        kind = mode_kind(v, k, kinds)
-        if kind == 'ordered' and k == 0 and v.shape[0] > 400: kind = 'labels'
+        kind = 'labels' if k == 0 and v.shape[0] > 400 else mode_kind(v, k, kinds)
         if isinstance(kind, tuple): m = _image(v.modes[k], kind, _pixels(views, k))
         else: m = _ordered(v.modes[k], views, k) if kind == 'ordered' else _listed(v.modes[k], kind, views, k, n if k == v.term_mode else max(8, n//4))
         out.append(((k,), m))
@@ -172,10 +175,10 @@ def course(
     "The part that topics have of every period, in all and in each stratum."
     times = np.asarray(times); S = len(v.strata)
     if len(times) != v.shape[0]: raise ValueError(f"times has {len(times)} entries for {v.shape[0]} samples; give one a sample")
-    most = int(np.clip(12000//max(1, v.rank*(S + 1)), 12, most)); each, at = np.unique(times, return_inverse=True); labels = [str(t) for t in each]
-    if len(each) > most and each.dtype.kind in 'iuf':
-        edge = np.linspace(float(each[0]), float(each[-1]), most + 1); at = np.clip(np.searchsorted(edge, times, 'right') - 1, 0, most - 1)
-        labels = [f'{e:.0f}' if edge[-1] - edge[0] > 2*most else f'{e:.4g}' for e in edge[:-1]]
+    most = int(np.clip(12000//max(1, v.rank*(S + 1)), 12, most)); each, at = np.unique(times, return_inverse=True); labels = [shown(t, 40) for t in each]
+    if len(each) > most//2 and each.dtype.kind in 'iuf':
+        span = float(each[-1] - each[0]); step = math.ceil((span + 1)/most) if each.dtype.kind != 'f' else span/most
+        at = np.minimum((times - each[0])//step, most - 1).astype(int); labels = [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)]
     elif len(each) > most: return None
     B = len(labels); own = v.weights.sum(1) + v.sizes.sum(1)[v.stratum]; key = v.stratum*B + at
     whole = np.bincount(key, own, S*B).reshape(S, B)
@@ -193,11 +196,11 @@ def excerpt(
     "The stretch of a text that has most of a topic's words."
     text = ' '.join(str(text)[:200_000].split())
     if len(text) <= width: return text
-    words = [(m.start(), m.end(), weights.get(m[0].lower(), 0.)) for m in re.finditer(r'\S+', text)] if len(text) > width else []
-    start, end, w = (np.array(x) for x in zip(*((a, b, weights.get(re.sub(r'\W+', '', text[a:b]).lower(), w)) for a, b, w in words)))
-    total = np.concatenate([[0], np.cumsum(w)]); last = np.searchsorted(end, start + width, 'right')
-    i = int(np.argmax(total[np.maximum(last, np.arange(len(start)))] - total[:-1]))
-    if (before := text.rfind('. ', max(0, start[i] - width//3), start[i])) > 0: i = int(np.searchsorted(start, before + 2)) # begin with the sentence if it is near
+    words = [(m.start(), m.end(), weights.get(re.sub(r'\W+', '', m[0]).lower(), 0.)) for m in re.finditer(r'\S+', text)]
+    start, end, w = map(np.array, zip(*words)); total = np.concatenate([[0], np.cumsum(w)])
+    score = total[np.maximum(np.searchsorted(end, start + width, 'right'), np.arange(len(start)))] - total[:-1]
+    best = np.flatnonzero(score >= .95*score.max()); opening = [i for i in best if i == 0 or text[start[i]-2] in '.!?']
+    i = int((opening or best)[len(opening or best)//2]) # begin with a sentence where that costs little
     cut = text[start[i]:start[i] + width]
     if start[i] + width < len(text) and ' ' in cut: cut = cut[:cut.rfind(' ')]
     return ('… ' if i else '') + cut + (' …' if start[i] + len(cut) < len(text) else '')
@@ -216,7 +219,7 @@ class Samples:
         self.views, self.texts, self.passages = views, texts, passages
         self.first = np.cumsum([0, *(v.rank for v in views)])
 
-    def best(self, topic, stratum=-1, n=5, width=380):
+    def best(self, topic, stratum=-1, n=9, width=270):
         "The samples with most of a topic (numbered through all views), in one stratum or all."
         at = int(np.searchsorted(self.first, topic, 'right')) - 1; v, j = self.views[at], int(topic - self.first[at])
         w = v.weights[:, j] if stratum < 0 else np.where(v.stratum == stratum, v.weights[:, j], 0.)
@@ -263,7 +266,7 @@ def page_data(
     views = [views] if isinstance(views, View) else list(views); v = views[0]; modes = _modes(views, kinds, n)
     of = lambda v: v.weights.sum(0)/(v.total or 1.)
     inside = [_inside(v) for v in views]; first = np.cumsum([0, *(v.rank for v in views)])
-    data = dict(kind='topics', title=shown(title, 200) if title else '', note=shown(note, 300) if note else '', unit=v.modes[0] if v.shape[0] > 1 else '', axis=axis,
+    data = dict(kind='topics', title=shown(title, 200) if title else '', note=shown(note, 300) if note else '', unit=v.modes[0], units=plural(v.modes[0]), axis=axis,
         sets=[dict(name=shown(name, 60), first=int(f), count=v.rank) for name, f, v in zip(sets or [f'model {i}' for i in range(len(views))], first, views)],
         strata=[shown(s, 60) for s in v.strata], share=[x for i, v in enumerate(views) for x in rounded(of(v) if shares is None else shares[i])],
         shares=[[x for part in inside for x in rounded(part[s])] for s in range(len(v.strata))],
@@ -273,7 +276,9 @@ def page_data(
     if len(views) > 1: data |= _likeness(views)
     return data
 
-# %% ../nbs/62_topic_browser.ipynb #6df13824
+# %% ../nbs/62_topic_browser.ipynb #fc8cfcbb
+def plural(word): return shown(word, 40) + ('es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's')
+
 def _inside(v):
     "Shares of the topics within each stratum, (S, rank)."
     own = v.masses.sum(1) + v.backgrounds.sum(1)
@@ -385,8 +390,9 @@ Choices._lam_in_range = T.validate('lam')(lambda self, p: check_number(p['value'
 # %% ../nbs/62_topic_browser.ipynb #73efc0a6
 class Browser(Choices):
     "State, commands and fronts that both browsers share."
+    _watched, _hold = (), True
     def __init__(self, data, samples, front='auto', **kwargs):
-        self.data, self.samples, self.undo, self._seq, self._page, self._hold = data, samples, [], 0, 0, True
+        self.data, self.samples, self.undo, self._seq, self._page = data, samples, [], 0, 0
         self.sizes = dict(topics=len(data['share']), strata=len(data['strata']), modes=len(data['modes']), orders=3, panels=3, sets=len(data['sets']), shapes=2)
         super().__init__(**kwargs)
         self.names_, self.merged = tuple(data['names']), tuple(range(self.sizes['topics']))
@@ -409,7 +415,7 @@ class Browser(Choices):
     def _set_of(self, topic): return next(i for i, s in enumerate(self.data['sets']) if s['first'] <= topic < s['first'] + s['count'])
     def close(self):
         "Take down the widget and everything that listens to it."
-        if self._watched: self.unobserve(self._changed, self._watched); self._watched = []; self.front.stop()
+        if self._watched: self.unobserve(self._changed, self._watched); self._watched = (); self.front.stop()
         super().close()
     def __repr__(self): return f"{type(self).__name__}({self.sizes['topics']} topics, {self.sizes['strata']} strata, modes {', '.join(m['name'] for m in self.data['modes'])})"
 
@@ -705,7 +711,7 @@ class _Tables(_Looks):
 # %% ../nbs/62_topic_browser.ipynb #7579e32b
 class Paged(_Tables):
     "As a file, and as a twin."
-    def page_data(self, samples=4, width=360):
+    def page_data(self, samples=4, width=270):
         "The data of a page that answers by itself: state and typical samples included."
         d, N = self.data, self.sizes['topics']; strata = range(-1, len(d['strata']) if 1 < len(d['strata']) <= 6 and N*len(d['strata']) <= 120 else 0)
         n = max(1, min(samples, 500//max(1, N*len(strata)))); state = {k: v for k, v in self.state.items() if k not in ('seq', 'page')}
@@ -717,7 +723,7 @@ class Paged(_Tables):
         Path(path).write_text(self.html(**kwargs), encoding='utf-8', errors='replace')
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs); data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
-        text = self.html(samples=2, width=240); name = html.escape(self.data['title'] or 'Topics')
+        text = self.html(samples=3, width=240); name = html.escape(self.data['title'] or 'Topics')
         twin = f'<iframe title="{name}" sandbox="allow-scripts" srcdoc="{html.escape(text)}" style="width:100%;height:{self.height}px;border:0"></iframe>'
         data = (data or {}) | {'text/plain': repr(self), 'text/html': twin if len(twin) < 450_000 else self.table.to_html()}
         return (data, *meta) if meta else data

@@ -179,6 +179,18 @@ export function ownWords(data, state, i, k, first = 'own') {
   return argsort(out.map(r => first === 'own' && up.length ? r.own : r.p)).map(n => out[n]);
 }
 
+/** Which indices of an ordered mode to name, at most `room`: round numbers if its names are numbers. */
+export function ticks(items, room) {
+  const n = items.length, x = items.map(t => parseFloat(t)), rising = n > 12 && x.every((v, i) => v === v && (!i || v > x[i - 1]));
+  if (rising) {
+    const span = x[n - 1] - x[0], power = 10 ** Math.floor(Math.log10(span / room)), step = [1, 2, 5, 10, 20].map(f => f * power).find(f => span / f <= room), out = [];
+    for (let i = 0, next = Math.ceil(x[0] / step - 1e-9) * step; i < n; i++) if (x[i] >= next || (i + 1 < n && x[i + 1] > next)) { out.push([i, `${+next.toPrecision(12)}`]); while (next <= x[i] || (i + 1 < n && next < x[i + 1])) next += step; }
+    return out;
+  }
+  const each = Math.max(1, Math.ceil(n / room));
+  return items.map((t, i) => [i, t]).filter(([i]) => i % each === 0);
+}
+
 /** Bytes of a picture, 0..255, from base64. */
 export const bytes = b64 => Uint8Array.from(atob(b64), c => c.charCodeAt(0));
 
@@ -194,17 +206,18 @@ function h(tag, props = {}, ...kids) {
     else if (v === true) e.setAttribute(k, '');
     else if (v != null && v !== false) e.setAttribute(k, v);
   }
-  e.append(...kids.flat().filter(x => x != null && x !== false).map(x => x instanceof Node ? x : document.createTextNode(String(x))));
+  e.append(...kids.flat(Infinity).filter(x => x != null && x !== false).map(x => x instanceof Node ? x : document.createTextNode(String(x))));
   return e;
 }
 function svg(tag, props = {}, ...kids) {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [k, v] of Object.entries(props)) if (v != null) e.setAttribute(k, v);
-  e.append(...kids.flat());
+  e.append(...kids.flat(Infinity));
   return e;
 }
 const bar = (cls, part) => h('i', {class: cls, style: {width: `${Math.max(0, Math.min(100, 100 * part))}%`}});
 const word = (t, cls = '') => h('bdi', {class: `ntf-word ${cls}`, title: t}, t || '(empty)');
+const columns = () => h('colgroup', {}, h('col', {class: 'ntf-word-col'}), h('col'), h('col', {class: 'ntf-value-col'}), h('col', {class: 'ntf-value-col'}));
 const CIVIDIS = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [165, 156, 116], [195, 179, 105], [225, 204, 85], [254, 232, 56]];
 const LETTERS = 'AB';
 
@@ -228,8 +241,8 @@ function curve(series, items, {corpus, width = 600, height = 170, label, unit = 
     const r = svg('rect', {x: X(i) + k * w + thin, y: Y(v), width: Math.max(.8, w - 2 * thin), height: Math.max(0, base - Y(v)), class: c.cls});
     const t = svg('title'); t.textContent = `${items[i]}${c.name ? ', ' + c.name : ''}: ${percent(v)}`; r.append(t); s.append(r); }));
   if (corpus) s.append(svg('path', {class: 'ntf-corpus-line', d: corpus.map((v, i) => `${i ? 'L' : 'M'}${X(i)},${Y(v)}H${X(i + 1)}`).join('')}));
-  const room = Math.max(2, Math.floor(plot / 90)), each = Math.max(1, Math.ceil(n / room));
-  items.forEach((t, i) => { if (i % each || (i + each / 2 > n && n > each && i)) return; const e = svg('text', {x: X(i + .5), y: H - 5, 'text-anchor': i ? 'middle' : n > 6 ? 'start' : 'middle'}); e.textContent = t.length > 14 ? t.slice(0, 13) + '…' : t; s.append(e); });
+  for (const [i, t] of ticks(items, Math.max(2, Math.floor(plot / (n > 12 ? 56 : 90))))) {
+    const e = svg('text', {x: Math.min(X(i + .5), W - 24), y: H - 5, 'text-anchor': 'middle'}); e.textContent = t.length > 14 ? t.slice(0, 13) + '…' : t; s.append(e); }
   return s;
 }
 
@@ -237,7 +250,7 @@ function curve(series, items, {corpus, width = 600, height = 170, label, unit = 
 
 export function render({model, el}) {
   const data = model.get('data'), page = `ntf${++pages}`, own = Math.floor(Math.random() * 2 ** 30), clean = [];
-  let state = initial(data), sent = 0, typed = '', typing = 0, more = 24, timer = 0;
+  let state = initial(data), sent = 0, docs = 3, typed = '', typing = 0, more = 18, timer = 0;
   Object.assign(state, model.get('state') ?? {});
   const samples = new Map(Object.entries(data.samples ?? {}));
   const listen = (name, f) => { model.on(name, f); clean.push(() => model.off?.(name, f)); };
@@ -342,7 +355,7 @@ export function render({model, el}) {
     if (!all.length) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
     const most = Math.max(...list.flatMap(r => [r.p, r.corpus, r.versus ?? 0])), A = state.stratum < 0 ? 'corpus' : data.strata[state.stratum];
     const head = h('div', {class: 'ntf-legend'}, h('span', {class: 'ntf-key ntf-p'}), 'in the topic', h('span', {class: `ntf-key ${two ? 'ntf-a' : 'ntf-c'}`}), two ? word(`in ${A}`) : state.stratum < 0 ? 'in the corpus' : word(`in ${A}`), two && h('span', {class: 'ntf-key ntf-b'}), two && word(`in ${data.strata[state.versus]}`));
-    const table = h('table', {class: 'ntf-terms'}, h('thead', {class: 'ntf-sr'}, h('tr', {}, h('th', {scope: 'col'}, mode.name), h('th', {scope: 'col'}, 'bars'), h('th', {scope: 'col'}, 'share of the topic'), h('th', {scope: 'col'}, two ? 'difference of the strata' : 'times its share of the corpus'))),
+    const table = h('table', {class: 'ntf-terms'}, columns(), h('thead', {class: 'ntf-sr'}, h('tr', {}, h('th', {scope: 'col'}, mode.name), h('th', {scope: 'col'}, 'bars'), h('th', {scope: 'col'}, 'share of the topic'), h('th', {scope: 'col'}, two ? 'difference of the strata' : 'times its share of the corpus'))),
       h('tbody', {}, list.map(r => h('tr', {title: `${mode.items[r.item]}: ${percent(r.p)} of the topic, ${percent(r.corpus)} of ${A}`}, h('th', {scope: 'row'}, word(mode.items[r.item])),
         h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track'}, bar('ntf-p', r.p / most), bar(two ? 'ntf-a' : 'ntf-c', r.corpus / most), two && bar('ntf-b', r.versus / most))),
         h('td', {class: 'ntf-value'}, percent(r.p)), h('td', {class: 'ntf-value'}, two ? signed(r.corpus - r.versus) : r.corpus > 0 ? `×${r.p / r.corpus < 10 ? (r.p / r.corpus).toFixed(1) : (r.p / r.corpus).toFixed(0)}` : '')))));
@@ -390,9 +403,9 @@ export function render({model, el}) {
       const have = samples.get(`${j}/${state.stratum}`) ?? (samples.get(`${j}/-1`) ?? []).filter(s => state.stratum < 0 || s.stratum === state.stratum);
       for (const s of have) all.set(s.id, {...s, weight: s.weight + (all.get(s.id)?.weight ?? 0)});
     }
-    return [...all.values()].sort((a, b) => b.weight - a.weight).slice(0, 6);
+    return [...all.values()].sort((a, b) => b.weight - a.weight);
   }
-  const sampleBox = h('section', {class: 'ntf-samples', 'aria-label': `Most typical ${data.unit ?? 'sample'}s`});
+  const sampleBox = h('section', {class: 'ntf-samples', 'aria-label': `Most typical ${data.units || 'samples'}`});
   function askSamples(i) {
     if (!data.ask || i < 0) return;
     clearTimeout(timer);
@@ -402,10 +415,10 @@ export function render({model, el}) {
     const i = state.selected, found = i < 0 ? [] : samplesOf(i), k = data.term;
     const hot = new Map(); if (k >= 0 && i >= 0) { const r = rows(data, {...state, order: 0}, i, k).slice(0, 60); r.forEach((x, n) => hot.set(data.modes[k].items[x.item].toLowerCase(), 1 - n / r.length)); }
     if (!found.length && !data.ask) { sampleBox.replaceChildren(); return; }
-    sampleBox.replaceChildren(h('h3', {}, `Most typical ${data.unit ?? 'sample'}s`), found.length ? h('div', {}, found.map(s => h('article', {},
+    sampleBox.replaceChildren(h('h3', {}, `Most typical ${data.units || 'samples'}`), found.length ? h('div', {class: 'ntf-articles'}, found.slice(0, docs).map(s => h('article', {},
       h('div', {class: 'ntf-sample'}, h('strong', {}, word(s.name)), many && h('span', {class: 'ntf-chip'}, word(data.strata[s.stratum])), s.where && h('span', {class: 'ntf-note'}, word(s.where)), h('span', {class: 'ntf-value', title: 'part of the sample that is this topic'}, percent(s.part))),
       s.text && h('p', {dir: 'auto'}, marked(s.text, hot).map(p => p.weight ? h('mark', {class: p.weight > .66 ? 'ntf-m3' : p.weight > .33 ? 'ntf-m2' : 'ntf-m1'}, p.text) : p.text)),
-      s.image && data.sampleShape && picture(s.image, data.sampleShape, s.name, 96)))) : h('p', {class: 'ntf-note'}, 'none'));
+      s.image && data.sampleShape && picture(s.image, data.sampleShape, s.name, 96)))) : h('p', {class: 'ntf-note'}, 'none'), found.length > docs && h('button', {type: 'button', class: 'ntf-more', onclick: () => { docs = 9; drawSamples(); sampleBox.querySelector('article')?.focus?.(); }}, 'More') || '');
   }
 
   // --- what a stratum has for itself; comparisons ---
@@ -500,7 +513,7 @@ export function render({model, el}) {
   }
 
   function links(i, title, pairs, verb) {
-    return pairs.length > 0 && h('section', {}, h('h3', {}, title), h('table', {class: 'ntf-terms'}, h('tbody', {}, pairs.slice(0, 8).map(([j, part]) => h('tr', {}, h('th', {scope: 'row'}, h('button', {type: 'button', class: 'ntf-link', onclick: () => act('select', {topic: j})}, h('span', {class: 'ntf-number'}, digit(j)), word(name(j)))),
+    return pairs.length > 0 && h('section', {}, h('h3', {}, title), h('table', {class: 'ntf-terms'}, h('colgroup', {}, h('col', {class: 'ntf-wide-col'}), h('col'), h('col', {class: 'ntf-value-col'})), h('tbody', {}, pairs.slice(0, 8).map(([j, part]) => h('tr', {}, h('th', {scope: 'row'}, h('button', {type: 'button', class: 'ntf-link', onclick: () => act('select', {topic: j})}, h('span', {class: 'ntf-number'}, digit(j)), word(name(j)))),
       h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track'}, bar('ntf-p', part))), h('td', {class: 'ntf-value', title: verb}, percent(part)))))));
   }
   function nodeDetail(i, width) {
@@ -509,7 +522,7 @@ export function render({model, el}) {
     if (mode.kind === 'words' || mode.kind === 'labels') {
       const list = ownWords(data, state, i, k, 'p').slice(0, Math.min(more, 16)), most = Math.max(1e-300, ...list.map(r => r.p)), own = sum(ownWords(data, state, i, k).map(r => r.own));
       body = list.length ? h('div', {}, h('div', {class: 'ntf-legend'}, h('span', {class: 'ntf-key ntf-p'}), up.length ? 'its own' : 'of the topic', up.length && [h('span', {class: 'ntf-key ntf-c'}), 'shared with its supertopics']),
-        h('table', {class: 'ntf-terms'}, h('thead', {class: 'ntf-sr'}, h('tr', {}, h('th', {scope: 'col'}, mode.name), h('th', {scope: 'col'}, 'bars'), h('th', {scope: 'col'}, 'share of the topic'), h('th', {scope: 'col'}, 'of which its own'))),
+        h('table', {class: 'ntf-terms'}, columns(), h('thead', {class: 'ntf-sr'}, h('tr', {}, h('th', {scope: 'col'}, mode.name), h('th', {scope: 'col'}, 'bars'), h('th', {scope: 'col'}, 'share of the topic'), h('th', {scope: 'col'}, 'of which its own'))),
           h('tbody', {}, list.map(r => h('tr', {}, h('th', {scope: 'row'}, word(mode.items[r.item])), h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track ntf-stack'}, bar('ntf-p', r.own / most), bar('ntf-c', r.inherited / most))), h('td', {class: 'ntf-value'}, percent(r.p)), h('td', {class: 'ntf-value'}, up.length ? `own ${percent(r.own / r.p)}` : '')))))) : h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
     } else body = chart(i, k, width, 150);
     return h('section', {class: 'ntf-detail', 'aria-label': `Topic ${digit(i)}`}, title(i),
@@ -523,7 +536,8 @@ export function render({model, el}) {
     const others = data.share.map((_, i) => i).filter(i => i !== one);
     const pick = h('select', {'aria-label': 'Show another topic beside', onchange: e => { pinned = -1; act('beside', {topic: +e.target.value}); }}, h('option', {value: -1}, two < 0 ? 'Show beside …' : 'Nothing beside'), others.map(i => h('option', {value: i}, `${digit(i)} ${name(i)}`)));
     pick.value = two;
-    side.replaceChildren(h('div', {class: 'ntf-edit'}, modeTabs(), pick, undo), h('div', {class: two >= 0 ? 'ntf-pair' : ''}, nodeDetail(one, width), two >= 0 && nodeDetail(two, width)), sampleBox);
+    side.replaceChildren(h('div', {class: 'ntf-edit'}, modeTabs(), pick, undo), h('div', {class: two >= 0 ? 'ntf-pair' : ''}, nodeDetail(one, width), two >= 0 && nodeDetail(two, width)));
+    foot.replaceChildren(sampleBox);
     undo.disabled = !state.undo.length;
     main.classList.toggle('ntf-two', two >= 0);
   }
@@ -564,7 +578,7 @@ export function render({model, el}) {
     for (const [c, v] of [[stratum, state.stratum], [versus, state.versus], [set, state.set], [order, state.order], [depth, state.depth], [shape, state.shape]]) c.el.value = v;
     versus.el.disabled = state.stratum < 0;
     tabs.querySelectorAll('button').forEach(b => b.setAttribute('aria-pressed', String(+b.dataset.panel === state.panel)));
-    if (old && old.selected !== state.selected) more = 24;
+    if (old && old.selected !== state.selected) more = 18;
     if (tree) { drawGraph(); drawDetail(); } else { drawList(); drawCentre(); drawSide(); foot.replaceChildren(...[state.panel < 2 && features()].filter(Boolean)); }
     drawSamples(); if (!tree || data.ask) askSamples(state.selected);
     if (old && old.selected !== state.selected) announce();
