@@ -160,7 +160,7 @@ def exchange(
     best, # The fewest wrong entries each row has had, shape (n,)
     patience, # Full exchanges left to each row, shape (n,)
 ): # (which entries change sides, best, patience)
-    "One round of block principal pivoting (Kim & Park 2011, sec. 4): all wrong entries, or the last one alone."
+    "One round of block principal pivoting (Kim & Park 2011): all wrong entries, or the last one alone."
     xp = _xp(wrong)
     many = xp.sum(wrong, axis=1, dtype=xp.int64)
     patience = xp.where(many < best, 3, patience-1)
