@@ -66,9 +66,15 @@ class HierarchyCore(Core):
         parts = [f'<div>{b.node_html(i)}</div>' for i in (b.selected, b.beside) if i >= 0] or ['<p>This model has no topics.</p>']
         self.body.value = f'<div class="ntf-table" style="display:flex;flex-wrap:wrap;gap:2rem">{"".join(parts)}</div>'
 
+# %% ../nbs/63_hierarchy_browser.ipynb #427fc7ea
+class _Layers:
+    "A list of layers with a name for it."
+    def __init__(self, model): self.layers = model
+
 # %% ../nbs/63_hierarchy_browser.ipynb #e33b7578
 class _NodeTables(Paged):
     "Tables of nodes with the names that were given."
+    core_front, height = HierarchyCore, 940
     @property
     def named_tree(self):
         "The tree with the names of now."
@@ -89,7 +95,6 @@ class _NodeTables(Paged):
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0
 class HierarchyBrowser(_NodeTables):
     "Layers of topics as a graph: links, paths, a node's own words, two nodes side by side."
-    core_front, height = HierarchyCore, 940
     def __init__(self,
         model, # A `Hierarchy`, an estimator with `layers_`, a list of `Layer`, or a `Tree`
         data=None, # What it was fitted to, samples first; a `Dataset` brings labels, texts and years
@@ -106,16 +111,10 @@ class HierarchyBrowser(_NodeTables):
         front='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
         **kwargs # `terms`, `unit`, `sample_mode` for the view; anything else for the widget
     ):
-        own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}
-        layers = model if isinstance(model, Tree) or hasattr(model, 'layers_') or hasattr(model, 'layers') else _Layers(model)
+        own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}; layers = model if isinstance(model, Tree) or hasattr(model, 'layers_') or hasattr(model, 'layers') else _Layers(model)
         self.views, sets, axis, shares, self.tree = _looked_at(layers, data, names, None, None, labels=labels, samples=flat(sample_names), strata=strata, **own)
         texts = flat(samples if samples is not None else getattr(data, 'texts', None)); passages = flat(getattr(data, 'passages', None), True); n = self.views[0].shape[0]
         d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note, n=60)
-        d |= dict(kind='hierarchy', up=upward(self.tree), features=[])
-        texts = texts if texts is not None and len(texts) == n else None
+        d |= dict(kind='hierarchy', up=upward(self.tree), features=[]); texts = texts if texts is not None and len(texts) == n else None
         super().__init__(d, Samples(self.views, texts, passages if passages is not None and len(passages) == n else None) if texts or sample_names is not None else None, front, **kwargs)
         if len(d['share']): self.act('select', topic=d['sets'][-1]['first'] + int(np.argmax(shares[-1])))
-
-class _Layers:
-    "A list of layers with a name for it."
-    def __init__(self, model): self.layers = model

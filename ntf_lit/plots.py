@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import PercentFormatter
 
 from .checks import check_choice, check_count, check_labels, check_number
 from .topics import (Tree, View, _number, _words, agreement, component_names, components, feature_terms, match_topics,
@@ -67,7 +68,7 @@ def term_bars(
     ax.plot(t['corpus'], y, '|', color='black', ms=11, mew=2, label='in the corpus')
     ax.set_yticks(y, [drawn(w) for w in t[t.columns[0]]], **PLAIN); ax.invert_yaxis(); ax.set_xlim(0, None)
     ax.set_xlabel(f'part of the {"topic" if stratum is None else "feature"}'); ax.set_ylabel(drawn(t.columns[0]), **PLAIN); ax.set_title(drawn(t.title, 60), fontsize=10, **PLAIN)
-    ax.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, None)); _tidy(ax); ax.legend(fontsize=8, loc='lower right', framealpha=.9)
+    ax.xaxis.set_major_formatter(PercentFormatter(1)); _tidy(ax); ax.legend(fontsize=8, loc='lower right', framealpha=.9)
     return _done(ax, new)
 
 def _tidy(ax):
@@ -86,10 +87,11 @@ def mode_bars(
     k, P = _number(v.modes, mode), components(v, mode)[0]
     j = _number(v.names, topic, 'topic') if stratum is None else v.rank + _number(v.strata, stratum, 'stratum')*v.sizes.shape[1] + topic
     ax, new = _axes(ax, (3.4, 2.1)); x = np.arange(len(P))
-    ax.bar(x, P[:, j], .8, color=COLORS[0], label='topic' if stratum is None else 'feature')
-    ax.step(np.append(x, len(x)) - .5, np.append(v.corpus[k], v.corpus[k][-1:]), where='post', color='black', lw=1.2, label='corpus')
-    ax.set_ylabel('part of the mass'); ax.set_ylim(0, None); _tidy(ax); _few_ticks(ax, v.labels[k]); ax.set_xlabel(drawn(v.modes[k]), **PLAIN)
-    ax.set_title(drawn(component_names(v)[j], 48), fontsize=10, **PLAIN); ax.legend(fontsize=8)
+    ax.bar(x, P[:, j], .8, color=COLORS[0], label='in the topic' if stratum is None else 'in the feature')
+    ax.plot(x, v.corpus[k], '_', color='black', ms=11, mew=2, label='in the corpus')
+    ax.set_ylabel('part of the mass'); ax.set_ylim(0, 1.35*max(P[:, j].max(initial=0.), v.corpus[k].max(initial=0.)) or 1.); _tidy(ax)
+    _few_ticks(ax, v.labels[k]); ax.set_xlabel(drawn(v.modes[k]), **PLAIN)
+    ax.set_title(drawn(component_names(v)[j], 48), fontsize=10, **PLAIN); ax.legend(fontsize=8, ncols=2, loc='upper right', frameon=False)
     return _done(ax, new)
 
 def _few_ticks(ax, labels, most=9):
@@ -171,7 +173,7 @@ def share_bars(
         width = [part[s, j] if j is not None else v.backgrounds[s].sum()/(own[s] or 1.) for j in rows]
         ax.barh(y + .8*(s - (S - 1)/2)/S, width, .8/S, color=COLORS[s % len(COLORS)], hatch=('', '//', '..', 'xx')[s % 4], edgecolor='white', lw=0, label=drawn(name))
     ax.set_yticks(y, [drawn(v.names[j], 40) if j is not None else "the stratum's own features" for j in rows], **PLAIN); ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, None)); ax.set_xlabel('part of the stratum' if S > 1 else 'part of the model'); ax.set_ylabel('topic')
+    ax.xaxis.set_major_formatter(PercentFormatter(1, 0)); ax.set_xlabel('part of the stratum' if S > 1 else 'part of the model'); ax.set_ylabel('topic')
     ax.set_title('Shares of the topics', fontsize=10); _tidy(ax)
     if S > 1: _legend(ax)
     return _done(ax, new)
@@ -189,22 +191,22 @@ def strata_panels(
     chosen = [_number(v.strata, s, 'stratum') for s in (range(S) if strata is None else strata)]
     others = [k for k in range(1, len(v.modes)) if k != v.term_mode]
     k = _number(v.modes, mode) if mode is not None else others[0] if others else None
-    fig, axes = plt.subplots(q, len(chosen), figsize=(4.1*len(chosen), .4 + 1.15*q), layout='constrained', squeeze=False, sharex=True, sharey='row')
+    fig, axes = plt.subplots(q, len(chosen), figsize=(4.1*len(chosen), .5 + 1.15*q), layout='constrained', squeeze=False, sharex=True, sharey='row')
     for c, s in enumerate(chosen):
-        for ax, f in zip(axes[:, c], np.argsort(-v.sizes[s], kind='stable')):
-            _feature_panel(ax, v, s, int(f), k, words, COLORS[s % len(COLORS)])
-        axes[0, c].annotate(drawn(v.strata[s]), (.5, 1), (0, 24), xycoords='axes fraction', textcoords='offset points', ha='center', weight='bold', **PLAIN)
+        for ax, f in zip(axes[:, c], np.argsort(-v.sizes[s], kind='stable')): _feature_panel(ax, v, s, int(f), k, words)
+        axes[0, c].annotate(drawn(v.strata[s]), (.5, 1), (0, 30), xycoords='axes fraction', textcoords='offset points', ha='center', weight='bold', **PLAIN)
     if k: fig.supxlabel(drawn(v.modes[k]), fontsize=9, **PLAIN); fig.supylabel('part of the feature', fontsize=9)
     return _done(fig, True)
 
-def _feature_panel(ax, v, s, f, k, words, color):
+# %% ../nbs/61_plots.ipynb #adf53904
+def _feature_panel(ax, v, s, f, k, words):
     "One feature: bars over a mode, words above them."
-    text = _words(v, v.rank + s*v.sizes.shape[1] + f, words)
-    lines = [', '.join(drawn(w, 16) for w in half) for half in (text[:(len(text) + 1)//2], text[(len(text) + 1)//2:])]
+    text = _words(v, v.rank + s*v.sizes.shape[1] + f, words); half = (len(text) + 1)//2
+    lines = [', '.join(drawn(w, 16) for w in part) for part in (text[:half], text[half:])]
     ax.set_title('\n'.join(lines), fontsize=8, loc='left', **PLAIN); _tidy(ax); ax.tick_params(labelsize=7)
     if k is None: ax.axis('off'); return
     P = v.features[k-1][s, :, f]
-    ax.bar(np.arange(len(P)), P, .8, color=color); ax.set_ylim(0, 1.05); _few_ticks(ax, v.labels[k])
+    ax.bar(np.arange(len(P)), P, .8, color=COLORS[s % len(COLORS)]); ax.set_ylim(0, 1.05); _few_ticks(ax, v.labels[k])
 
 # %% ../nbs/61_plots.ipynb #e2c3cdcc
 def term_grid(
@@ -234,12 +236,20 @@ def factor_grid(
     ks = [_number(v.modes, k) for k in (range(len(v.modes)) if modes is None else modes)]; order = v.order if sort else list(range(v.rank))
     fig, axes = _grid(len(ks), len(ks), (2.6, 3.4))
     for ax, k in zip(axes, ks):
-        P = components(v, k)[0][:, order]; top = P.max(0, initial=0.)
+        P, labels = _rows(v, k, order); top = P.max(0, initial=0.)
         if P.size: ax.imshow(P/np.where(top > 0, top, 1), aspect='auto', cmap='cividis', vmin=0, vmax=1, interpolation='nearest')
         ax.set_xlabel('topic'); ax.set_ylabel(drawn(v.modes[k]), **PLAIN); ax.set_xticks(range(len(order)), order, fontsize=7)
-        at = np.unique(np.linspace(0, len(P) - 1, min(8, len(P))).astype(int)); ax.set_yticks(at, [drawn(v.labels[k][i], 16) for i in at], fontsize=7, **PLAIN)
+        at = np.unique(np.linspace(0, len(P) - 1, min(10, len(P))).astype(int)) if len(P) else []; ax.set_yticks(at, [drawn(labels[i], 16) for i in at], fontsize=7, **PLAIN)
     fig.suptitle('Factors: dark is zero, yellow the largest entry of the column', fontsize=10)
     return _done(fig, True)
+
+# %% ../nbs/61_plots.ipynb #f055bb33
+def _rows(v, k, order, most=400):
+    "The profiles in a mode and the names of its indices; of a long mode only the most salient, seriated."
+    P = components(v, k)[0][:, order]
+    if len(P) <= most: return P, v.labels[k]
+    at = {w: i for i, w in reversed(list(enumerate(v.labels[k])))}; words = term_matrix(v, 60, k).terms
+    return P[[at[w] for w in words]], words
 
 # %% ../nbs/61_plots.ipynb #57d57a27
 def image_of(
@@ -252,6 +262,7 @@ def image_of(
     if len(v.modes) == 2 and shape is not None and math.prod(shape) == v.shape[1]: return components(v, 1)[0][:, component].reshape(shape)
     raise ValueError(f"pictures need two modes besides the samples, or one and shape=(height, width) with as many pixels; the view has shape {v.shape}, shape is {shape}")
 
+# %% ../nbs/61_plots.ipynb #f3232ac0
 def topic_images(
     v:View, # A view
     shape=None, # (height, width) where one mode holds all pixels
@@ -314,7 +325,7 @@ def layer_graph(
     for l, v in enumerate(t.views):
         for j, (top, height) in boxes[l].items():
             ax.add_patch(FancyBboxPatch((l, -top - height), .52, height, boxstyle='round,pad=0,rounding_size=.004', fc='#eef4fa', ec=COLORS[0], lw=1))
-            text = drawn(v.names[j], 26) if height < .055 else '\n'.join([drawn(v.names[j], 26), ', '.join(drawn(w, 14) for w in _words(v, j, words)[-2:])])
+            text = drawn(v.names[j], 30) if height < .055 else '\n'.join([drawn(v.names[j], 30), ', '.join(drawn(w, 14) for w in _words(v, j, words)[-2:])])
             ax.text(l + .02, -top - height/2, text, va='center', fontsize=7.5, clip_on=True, **PLAIN)
             ax.text(l + .51, -top - height/2, f'{t.shares[l][j]:.0%}', va='center', ha='right', fontsize=7, color=GREY)
         ax.text(l + .26, .03, f'layer {l}: {v.rank} topics', ha='center', fontsize=9, weight='bold')
@@ -334,6 +345,7 @@ def _boxes(t):
         out.append({j: (float(a), float(h)) for j, a, h in zip(order, tops, height)})
     return out
 
+# %% ../nbs/61_plots.ipynb #6e817ba4
 def _draw_links(ax, t, boxes, l, least):
     "Links from layer l-1 to layer l, each leaving and entering in the order of what it meets."
     flow = t.shares[l-1][:, None]*t.links[l]; left, right = boxes[l-1], boxes[l]

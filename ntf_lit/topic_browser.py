@@ -387,10 +387,24 @@ Choices._in_range = T.validate(*CHOICES)(_in_range)
 Choices._one_each = T.validate('names_', 'hidden', 'merged')(_one_each)
 Choices._lam_in_range = T.validate('lam')(lambda self, p: check_number(p['value'], 'lam', 0, 1))
 
-# %% ../nbs/62_topic_browser.ipynb #73efc0a6
-class Browser(Choices):
-    "State, commands and fronts that both browsers share."
+# %% ../nbs/62_topic_browser.ipynb #ec187c1d
+class _Told(Choices):
+    "What a front is told, and when."
     _watched, _hold = (), True
+    @property
+    def state(self):
+        "What a page is told: the choices as plain values."
+        s = {n.rstrip('_'): getattr(self, n) for n in (*CHOICES, 'lam', 'query')}
+        return s | dict(order=ORDERS.index(self.order), names=list(self.names_), hidden=list(self.hidden), into=list(self.merged),
+            undo=[{k: v for k, v in c.items()} for c in self.undo], seq=self._seq, page=self._page)
+    def _changed(self, change):
+        if change.name == 'selected' and self.selected >= 0: self.set_ = self._set_of(self.selected)
+        if not self._hold: self.front.redraw(self)
+    def _set_of(self, topic): return next(i for i, s in enumerate(self.data['sets']) if s['first'] <= topic < s['first'] + s['count'])
+
+# %% ../nbs/62_topic_browser.ipynb #09bf96dd
+class Browser(_Told):
+    "State, commands and fronts that both browsers share."
     def __init__(self, data, samples, front='auto', **kwargs):
         self.data, self.samples, self.undo, self._seq, self._page = data, samples, [], 0, 0
         self.sizes = dict(topics=len(data['share']), strata=len(data['strata']), modes=len(data['modes']), orders=3, panels=3, sets=len(data['sets']), shapes=2)
@@ -403,19 +417,10 @@ class Browser(Choices):
         self.front = (live_front if _wants_live(front) else self.core_front)(self)
         self.children = (self.front,)
 
-    @property
-    def state(self):
-        "What a page is told: the choices as plain values."
-        s = {n.rstrip('_'): getattr(self, n) for n in (*CHOICES, 'lam', 'query')}
-        return s | dict(order=ORDERS.index(self.order), names=list(self.names_), hidden=list(self.hidden), into=list(self.merged),
-            undo=[{k: v for k, v in c.items()} for c in self.undo], seq=self._seq, page=self._page)
-    def _changed(self, change):
-        if change.name == 'selected' and self.selected >= 0: self.set_ = self._set_of(self.selected)
-        if not self._hold: self.front.redraw(self)
-    def _set_of(self, topic): return next(i for i, s in enumerate(self.data['sets']) if s['first'] <= topic < s['first'] + s['count'])
     def close(self):
         "Take down the widget and everything that listens to it."
-        if self._watched: self.unobserve(self._changed, self._watched); self._watched = (); self.front.stop()
+        if self._watched: self.unobserve(self._changed, self._watched); self._watched = ()
+        if hasattr(self, 'front'): self.front.stop()
         super().close()
     def __repr__(self): return f"{type(self).__name__}({self.sizes['topics']} topics, {self.sizes['strata']} strata, modes {', '.join(m['name'] for m in self.data['modes'])})"
 
@@ -488,6 +493,7 @@ class _NameEdits:
         found = checked(last, self.sizes)
         if found: getattr(self, f'_do_{found[0]}')(*found[1])
 
+# %% ../nbs/62_topic_browser.ipynb #eefd135d
 for _part in (_Edits, _NameEdits):
     for _name, _f in vars(_part).items():
         if callable(_f) and not _name.startswith('__'): setattr(Browser, _name, _f)
@@ -571,7 +577,7 @@ class TopicCore(Core):
     "The topic browser of plain widgets."
     def build(self, b):
         d, tie = b.data, self.tie
-        strata = [('all', -1), *((s, i) for i, s in enumerate(d['strata']))] if len(d['strata']) > 1 else [('all', -1)]
+        strata = [('all', -1), *((s, i) for i, s in enumerate(d['strata']))]
         self.topics = tie(b, W.Select(description='Topics', options=[], rows=14, layout=W.Layout(width='22rem')), 'select', 'topic')
         self.stratum = tie(b, choose('Stratum', strata, -1), 'stratum', 'stratum'); self.versus = tie(b, choose('against', [('nothing', -1), *strata[1:]], -1), 'versus', 'stratum')
         self.mode = tie(b, choose('Mode', [(m['name'], i) for i, m in enumerate(d['modes'])], 0 if d['modes'] else None), 'mode', 'mode')
@@ -778,6 +784,5 @@ class TopicBrowser(Paged):
         own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}
         self.views, sets, axis, shares, _ = _looked_at(model, data, names, others, None, labels=labels, samples=flat(sample_names), strata=strata, **own)
         texts = flat(samples if samples is not None else getattr(data, 'texts', None)); passages = flat(getattr(data, 'passages', None), True)
-        n = self.views[0].shape[0]
-        d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note)
+        n = self.views[0].shape[0]; d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note)
         super().__init__(d, Samples(self.views, texts, passages if passages is not None and len(passages) == n else None) if n > 1 else None, front, **kwargs)

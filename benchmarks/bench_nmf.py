@@ -1,0 +1,60 @@
+"""NMF next to scikit-learn (cd, mu) and nn-fac (HALS), on dense matrices."""
+from dataclasses import dataclass
+
+from bench_ncpd import Ours, planted, sized, iteration_rows, target_rows
+from harness import Program
+
+
+@dataclass(frozen=True)
+class ScikitLearn(Program):
+    solver: str = 'cd'
+    needs = 'sklearn',
+    @property
+    def name(self): return f'scikit-learn {self.solver}'
+
+    def run(self, X, start, n):
+        import warnings
+        from sklearn.decomposition import non_negative_factorization
+        W, H = start[0].copy(), start[1].T.copy() # It writes into them
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore') # That n iterations were not enough
+            W, H, _ = non_negative_factorization(X, W, H, n_components=len(H), init='custom', solver=self.solver, tol=0, max_iter=n)
+        return [W, H.T]
+
+
+@dataclass(frozen=True)
+class NNFac(Program):
+    needs = 'nn_fac', 'tensorly'
+    name = 'nn-fac HALS'
+
+    def run(self, X, start, n):
+        from nn_fac.nmf import nmf
+        W, H = nmf(X, start[0].shape[1], init='custom', U_0=start[0], V_0=start[1].T, n_iter_max=n, tol=0, update_rule='hals')
+        return [W, H.T]
+
+
+def faces(rank, seed):
+    "400 faces of 64 × 64 pixels, a face a row; a stand-in of that shape where they cannot be had."
+    import numpy as np
+    from ntf_lit.data import DataUnavailable, olivetti_strata
+    try: X = olivetti_strata().X.reshape(400, -1)
+    except DataUnavailable: return planted((400, 4096), rank, .2, seed)
+    rng = np.random.default_rng(seed)
+    return X, sized(X, [rng.random((d, rank)) for d in X.shape])
+
+
+OWN = [Ours(), Ours(inner=5), Ours('mu'), Ours(kind='torch'), Ours(dtype='float32')]
+PEERS = [ScikitLearn(), ScikitLearn('mu'), NNFac()]
+
+
+def limit(program): return 400 if program.name in (*(p.name for p in OWN), PEERS[0].name) else 150
+
+
+def rows(quick=False):
+    "dict(name, ours_seconds, peer_seconds, ratio, note, ...) of each comparison."
+    wide = (200, 4000 if quick else 40000)
+    problems = {f'NMF {wide[0]} × {wide[1]}, rank 20': lambda seed: (planted, wide, 20, .1, seed),
+                'NMF faces 400 × 4096, rank 40': lambda seed: (faces, 40, seed)}
+    for what, problem in problems.items():
+        if not quick: yield from iteration_rows(OWN, PEERS, problem(0), what, {}, (12, 32), 5)
+        yield from target_rows(OWN, PEERS, [problem(s) for s in range(1 if quick else 3)], what, {'scikit-learn cd': '≥ 2'}, limit, 1 if quick else 3)
