@@ -375,6 +375,7 @@ class TVModel(_TVSweep):
         p = self.unit(p)
         return max(still(block[t], q) for block, t, q in self.blocks(list(p.V), [p.W, *p.H], *self.seen_as(p)))
 
+# %% ../nbs/22_tv.ipynb #98d41f63
 def still(B, q):
     "How far a block is from its minimum: `violation`, or for jumps how far a step of `tv_mu` would move it."
     if not isinstance(q, TVBlock): return violation(B, q)
@@ -418,6 +419,7 @@ class Choice:
         lines = [f'{w:>10.4g}   {e:.4f}{"   best" if w == self.weight else ""}' for w, e in zip(self.weights, self.errors.mean(0))]
         return '\n'.join(['    weight   error on hidden entries', *lines])
 
+# %% ../nbs/22_tv.ipynb #fce69c2c
 def choose_lambda(
     model, # A `TVModel` of dense data
     weights, # Weights to try

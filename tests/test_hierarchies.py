@@ -227,7 +227,7 @@ def test_joint_step_descends(problem, q, seed, labelled):
     P = contracted(D, F, label_term(lab, F[0], D.scale)); W, B = draw_links(P, q, 4, rng)
     value = whole(P, W, B)[0]
     for _ in range(10):
-        W, B = joint_step(P, W, B); new = whole(P, W, B)[0]
+        W, B, _ = joint_step(P, W, B); new = whole(P, W, B)[0]
         assert (new <= value + 1e-12*np.maximum(value, P.square)).all() and (W >= 0).all() and np.isfinite(W).all()
         value = new
 

@@ -75,6 +75,7 @@ export function reduce(data, state, command) {
   const change = Object.hasOwn(COMMANDS, command?.cmd ?? '') && COMMANDS[command.cmd](data, state, command);
   if (!change) return state;
   const {back, ...rest} = change;
+  if (rest.selected >= 0 && rest.selected !== state.selected) rest.set = setOf(data, rest.selected);
   return {...state, ...rest, undo: back ? [...state.undo, back].slice(-50) : state.undo};
 }
 
@@ -179,12 +180,21 @@ export function ownWords(data, state, i, k, first = 'own') {
   return argsort(out.map(r => first === 'own' && up.length ? r.own : r.p)).map(n => out[n]);
 }
 
+/** The length of what all names begin with, numbers left whole: 5 for 'part 1', 'part 2'. */
+export function common(items) {
+  if (items.length < 2) return 0;
+  const [a, b] = [items[0], items.at(-1)]; let n = 0;
+  while (n < a.length && a[n] === b[n]) n++;
+  n = a.slice(0, n).replace(/[\d.-]+$/, '').length;
+  return items.every(t => t.startsWith(a.slice(0, n))) ? n : 0;
+}
+
 /** Which indices of an ordered mode to name, at most `room`: round numbers if its names are numbers. */
 export function ticks(items, room) {
-  const n = items.length, x = items.map(t => parseFloat(t)), rising = n > 12 && x.every((v, i) => v === v && (!i || v > x[i - 1]));
+  const n = items.length, same = common(items), x = items.map(t => parseFloat(t.slice(same))), rising = n > 12 && x.every((v, i) => v === v && (!i || v > x[i - 1]));
   if (rising) {
     const span = x[n - 1] - x[0], power = 10 ** Math.floor(Math.log10(span / room)), step = [1, 2, 5, 10, 20].map(f => f * power).find(f => span / f <= room), out = [];
-    for (let i = 0, next = Math.ceil(x[0] / step - 1e-9) * step; i < n; i++) if (x[i] >= next || (i + 1 < n && x[i + 1] > next)) { out.push([i, `${+next.toPrecision(12)}`]); while (next <= x[i] || (i + 1 < n && next < x[i + 1])) next += step; }
+    for (let i = 0, next = Math.ceil(x[0] / step - 1e-9) * step; i < n; i++) if (x[i] >= next || (i + 1 < n && x[i + 1] > next)) { out.push([i, items[i].slice(0, same) + +next.toPrecision(12)]); while (next <= x[i] || (i + 1 < n && next < x[i + 1])) next += step; }
     return out;
   }
   const each = Math.max(1, Math.ceil(n / room));
@@ -202,7 +212,7 @@ function h(tag, props = {}, ...kids) {
   const e = document.createElement(tag);
   for (const [k, v] of Object.entries(props)) {
     if (k.startsWith('on')) e.addEventListener(k.slice(2), v);
-    else if (k === 'style') Object.assign(e.style, v);
+    else if (k === 'style') for (const [n, x] of Object.entries(v)) { if (n.startsWith('--')) e.style.setProperty(n, x); else e.style[n] = x; }
     else if (v === true) e.setAttribute(k, '');
     else if (v != null && v !== false) e.setAttribute(k, v);
   }
@@ -222,7 +232,7 @@ const CIVIDIS = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112,
 const LETTERS = 'AB';
 
 function picture(b64, [rows, columns], label, size) {
-  const c = h('canvas', {width: columns, height: rows, role: 'img', 'aria-label': label, class: 'ntf-picture', style: {width: `${size}px`, aspectRatio: `${columns}/${rows}`}});
+  const c = h('canvas', {width: columns, height: rows, ...(label ? {role: 'img', 'aria-label': label} : {'aria-hidden': 'true'}), class: 'ntf-picture', style: {width: `${size}px`, aspectRatio: `${columns}/${rows}`}});
   const ctx = c.getContext('2d'), px = ctx.createImageData(columns, rows), v = bytes(b64);
   v.forEach((x, n) => { const t = x / 255 * (CIVIDIS.length - 1), a = Math.min(CIVIDIS.length - 2, t | 0), f = t - a;
     for (let j = 0; j < 3; j++) px.data[4 * n + j] = CIVIDIS[a][j] * (1 - f) + CIVIDIS[a + 1][j] * f; px.data[4 * n + 3] = 255; });
@@ -241,8 +251,9 @@ function curve(series, items, {corpus, width = 600, height = 170, label, unit = 
     const r = svg('rect', {x: X(i) + k * w + thin, y: Y(v), width: Math.max(.8, w - 2 * thin), height: Math.max(0, base - Y(v)), class: c.cls});
     const t = svg('title'); t.textContent = `${items[i]}${c.name ? ', ' + c.name : ''}: ${percent(v)}`; r.append(t); s.append(r); }));
   if (corpus) s.append(svg('path', {class: 'ntf-corpus-line', d: corpus.map((v, i) => `${i ? 'L' : 'M'}${X(i)},${Y(v)}H${X(i + 1)}`).join('')}));
-  for (const [i, t] of ticks(items, Math.max(2, Math.floor(plot / (n > 12 ? 56 : 90))))) {
-    const e = svg('text', {x: Math.min(X(i + .5), W - 24), y: H - 5, 'text-anchor': 'middle'}); e.textContent = t.length > 14 ? t.slice(0, 13) + '…' : t; s.append(e); }
+  const same = common(items);
+  for (const [i, full] of ticks(items, Math.max(2, Math.floor(plot / (n > 12 ? 56 : 90))))) {
+    const t = full.slice(same), e = svg('text', {x: Math.min(X(i + .5), W - 24), y: H - 5, 'text-anchor': 'middle'}); e.textContent = t.length > 14 ? t.slice(0, 13) + '…' : t; s.append(e); }
   return s;
 }
 
@@ -272,7 +283,7 @@ export function render({model, el}) {
     if (m?.kind === 'samples' && typeof m.key === 'string' && Array.isArray(m.list)) { samples.set(m.key, m.list); drawSamples(); }
   });
 
-  const many = data.strata.length > 1, tree = data.kind === 'hierarchy', id = i => `${page}-${i}`;
+  const sub = data.alone && data.title ? 'h2' : 'h3', many = data.strata.length > 1, tree = data.kind === 'hierarchy', id = i => `${page}-${i}`;
   const name = i => state.names[i] || data.names[i];
   const digit = i => { const s = setOf(data, i); return data.sets.length > 1 && tree ? `${s}.${i - data.sets[s].first}` : `${i - data.sets[s].first}`; };
 
@@ -354,14 +365,14 @@ export function render({model, el}) {
     const mode = data.modes[k], all = rows(data, state, i, k), list = all.slice(0, more), two = state.versus >= 0;
     if (!all.length) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
     const most = Math.max(...list.flatMap(r => [r.p, r.corpus, r.versus ?? 0])), A = state.stratum < 0 ? 'corpus' : data.strata[state.stratum];
-    const head = h('div', {class: 'ntf-legend'}, h('span', {class: 'ntf-key ntf-p'}), 'in the topic', h('span', {class: `ntf-key ${two ? 'ntf-a' : 'ntf-c'}`}), two ? word(`in ${A}`) : state.stratum < 0 ? 'in the corpus' : word(`in ${A}`), two && h('span', {class: 'ntf-key ntf-b'}), two && word(`in ${data.strata[state.versus]}`));
+    const head = h('div', {class: 'ntf-legend'}, h('span', {class: `ntf-key ${two ? 'ntf-t' : 'ntf-p'}`}), 'in the topic', h('span', {class: `ntf-key ${two ? 'ntf-a' : 'ntf-c'}`}), two ? word(`in ${A}`) : state.stratum < 0 ? 'in the corpus' : word(`in ${A}`), two && h('span', {class: 'ntf-key ntf-b'}), two && word(`in ${data.strata[state.versus]}`));
     const table = h('table', {class: 'ntf-terms'}, columns(), h('thead', {class: 'ntf-sr'}, h('tr', {}, h('th', {scope: 'col'}, mode.name), h('th', {scope: 'col'}, 'bars'), h('th', {scope: 'col'}, 'share of the topic'), h('th', {scope: 'col'}, two ? 'difference of the strata' : 'times its share of the corpus'))),
       h('tbody', {}, list.map(r => h('tr', {title: `${mode.items[r.item]}: ${percent(r.p)} of the topic, ${percent(r.corpus)} of ${A}`}, h('th', {scope: 'row'}, word(mode.items[r.item])),
-        h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track'}, bar('ntf-p', r.p / most), bar(two ? 'ntf-a' : 'ntf-c', r.corpus / most), two && bar('ntf-b', r.versus / most))),
+        h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track'}, bar(two ? 'ntf-p ntf-t' : 'ntf-p', r.p / most), bar(two ? 'ntf-a' : 'ntf-c', r.corpus / most), two && bar('ntf-b', r.versus / most))),
         h('td', {class: 'ntf-value'}, percent(r.p)), h('td', {class: 'ntf-value'}, two ? signed(r.corpus - r.versus) : r.corpus > 0 ? `×${r.p / r.corpus < 10 ? (r.p / r.corpus).toFixed(1) : (r.p / r.corpus).toFixed(0)}` : '')))));
     return h('div', {}, head, table, all.length > list.length && h('button', {type: 'button', class: 'ntf-more', onclick: () => { more += 48; draw(state); }}, `More (${all.length - list.length})`));
   }
-  const signed = x => `${x >= 0 ? '+' : '−'}${percent(Math.abs(x))}`;
+  const signed = x => { const t = (100 * Math.abs(x)).toFixed(Math.abs(x) < .0095 ? 2 : Math.abs(x) < .0995 ? 1 : 0); return `${+t === 0 ? '±' : x > 0 ? '+' : '−'}${t} %`; };
 
   function ordered(i, k, width, height) {
     const mode = data.modes[k], {v} = profile(data, state, i, k), at = argsort(v)[0];
@@ -381,7 +392,7 @@ export function render({model, el}) {
 
   const small = (i, k) => { const m = data.modes[k];
     if (m.kind === 'image') return images(i, k, 110);
-    if (m.kind === 'ordered') return ordered(i, k, side.clientWidth || 300, 96);
+    if (m.kind === 'ordered') return ordered(i, k, Math.min(side.clientWidth || 300, 340), 96);
     return h('ol', {class: 'ntf-few'}, rows(data, state, i, k).slice(0, 5).map(r => h('li', {}, word(m.items[r.item]), h('span', {class: 'ntf-value'}, percent(r.p))))); };
 
   function course(i, width) {
@@ -391,7 +402,7 @@ export function render({model, el}) {
     const use = shownS.length > 2 || !c.v.length ? [] : shownS, cls = use.length > 1 ? ['ntf-a', 'ntf-b'] : ['ntf-p'];
     const series = use.length ? use.map((s, n) => ({v: value(s), cls: cls[n], name: many ? data.strata[s] : ''})) : [{v: c.labels.map((_, b) => c.all[b] ? sum(parts.map(j => c.total[j][b])) : null), cls: 'ntf-p'}];
     const flat = series.flatMap(s => s.v.map((v, b) => [v ?? -1, c.labels[b]])).sort((a, b) => b[0] - a[0])[0];
-    return h('section', {}, h('h3', {}, `By ${c.name}`, many && use.length > 1 && h('span', {class: 'ntf-legend'}, use.map((s, n) => [h('span', {class: `ntf-key ${cls[n]}`}), word(data.strata[s])]))),
+    return h('section', {}, h(sub, {class: 'ntf-h'}, `By ${c.name}`, many && use.length > 1 && h('span', {class: 'ntf-legend'}, use.map((s, n) => [h('span', {class: `ntf-key ${cls[n]}`}), word(data.strata[s])]))),
       curve(series, c.labels, {width, height: 130, label: `Share by ${c.name}: most in ${flat?.[1]}, ${percent(flat?.[0])}`}));
   }
 
@@ -415,7 +426,7 @@ export function render({model, el}) {
     const i = state.selected, found = i < 0 ? [] : samplesOf(i), k = data.term;
     const hot = new Map(); if (k >= 0 && i >= 0) { const r = rows(data, {...state, order: 0}, i, k).slice(0, 60); r.forEach((x, n) => hot.set(data.modes[k].items[x.item].toLowerCase(), 1 - n / r.length)); }
     if (!found.length && !data.ask) { sampleBox.replaceChildren(); return; }
-    sampleBox.replaceChildren(h('h3', {}, `Most typical ${data.units || 'samples'}`), found.length ? h('div', {class: 'ntf-articles'}, found.slice(0, docs).map(s => h('article', {},
+    sampleBox.replaceChildren(h(sub, {class: 'ntf-h'}, `Most typical ${data.units || 'samples'}`), found.length ? h('div', {class: 'ntf-articles'}, found.slice(0, docs).map(s => h('article', {},
       h('div', {class: 'ntf-sample'}, h('strong', {}, word(s.name)), many && h('span', {class: 'ntf-chip'}, word(data.strata[s.stratum])), s.where && h('span', {class: 'ntf-note'}, word(s.where)), h('span', {class: 'ntf-value', title: 'part of the sample that is this topic'}, percent(s.part))),
       s.text && h('p', {dir: 'auto'}, marked(s.text, hot).map(p => p.weight ? h('mark', {class: p.weight > .66 ? 'ntf-m3' : p.weight > .33 ? 'ntf-m2' : 'ntf-m1'}, p.text) : p.text)),
       s.image && data.sampleShape && picture(s.image, data.sampleShape, s.name, 96)))) : h('p', {class: 'ntf-note'}, 'none'), found.length > docs && h('button', {type: 'button', class: 'ntf-more', onclick: () => { docs = 9; drawSamples(); sampleBox.querySelector('article')?.focus?.(); }}, 'More') || '');
@@ -425,21 +436,21 @@ export function render({model, el}) {
   function features() {
     const use = state.versus >= 0 ? [state.stratum, state.versus] : state.stratum >= 0 ? [state.stratum] : data.strata.map((_, s) => s).slice(0, 6);
     if (!data.features?.some(f => f.length)) return null;
-    return h('section', {class: 'ntf-features'}, use.map(s => h('div', {}, h('h3', {}, 'Only in ', word(data.strata[s]), h('span', {class: 'ntf-value'}, ` ${percent(sum(data.features[s].map(f => f.share)))} of it`)),
+    return h('section', {class: 'ntf-features'}, use.map(s => h('div', {}, h(sub, {class: 'ntf-h'}, 'Only in ', word(data.strata[s]), h('span', {class: 'ntf-value'}, ` ${percent(sum(data.features[s].map(f => f.share)))} of it`)),
       data.features[s].map((f, n) => h('div', {class: 'ntf-feature'}, h('span', {class: 'ntf-value'}, percent(f.share)),
         h('span', {class: 'ntf-minis'}, data.modes.map((m, k) => m.kind === 'ordered' && f.modes[k]?.v ? spark(f.modes[k].v, `${m.name}: most at ${m.items[argsort(f.modes[k].v)[0]]}`) : m.kind === 'image' && f.modes[k]?.img ? picture(f.modes[k].img, m.shape, `feature ${n} of ${data.strata[s]} as a picture`, 72) : null)),
         h('span', {class: 'ntf-words'}, data.modes.map((m, k) => f.modes[k]?.top?.map((t, x) => [x ? ' · ' : '', word(t)]))))))));
   }
-  function spark(v, label) {
-    const s = svg('svg', {viewBox: `0 0 ${Math.max(64, v.length * 4)} 26`, width: Math.min(120, Math.max(64, v.length * 6)), height: 26, role: 'img', 'aria-label': label, preserveAspectRatio: 'none', class: 'ntf-spark'}), most = Math.max(...v) || 1, w = Math.max(64, v.length * 4) / v.length;
-    v.forEach((x, i) => s.append(svg('rect', {x: i * w + .5, width: Math.max(.5, w - 1), y: 25 - 23 * x / most, height: 23 * x / most + 1, class: 'ntf-p'})));
+  function spark(v, label, width = Math.min(120, Math.max(64, v.length * 6)), height = 26) {
+    const s = svg('svg', {viewBox: `0 0 ${width} ${height}`, width, height, class: 'ntf-spark', ...(label ? {role: 'img', 'aria-label': label} : {'aria-hidden': 'true'})}), most = Math.max(...v) || 1, w = width / v.length, gap = Math.min(1, w / 5);
+    v.forEach((x, i) => s.append(svg('rect', {x: i * w + gap / 2, width: w - gap, y: height - 1 - (height - 2) * x / most, height: (height - 2) * x / most + 1, class: 'ntf-p'})));
     return s;
   }
   const button = i => h('button', {type: 'button', class: 'ntf-link', onclick: () => { act('panel', {panel: 0}); act('select', {topic: i}); }}, h('span', {class: 'ntf-number'}, digit(i)), word(name(i)));
   function strataCompared() {
     const a = Math.max(0, state.stratum), b = state.versus >= 0 ? state.versus : a === 0 ? 1 : 0, ids = listed(data, {...state, query: ''}).map(f => f.id).filter(i => !state.hidden.includes(i));
     const sa = ids.map(i => share(data, state, i, a)), sb = ids.map(i => share(data, state, i, b)), most = Math.max(1e-300, ...sa, ...sb);
-    return h('section', {}, h('h3', {}, 'Topics by the difference of their shares'), h('div', {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of topics'}, h('table', {class: 'ntf-compare'},
+    return h('section', {}, h(sub, {class: 'ntf-h'}, 'Topics by the difference of their shares'), h('div', {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of topics'}, h('table', {class: 'ntf-compare'},
       h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, 'topic'), h('th', {scope: 'col', colspan: 2}, h('span', {class: 'ntf-key ntf-a'}), word(data.strata[a])), h('th', {scope: 'col', colspan: 2}, h('span', {class: 'ntf-key ntf-b'}), word(data.strata[b])), h('th', {scope: 'col'}, 'difference'))),
       h('tbody', {}, argsort(sa.map((x, n) => x - sb[n])).map(n => h('tr', {}, h('th', {scope: 'row'}, button(ids[n])), h('td', {class: 'ntf-value'}, percent(sa[n])), h('td', {class: 'ntf-side ntf-left'}, h('span', {class: 'ntf-track'}, bar('ntf-a', sa[n] / most))), h('td', {class: 'ntf-side'}, h('span', {class: 'ntf-track'}, bar('ntf-b', sb[n] / most))), h('td', {class: 'ntf-value'}, percent(sb[n])), h('td', {class: 'ntf-value'}, signed(sa[n] - sb[n]))))))));
   }
@@ -470,7 +481,7 @@ export function render({model, el}) {
     let to = {ArrowDown: line[at + 1], ArrowUp: line[at - 1], Home: line[0], End: line.at(-1), ArrowLeft: up, ArrowRight: kids[0]}[e.key];
     if (state.shape && e.key === 'ArrowRight' && kids.length && folded.has(i)) { e.preventDefault(); fold(i); return; }
     if (state.shape && e.key === 'ArrowLeft' && kids.length && !folded.has(i)) { e.preventDefault(); fold(i); return; }
-    if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); act('beside', {topic: state.beside === i ? -1 : state.beside < 0 ? i : state.beside}); pinned = pinned === i ? -1 : i; drawDetail(); say(pinned >= 0 ? `${name(i)} stays on the side; pick another to see both` : 'only one node is shown'); return; }
+    if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); act('beside', {topic: state.beside === i ? -1 : state.beside < 0 ? i : state.beside}); pinned = pinned === i ? -1 : i; drawDetail(); drawGraph(); say(pinned >= 0 ? `${name(i)} stays on the side; pick another to see both` : 'only one node is shown'); return; }
     if (e.key === 'F2') { e.preventDefault(); main.querySelector('.ntf-name')?.focus(); return; }
     if (to === undefined && e.key.length === 1 && !e.ctrlKey && !e.metaKey && !e.altKey) { keyed(e.key); const all = state.shape ? line : Object.keys(place.at).map(Number), n = typeAhead(all.map(name), all.indexOf(i), typed); to = all[n]; }
     else if (to === undefined && !['ArrowDown', 'ArrowUp', 'Home', 'End', 'ArrowLeft', 'ArrowRight'].includes(e.key)) return;
@@ -482,9 +493,15 @@ export function render({model, el}) {
   const node = (i, on, props, ...kids) => { const {first, count} = data.sets[setOf(data, i)], q = state.query.trim().toLowerCase();
     const hit = q && (name(i).toLowerCase().includes(q) || (data.term >= 0 && rows(data, {...state, order: 1, stratum: -1, versus: -1}, i, data.term).slice(0, 20).some(r => data.modes[data.term].items[r.item].toLowerCase().includes(q))));
     return h('div', {role: 'treeitem', id: id(i), 'data-id': i, 'aria-level': data.sets.length - setOf(data, i), 'aria-setsize': count, 'aria-posinset': i - first + 1, 'aria-selected': String(i === state.selected),
-      'aria-label': `layer ${setOf(data, i)}, ${name(i)}, ${percent(data.share[i])}`, class: ['ntf-node', on > 0 && 'ntf-on', hit && 'ntf-hit', q && !hit && 'ntf-dim', i === state.beside && 'ntf-beside'].filter(Boolean).join(' '), ...props}, kids); };
+      class: ['ntf-node', on > 0 && 'ntf-on', hit && 'ntf-hit', q && !hit && 'ntf-dim', i === state.beside && 'ntf-beside'].filter(Boolean).join(' '), ...props}, h('span', {class: 'ntf-sr'}, `layer ${setOf(data, i)}, topic `), kids); };
   const firstWords = (i, n) => data.term >= 0 && data.modes[data.term].kind === 'words' && !data.plain ? rows(data, {...state, order: 0, stratum: -1, versus: -1}, i, data.term).slice(0, n).map(r => data.modes[data.term].items[r.item]).join(' · ') : '';
 
+  /** A topic without words shows its curve or its picture. */
+  function face(i, a) {
+    const m = data.modes[state.mode] ?? {};
+    if (m.kind === 'image') return a.h > 60 && h('div', {class: 'ntf-face'}, picture(m.img[i], m.shape, '', Math.min(64, a.h - 34)));
+    return m.kind === 'ordered' && h('div', {class: 'ntf-face'}, spark(data.modes[state.mode].p[i].v, '', Math.max(60, a.w - 20), Math.min(70, Math.max(14, a.h - 32))));
+  }
   function drawGraph() {
     if (state.selected < 0) { graph.replaceChildren(h('p', {class: 'ntf-note'}, 'This model has no topics.')); return; }
     const on = path(data, state.selected);
@@ -501,19 +518,19 @@ export function render({model, el}) {
       for (const key of Object.keys(place.at)) { const i = +key, a = place.at[i];
         for (const [j, part] of parents(data, i)) { const b = place.at[j]; if (!b || part < .02) continue;
           const x1 = b.x + b.w, x2 = a.x, y1 = b.y + b.h / 2, y2 = a.y + a.h / 2, c = (x1 + x2) / 2, lit = on.has(i) && on.has(j);
-          const p = svg('path', {d: `M${x1},${y1}C${c},${y1} ${c},${y2} ${x2},${y2}`, class: `ntf-edge${lit ? ' ntf-lit' : ''}`, 'stroke-width': Math.max(1, Math.min(34, thick * part * data.share[i] * .35)), 'stroke-opacity': lit ? .35 + .5 * part : .10 + .15 * part});
+          const p = svg('path', {d: `M${x1},${y1}C${c},${y1} ${c},${y2} ${x2},${y2}`, class: `ntf-edge${lit ? ' ntf-lit' : ''}`, 'stroke-width': Math.max(1, Math.min(34, thick * part * data.share[i] * .35)), 'stroke-opacity': lit ? .35 + .5 * part : .3 + .3 * part});
           const t = svg('title'); t.textContent = `${percent(part)} of ${name(i)} is part of ${name(j)}`; p.append(t); s.append(p); } }
       const nodes = Object.keys(place.at).map(Number).map(i => { const a = place.at[i];
         return node(i, on.get(i), {style: {left: `${a.x}px`, top: `${a.y}px`, width: `${a.w}px`, height: `${a.h}px`}, title: name(i)},
           h('div', {class: 'ntf-node-head'}, h('span', {class: 'ntf-number'}, digit(i)), word(name(i)), h('span', {class: 'ntf-value'}, percent(data.share[i]))),
-          a.h > 40 && h('div', {class: 'ntf-node-words', style: {'-webkit-line-clamp': Math.max(1, Math.floor((a.h - 30) / 15))}}, h('bdi', {}, firstWords(i, Math.min(16, Math.floor(a.h / 8)))))); });
+          a.h > 40 && (data.modes[state.mode]?.kind ?? 'words') !== 'ordered' && data.modes[state.mode]?.kind !== 'image' && h('div', {class: 'ntf-node-words', 'aria-hidden': 'true', style: {'-webkit-line-clamp': Math.max(1, Math.floor((a.h - 30) / 15))}}, h('bdi', {}, firstWords(i, Math.min(16, Math.floor(a.h / 8))))), face(i, a)); });
       graph.style.height = `${place.height + 6}px`; graph.replaceChildren(s, ...nodes);
     }
     graph.querySelector('[aria-selected=true]')?.scrollIntoView?.({block: 'nearest', inline: 'nearest'});
   }
 
   function links(i, title, pairs, verb) {
-    return pairs.length > 0 && h('section', {}, h('h3', {}, title), h('table', {class: 'ntf-terms'}, h('colgroup', {}, h('col', {class: 'ntf-wide-col'}), h('col'), h('col', {class: 'ntf-value-col'})), h('tbody', {}, pairs.slice(0, 8).map(([j, part]) => h('tr', {}, h('th', {scope: 'row'}, h('button', {type: 'button', class: 'ntf-link', onclick: () => act('select', {topic: j})}, h('span', {class: 'ntf-number'}, digit(j)), word(name(j)))),
+    return pairs.length > 0 && h('section', {}, h(sub, {class: 'ntf-h'}, title), h('table', {class: 'ntf-terms'}, h('colgroup', {}, h('col', {class: 'ntf-wide-col'}), h('col'), h('col', {class: 'ntf-value-col'})), h('tbody', {}, pairs.slice(0, 8).map(([j, part]) => h('tr', {}, h('th', {scope: 'row'}, h('button', {type: 'button', class: 'ntf-link', onclick: () => act('select', {topic: j})}, h('span', {class: 'ntf-number'}, digit(j)), word(name(j)))),
       h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track'}, bar('ntf-p', part))), h('td', {class: 'ntf-value', title: verb}, percent(part)))))));
   }
   function nodeDetail(i, width) {
@@ -521,9 +538,9 @@ export function render({model, el}) {
     let body;
     if (mode.kind === 'words' || mode.kind === 'labels') {
       const list = ownWords(data, state, i, k, 'p').slice(0, Math.min(more, 16)), most = Math.max(1e-300, ...list.map(r => r.p)), own = sum(ownWords(data, state, i, k).map(r => r.own));
-      body = list.length ? h('div', {}, h('div', {class: 'ntf-legend'}, h('span', {class: 'ntf-key ntf-p'}), up.length ? 'its own' : 'of the topic', up.length && [h('span', {class: 'ntf-key ntf-c'}), 'shared with its supertopics']),
+      body = list.length ? h('div', {}, h('div', {class: 'ntf-legend'}, h('span', {class: 'ntf-key ntf-p'}), up.length ? 'its own' : 'in the topic', up.length > 0 && [h('span', {class: 'ntf-key ntf-c'}), 'shared with its supertopics']),
         h('table', {class: 'ntf-terms'}, columns(), h('thead', {class: 'ntf-sr'}, h('tr', {}, h('th', {scope: 'col'}, mode.name), h('th', {scope: 'col'}, 'bars'), h('th', {scope: 'col'}, 'share of the topic'), h('th', {scope: 'col'}, 'of which its own'))),
-          h('tbody', {}, list.map(r => h('tr', {}, h('th', {scope: 'row'}, word(mode.items[r.item])), h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track ntf-stack'}, bar('ntf-p', r.own / most), bar('ntf-c', r.inherited / most))), h('td', {class: 'ntf-value'}, percent(r.p)), h('td', {class: 'ntf-value'}, up.length ? `own ${percent(r.own / r.p)}` : '')))))) : h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
+          h('tbody', {}, list.map(r => h('tr', {}, h('th', {scope: 'row'}, word(mode.items[r.item])), h('td', {class: 'ntf-bars'}, h('span', {class: 'ntf-track ntf-stack'}, bar('ntf-p', r.own / most), bar('ntf-c', r.inherited / most))), h('td', {class: 'ntf-value'}, percent(r.p)), h('td', {class: 'ntf-value'}, up.length ? `own ${Math.round(100 * r.own / r.p)} %` : '')))))) : h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
     } else body = chart(i, k, width, 150);
     return h('section', {class: 'ntf-detail', 'aria-label': `Topic ${digit(i)}`}, title(i),
       way.length > 0 && h('p', {class: 'ntf-path'}, 'in ', way.map(j => [h('button', {type: 'button', class: 'ntf-link', onclick: () => act('select', {topic: j})}, word(name(j))), ' › ']), word(name(i))),
@@ -546,7 +563,7 @@ export function render({model, el}) {
   const main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}), side = h('div', {class: 'ntf-aside'}), centre = h('div', {class: 'ntf-centre'}), foot = h('div', {});
   const left = h('div', {class: 'ntf-left-side'}, hint, list, edits);
   main.append(...(tree ? [h('div', {class: 'ntf-scroll ntf-canvas'}, graph), side] : [left, centre, side]));
-  const box = h('div', {class: 'ntf', lang: 'en'}, h('div', {class: 'ntf-inner'}, data.title && h('div', {class: 'ntf-head'}, h(data.alone ? 'h1' : 'h2', {}, word(data.title)), data.note && h('p', {class: 'ntf-note'}, data.note)), top, main, foot, live));
+  const box = h('div', {class: 'ntf', lang: 'en', 'data-lm-suppress-shortcuts': 'true'}, h('div', {class: 'ntf-inner'}, data.title && h('div', {class: 'ntf-head'}, h(data.alone ? 'h1' : 'h2', {}, word(data.title)), data.note && h('p', {class: 'ntf-note'}, data.note)), top, main, foot, live));
   el.replaceChildren(box);
 
   const say = t => { live.textContent = t; };
@@ -568,7 +585,7 @@ export function render({model, el}) {
     const i = state.selected;
     side.hidden = state.panel > 0; main.classList.toggle('ntf-wide', state.panel > 0);
     if (i < 0 || state.panel > 0) { side.replaceChildren(); return; }
-    side.replaceChildren(...data.modes.map((m, k) => k === state.mode ? '' : h('section', {}, h('h3', {}, h('button', {type: 'button', class: 'ntf-link', onclick: () => act('mode', {mode: k})}, word(m.name))), small(i, k))).filter(Boolean), sampleBox);
+    side.replaceChildren(...data.modes.map((m, k) => k === state.mode ? '' : h('section', {}, h(sub, {class: 'ntf-h'}, h('button', {type: 'button', class: 'ntf-link', onclick: () => act('mode', {mode: k})}, word(m.name))), small(i, k))).filter(Boolean), sampleBox);
   }
   function draw(old) {
     const focus = box.contains(document.activeElement) ? document.activeElement : null;
@@ -579,7 +596,7 @@ export function render({model, el}) {
     versus.el.disabled = state.stratum < 0;
     tabs.querySelectorAll('button').forEach(b => b.setAttribute('aria-pressed', String(+b.dataset.panel === state.panel)));
     if (old && old.selected !== state.selected) more = 18;
-    if (tree) { drawGraph(); drawDetail(); } else { drawList(); drawCentre(); drawSide(); foot.replaceChildren(...[state.panel < 2 && features()].filter(Boolean)); }
+    if (tree) { drawDetail(); drawGraph(); } else { drawList(); drawCentre(); drawSide(); foot.replaceChildren(...[state.panel < 2 && features()].filter(Boolean)); }
     drawSamples(); if (!tree || data.ask) askSamples(state.selected);
     if (old && old.selected !== state.selected) announce();
     if (focus && !box.contains(focus)) again(focus);
