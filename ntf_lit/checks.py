@@ -55,8 +55,11 @@ def as_float(
     "Real numbers in a precision to compute in; `TypeError` for anything else."
     return _torch_float(X, name) if is_torch_array(X) else _numpy_float(X, name)
 
-# %% ../nbs/00_checks.ipynb #90f6ae6e
-def _where(X, bad): return tuple(int(i) for i in np.unravel_index(int(bad.reshape(-1).argmax()), tuple(X.shape)))
+# %% ../nbs/00_checks.ipynb #daac8b33
+def _where(X, bad):
+    "Indices of the first bad entry."
+    bad = array_namespace(bad).astype(bad, array_namespace(bad).int8)
+    return tuple(int(i) for i in np.unravel_index(int(bad.reshape(-1).argmax()), tuple(X.shape)))
 
 # %% ../nbs/00_checks.ipynb #15aa8848
 def check_nonnegative(
