@@ -5,6 +5,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.exceptions import NotFittedError
+from test_properties import ESTIMATORS as KINDS
+from test_properties import each, flat, good, matrix, stratified
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit
@@ -12,19 +14,6 @@ from ntf_lit.ncpd import KLModel, NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
 from ntf_lit.tensor import COO, as_data
-
-KINDS = dict(NMF=NMF, NCPD=NCPD, StratifiedNMF=StratifiedNMF, StratifiedNTF=StratifiedNTF)
-each = pytest.mark.parametrize('kind', list(KINDS))
-flat = pytest.mark.parametrize('kind', ['NMF', 'NCPD'])
-stratified = pytest.mark.parametrize('kind', ['StratifiedNMF', 'StratifiedNTF'])
-matrix = pytest.mark.parametrize('kind', ['NMF', 'StratifiedNMF'])
-
-
-def good(kind, seed=0):
-    "Data that the estimator takes; two strata, where it has any."
-    rng = np.random.default_rng(seed); dims = (5,) if kind.endswith('NMF') else (5, 4)
-    return [rng.random((n, *dims)) for n in (4, 3)] if kind.startswith('Strat') else rng.random((6, *dims))
-
 
 def with_last(X, change):
     "The data with the tensor, or the last stratum, changed."

@@ -20,7 +20,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import clone
-from test_bad_inputs import KINDS, each, flat, good
+from test_properties import ESTIMATORS as KINDS
+from test_properties import each, flat, good
 from test_properties import KINDS as MODEL_KINDS
 from test_properties import MODELS, RULES, STRATIFIED, Case, as_coo, every, full, run, same_bits
 

@@ -14,7 +14,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 from sklearn.utils.estimator_checks import check_estimator
-from test_bad_inputs import KINDS, each, flat, good, matrix, stratified
+from test_properties import ESTIMATORS as KINDS
+from test_properties import each, flat, good, matrix, stratified
 from test_properties import close
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, estimators

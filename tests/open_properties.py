@@ -620,15 +620,25 @@ def test_p21_what_is_masked_does_not_matter(name, data):
 
 # --- P22, P23: estimators; more of them in test_estimators ---
 
-ESTIMATORS = dict(NMF=(NMF, 2), NCPD=(NCPD, 3), NCPD4=(NCPD, 4), StratifiedNMF=(StratifiedNMF, 2), StratifiedNTF=(StratifiedNTF, 3))
+ESTIMATORS = dict(NMF=NMF, NCPD=NCPD, StratifiedNMF=StratifiedNMF, StratifiedNTF=StratifiedNTF)
+each = pytest.mark.parametrize('kind', list(ESTIMATORS))
+flat = pytest.mark.parametrize('kind', ['NMF', 'NCPD'])
+stratified = pytest.mark.parametrize('kind', ['StratifiedNMF', 'StratifiedNTF'])
+matrix = pytest.mark.parametrize('kind', ['NMF', 'StratifiedNMF'])
+
+
+def good(kind, seed=0):
+    "Data that the estimator takes; two strata, where it has any."
+    rng = np.random.default_rng(seed); dims = (5,) if kind.endswith('NMF') else (5, 4)
+    return [rng.random((n, *dims)) for n in (4, 3)] if kind.startswith('Strat') else rng.random((6, *dims))
 
 
 @pytest.mark.parametrize('solver', list(RULES))
-@pytest.mark.parametrize('name', list(ESTIMATORS))
+@pytest.mark.parametrize('kind, order', [(NMF, 2), (NCPD, 3), (NCPD, 4), (StratifiedNMF, 2), (StratifiedNTF, 3)])
 @few
 @given(st.data(), seeds, st.integers(-30, 30))
-def test_p22_p23_transform_solves_and_inverse_transform_is_the_model(name, solver, data, seed, exponent):
-    kind, order = ESTIMATORS[name]; rng = np.random.default_rng(seed); dims = data.draw(st.lists(st.integers(3, 7), min_size=order, max_size=order))
+def test_p22_p23_transform_solves_and_inverse_transform_is_the_model(kind, order, solver, data, seed, exponent):
+    rng = np.random.default_rng(seed); dims = data.draw(st.lists(st.integers(3, 7), min_size=order, max_size=order))
     X = rng.random(dims)*10.**exponent; m = kind(2, solver=solver, max_iter=15, random_state=0).fit(X)
     topics = m.topics_ if hasattr(m, 'topics_') else m.factors_[1:]
     own = m.model_.background(0) if hasattr(m, 'model_') else 0.
