@@ -171,7 +171,7 @@ def course(
     body = f'<g class="grid">{grid}</g>' + ''.join(bar(i) for i in range(len(w)) if w[i] > .01*top) + f'<line class="base" x1="0" x2="640" y1="{height}" y2="{height}"/>'
     return svg(640, height + 18, label, body).replace(' preserveAspectRatio="none"', '')
 
-# %% ../nbs/69_demo.ipynb #645d9e23
+# %% ../nbs/69_demo.ipynb #e154acb4
 def era(
     x, # Years, one a sample
     w, # Weights
@@ -444,7 +444,7 @@ def picture(image, caption, top=None):
     "A picture with its name."
     return f'<figure><img alt="{esc(caption)}" src="{png(image, top)}"><figcaption>{esc(caption)}</figcaption></figure>'
 
-# %% ../nbs/69_demo.ipynb #37ce09d6
+# %% ../nbs/69_demo.ipynb #8d936aa8
 def faces_page(r, runs, norm, people=12):
     "Forty people as strata."
     v, p = r.view, r.model; chosen = np.linspace(0, len(v.strata) - 1, min(people, len(v.strata))).astype(int)

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.exceptions import NotFittedError
-from test_properties import ESTIMATORS as KINDS
-from test_properties import each, flat, good, matrix, stratified
+from open_properties import ESTIMATORS as KINDS
+from open_properties import each, flat, good, matrix, stratified
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit

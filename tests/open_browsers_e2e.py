@@ -184,7 +184,7 @@ def notebook(lab, open_notebook):
     "Run a notebook of the given cells."
     def run(*sources):
         kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
-        here = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_browsers_e2e import *"
+        here = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *"
         nbformat.write(new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel), lab.root/'browsers.ipynb')
         return open_notebook('browsers.ipynb')
     return run

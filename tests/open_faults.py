@@ -20,17 +20,16 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import clone
-from test_properties import ESTIMATORS as KINDS
-from test_properties import each, flat, good
-from test_properties import KINDS as MODEL_KINDS
-from test_properties import MODELS, RULES, STRATIFIED, Case, as_coo, every, full, run, same_bits
+from open_properties import ESTIMATORS as KINDS
+from open_properties import KINDS as MODEL_KINDS
+from open_properties import MODELS, RULES, Case, as_coo, each, every, good, run, same_bits
 
 from ntf_lit import NCPD, NMF, StratifiedNTF
 from ntf_lit import fit as fitting
-from ntf_lit.fit import Callback, Checkpoint, State, best_of, fit, load_checkpoint, save_checkpoint
+from ntf_lit.fit import Callback, Checkpoint, Tolerance, best_of, fit, load_checkpoint
 from ntf_lit.ncpd import NCPDModel
-from ntf_lit.result import CP, History, Status, leaves
-from ntf_lit.tensor import COO, as_data
+from ntf_lit.result import Status, leaves, rebuild
+from ntf_lit.tensor import as_data
 
 ROOT = Path(__file__).resolve().parents[1]
 SOME = ['NMF:hals', 'NCPD:mu', 'KL-NMF:mu', 'Labelled-NMF:hals', 'Stratified-NTF:hals', 'Stratified-NTF:nnls']
@@ -244,8 +243,6 @@ def test_f04_torch_resumes(name, tmp_path):
 
 def test_f04_the_best_is_not_forgotten(tmp_path):
     "A model may rise on its way, as stochastic ones do; a resumed fit still knows what was best."
-    class Wanders(NCPDModel):
-        def sweep(self, p, k=0): p, f = super().sweep(p, k); return p, f + (k >= 4)
     model = Wanders(as_data(good('NCPD')), 2, 'mu'); file = tmp_path/'fit.npz'; whole = fit(model, max_iter=9, seed=0)
     class Stop(BaseException): pass
     with pytest.raises(Stop): fit(model, max_iter=9, seed=0, callbacks=[Checkpoint(file, 1), At('after_sweep', throw(Stop), 7)])
@@ -265,6 +262,21 @@ def test_f05_an_objective_that_is_no_number(name, value):
     r = fit(Breaks(**{f.name: getattr(model, f.name) for f in fields(model) if f.init}), max_iter=30, seed=0)
     assert r.status is Status.NOT_FINITE and not r.status.ok and np.isfinite(r.objective) and r.n_iter == 6
     same_bits(r.params, fit(model, max_iter=6, seed=0).params)
+
+
+class Wanders(NCPDModel):
+    "A model whose objective rises at the fourth sweep, as those of stochastic methods do."
+    def sweep(self, p, k=0): p, f = super().sweep(p, k); return p, f + (k >= 4)
+
+
+def test_f05_the_best_is_handed_out():
+    model = Wanders(as_data(good('NCPD')), 2, 'mu'); r = fit(model, max_iter=9, seed=0)
+    assert r.n_iter == 9 and r.objective == min(r.history.objective) < r.history.objective[-1]
+    same_bits(r.params, fit(model, max_iter=4, seed=0).params)
+
+
+def test_f05_a_rise_is_not_convergence():
+    r = fit(Wanders(as_data(good('NCPD')), 2, 'mu'), max_iter=7, stop=[Tolerance(1e-9)], seed=0); assert r.status is Status.MAX_ITER and r.n_iter == 7
 
 
 def test_f05_an_estimator_says_so(monkeypatch):
@@ -397,7 +409,6 @@ def test_f12_components_twice_and_too_many(name):
 def test_f13_a_dead_component(name):
     "Zero in all modes: it stays dead under every rule, and harms nothing."
     case = case_of(name, rank=3); model = case.model(); p = model.start(np.random.default_rng(0))
-    from ntf_lit.result import rebuild
     dead = rebuild(p, [a*(np.arange(a.shape[-1]) != 1) if a.shape[-1] == 3 else a for a in leaves(p)])
     r = fit(model, dead, max_iter=20)
     for a in leaves(r.params): assert np.isfinite(a).all() and (a.shape[-1] != 3 or (a[..., 1] == 0).all())

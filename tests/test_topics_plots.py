@@ -220,7 +220,7 @@ def test_scale_does_not_matter(c):
 @pytest.mark.parametrize('factors', [[np.ones((3, 0)), np.ones((4, 0))], [np.zeros((3, 2)), np.zeros((4, 2))], [np.ones((3, 2)), np.array([[1., 0]]*4)], [np.ones((1, 1))]*3, np.ones((4, 2))],
                          ids=['no topics', 'all zero', 'a zero column', 'single entry', 'one matrix'])
 def test_degenerate_models(factors):
-    v = view(factors); t = tree([Layer(tuple(v_) if isinstance(factors, list) else (factors,))]) if (v_ := factors) is not None else None
+    v = view(factors); t = tree([Layer(tuple(factors) if isinstance(factors, list) else (factors,))])
     assert len(topics.topic_shares(v)) == v.rank and len(topics.sample_topics(v)) == v.shape[0]
     for j in range(v.rank): topics.topic_terms(v, j); topics.typical_samples(v, j)
     topics.salient_terms(v); topics.term_matrix(v); topics.match_topics(v, v); topics.tree_table(t); topics.tree_links(t)
