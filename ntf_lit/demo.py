@@ -145,7 +145,9 @@ def quotation(
     if not tokens: return ''
     best = [max(re.findall(r'[^\W\d_]{3,}', t.lower()), key=lambda w: weights.get(w, 0.), default='') for t in tokens]
     n = min(width, len(tokens)); worth = lambda a: sum(weights.get(w, 0.) for w in {*best[a:a+n]}) # a word counts once
-    a = max(range(len(tokens) - n + 1), key=worth); b = a + n
+    value = [worth(a) for a in range(len(tokens) - n + 1)]; a = last = value.index(max(value))
+    while last + 1 < len(value) and value[last+1] >= value[a]: last += 1
+    a = (a + last)//2; b = a + n # the words in the middle
     least = .15*max(weights.values(), default=1.)
     mark = lambda t, w: f'<mark>{esc(t, 40)}</mark>' if weights.get(w, 0.) > least else esc(t, 40)
     body = ' '.join(mark(t, w) for t, w in zip(tokens[a:b], best[a:b]))
