@@ -13,7 +13,7 @@ from ntf_lit.data import hierarchical_tensor
 from ntf_lit.fit import fit
 from ntf_lit.hnmf import balanced, first_layer, fit_flat
 from ntf_lit.init import leading_vectors
-from ntf_lit.multi_hntf import AverageModel, climbed, contracted, exact_link, halves
+from ntf_lit.multi_hntf import AverageModel, contracted, exact_link, halves
 from ntf_lit.tensor import as_data
 
 STEPS = 800 # Damped steps in the published experiments
@@ -87,22 +87,30 @@ def averaged(step, W, steps):
     for _ in range(steps): W = step(W)
     return W
 
+def arrival(P, q, aim):
+    "The exact training, stopped after the first polishing step that is at `aim` or below."
+    value = lambda k: float(halves(P, exact_link(P, q, np.random.default_rng(0), max_iter=k)[0])[0])
+    steps = next(k for k in range(STEPS) if value(k) <= aim)
+    return lambda: exact_link(P, q, np.random.default_rng(0), max_iter=steps)
+
 def whole_layers(repeats, steps):
-    "All of the exact training of a layer, ten starts, core included, against one start of the published one."
+    "All of the exact training of a layer, core and ten starts included, against the published one."
     for noise, seed in ((.4, 14), (.1, 1)):
-        X, D, F = papers(noise, seed); P = None
+        X, D, F = papers(noise, seed)
         for q in (4, 2):
             P, r = contracted(D, F), F[0].shape[1]
             W0 = [np.random.RandomState(s).random_sample((r, q)) for s in range(10)]
-            exact = lambda: exact_link(contracted(D, F), q, np.random.default_rng(0))
-            core = lambda: fit(AverageModel(contracted(D, F), q), (W0[0],), max_iter=steps)
-            ours, peer, fast = in_turn([(exact, 1), (lambda: averaged(lambda W: published_step(D.scale*X, F, W), W0[0], steps), 1), (core, 1)], repeats)
-            W = exact()[0]; error = lambda W: float(np.sqrt(2*halves(P, W)[0]/P.square))
-            ends = [error(fit(AverageModel(P, q), (w,), max_iter=STEPS).params[0]) for w in W0]
-            note = f'{STEPS} steps end at {min(ends):.5f} to {max(ends):.5f}, exact at {error(W):.5f}'
-            scaled = [t*STEPS/steps for t in peer]
-            yield row(f'noise {noise}, {r} to {q}', 'exact, ten starts', f'published, {STEPS} steps', ours, scaled, '≥ 20', note)
-            yield row(f'noise {noise}, {r} to {q}', 'exact, ten starts', f'the same {STEPS} steps from our core', ours, [t*STEPS/steps for t in fast])
+            ends = [fit(AverageModel(P, q), (w,), max_iter=STEPS) for w in W0]; W = exact_link(P, q, np.random.default_rng(0))[0]
+            there = arrival(P, q, min(e.objective for e in ends)*(1 + 1e-9)); error = lambda objective: float(np.sqrt(2*objective/P.square))
+            peer = lambda: averaged(lambda W: published_step(D.scale*X, F, W), W0[0], steps)
+            peer_core = lambda: fit(AverageModel(contracted(D, F), q), (W0[0],), max_iter=steps)
+            reach, ours, slow, fast = in_turn([(lambda: (contracted(D, F), there()), 1), (lambda: exact_link(contracted(D, F), q, np.random.default_rng(0)), 1), (peer, 1), (peer_core, 1)], repeats)
+            slow, fast = ([t*STEPS/steps for t in ts] for ts in (slow, fast)); name = f'noise {noise}, {r} to {q}'
+            losses = [error(e.objective) for e in ends]; note = f'{STEPS} steps end at {min(losses):.5f} to {max(losses):.5f}, exact at {error(halves(P, W)[0]):.5f}'
+            yield row(name, 'exact, ten starts, to the best of those', f'published, {STEPS} steps, one start', reach, slow, '≥ 20', note)
+            yield row(name, 'exact, ten starts, to the end', f'published, {STEPS} steps, one start', ours, slow)
+            yield row(name, 'exact, ten starts, to the end', f'published, {STEPS} steps, ten starts', ours, [10*t for t in slow], '≥ 20', 'one start timed')
+            yield row(name, 'exact, ten starts, to the end', 'the same from our core, ten starts', ours, [10*t for t in fast], '≥ 20', 'one start timed')
             F = [f@W for f in F]
 
 
@@ -116,4 +124,4 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--quick', action='store_true', help='smaller problems, fewer repetitions')
     for r in rows(parser.parse_args().quick):
-        print(f"{r['name']:20} {r['ours']:32} {r['ours_seconds']*1e3:9.3g} ms   {r['peer']:36} {r['peer_seconds']*1e3:9.3g} ms   {r['ratio']:8.3g} ({r['spread'][0]:.3g} to {r['spread'][1]:.3g}) {r['aim']:8} {r['note']}", flush=True)
+        print(f"{r['name']:20} {r['ours']:40} {r['ours_seconds']*1e3:9.3g} ms   {r['peer']:36} {r['peer_seconds']*1e3:9.3g} ms   {r['ratio']:8.3g} ({r['spread'][0]:.3g} to {r['spread'][1]:.3g}) {r['aim']:8} {r['note']}", flush=True)

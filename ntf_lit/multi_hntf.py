@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCREEN', 'FINALISTS', 'TIE', 'TRAIN', 'core', 'symmetrized', 'Contracted', 'contracted', 'climbed', 'against_core',
-           'halves', 'mode_halves', 'average_step', 'joint_step', 'draw_links', 'whole', 'polish', 'exact_link',
-           'LabelTerm', 'label_term', 'AverageModel', 'link_up', 'bottom_layer', 'observed', 'multi_hntf']
+           'halves', 'mode_halves', 'average_step', 'joint_step', 'draw_links', 'screened', 'whole', 'polish',
+           'exact_link', 'LabelTerm', 'label_term', 'AverageModel', 'link_up', 'bottom_layer', 'observed', 'multi_hntf']
 
 # %% ../nbs/31_multi_hntf.ipynb #e7a9a7a7
 import itertools
@@ -70,12 +70,17 @@ class Contracted:
     @cached_property
     def symmetric(self): return np.ascontiguousarray(symmetrized(self.core))
     @cached_property
+    def stacked(self): return np.stack(self.grams)
+    @cached_property
+    def rest(self): return np.array([[l for l in range(self.order) if l != k] for k in range(self.order)])
+    @cached_property
     def unfolded(self): return [np.ascontiguousarray(np.moveaxis(self.core, i, 0)).reshape(-1, self.rank) for i in range(self.order)]
     @property
     def order(self): return self.core.ndim
     @property
     def rank(self): return self.core.shape[0]
 
+# %% ../nbs/31_multi_hntf.ipynb #b3da6616
 def contracted(
     data, # `Dense`, `Sparse` or `Factored`
     factors, # (d_k, r) a mode, of the scaled data
@@ -113,9 +118,10 @@ def halves(
 ): # (objective (...), pos, neg)
     "Half the squared error and its gradient pos - neg."
     linear = against_core(P, W)
-    GW = [G @ W for G in P.grams]; Q = [W.mT @ A for A in GW]
-    pos = sum(A @ hadamard(others(Q, k)) for k, A in enumerate(GW))
-    value = .5*P.square - (linear*W).sum((-1, -2)) + .5*hadamard(Q).sum((-1, -2))
+    GW = P.stacked.reshape(P.order, *(1,)*(W.ndim - 2), P.rank, P.rank) @ W
+    Q = W.mT @ GW                                                       # (order, ..., q, q): W' G_k W of each mode
+    pos = (GW @ Q[P.rest].prod(1)).sum(0)
+    value = .5*P.square - (linear*W).sum((-1, -2)) + .5*(pos*W).sum((-1, -2))/P.order
     return value, pos, P.order*linear
 
 # %% ../nbs/31_multi_hntf.ipynb #aaa47182
@@ -150,13 +156,13 @@ def joint_step(
     P:Contracted, # The problem
     W, # Links (..., r, q)
     B=None, # Classes by topics (..., c, q), where there are labels
-    power:float=None, # Exponent; None for 1/(2 order), which cannot raise the objective
-): # (W, B)
+    power=None, # Exponent, one for all or one a member; None for 1/(2 order), which cannot raise the objective
+): # (W, B, the objective before the step)
     "A multiplicative step for one W in all modes."
-    _, pos, neg = halves(P, W)
-    if B is not None: _, (p, n), _ = P.label.halves(W, B); pos, neg = pos + p, neg + n
-    W = W*ratio(neg, pos)**(power or 1/(2*P.order))
-    return W, None if B is None else mu(B, P.label.class_problem(W))
+    value, pos, neg = halves(P, W)
+    if B is not None: v, (p, n), _ = P.label.halves(W, B); value, pos, neg = value + v, pos + p, neg + n
+    W = W*ratio(neg, pos)**(1/(2*P.order) if power is None else power)
+    return W, None if B is None else mu(B, P.label.class_problem(W)), value
 
 # %% ../nbs/31_multi_hntf.ipynb #4ad81782
 def draw_links(
@@ -175,6 +181,23 @@ def draw_links(
     t = ratio((problem.cross*B).sum((-1, -2)), (problem.pos(B)*B).sum((-1, -2)))
     return W, B*t[:, None, None]
 
+# %% ../nbs/31_multi_hntf.ipynb #f03c20ab
+def screened(
+    P:Contracted, # The problem
+    W, # Starts (n, r, q)
+    B=None, # (n, c, q), where there are labels
+    steps:int=100, # How many steps
+): # (W, B, objectives (n,))
+    "Several starts taken some way down together, each as fast as it bears."
+    power, last, old = np.full((len(W), 1, 1), .5 if P.order < 4 else 1/P.order), np.full(len(W), np.inf), (W, B)
+    for _ in range(steps + 1):
+        new = joint_step(P, W, B, power); up = ~(new[2] <= last)
+        if up.any():                                                        # back, and on with the exponent that cannot rise
+            W, B = (None if x is None else np.where(up[:, None, None], o, x) for o, x in zip(old, (W, B)))
+            power = np.where(up[:, None, None], 1/(2*P.order), power); new = joint_step(P, W, B, power)
+        old, last, (W, B) = (W, B), new[2], new[:2]
+    return *old, last
+
 # %% ../nbs/31_multi_hntf.ipynb #42f0e2c9
 def whole(P, W, B=None):
     "Objective with labels, and its gradients in W and B."
@@ -191,16 +214,16 @@ def polish(
 ): # (W, B, objectives by iteration, converged?)
     "L-BFGS-B with bounds from one start."
     from scipy.optimize import minimize
-    parts = [W] if B is None else [W, B]; cut = W.size
+    parts = [W] if B is None else [W, B]; cut, square = W.size, P.square or 1.
     units = [max(float(np.sqrt((x*x).mean())), 1e-300) for x in parts]
     split = lambda z: [z[:cut].reshape(W.shape)*units[0], *([z[cut:].reshape(B.shape)*units[1]] if B is not None else [])]
     def f(z):
         value, *grads = whole(P, *split(z))
-        return value/P.square, np.concatenate([g.ravel()*u for g, u in zip(grads, units)])/P.square
+        return value/square, np.concatenate([g.ravel()*u for g, u in zip(grads, units)])/square
     z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)]); path = [f(z)[0]]
     r = minimize(f, z, jac=True, method='L-BFGS-B', bounds=[(0, None)]*z.size, callback=lambda intermediate_result: path.append(intermediate_result.fun),
                  options=dict(maxiter=max_iter, maxfun=20*max_iter + 20, ftol=1e-15, gtol=1e-10, maxcor=20))
-    return *split(r.x), *([None] if B is None else []), [v*P.square for v in path], bool(r.success)
+    return *split(r.x), *([None] if B is None else []), [v*square for v in path], bool(r.success)
 
 # %% ../nbs/31_multi_hntf.ipynb #a7a3ee52
 SCREEN, FINALISTS, TIE = 100, 3, 1e-9   # steps of all starts together; how many are polished; what does not count as better
@@ -216,9 +239,8 @@ def exact_link(
     begin = time.monotonic()
     W, B = draw_links(P, q, n_init, rng)
     if P.square == 0: return W[0]*0, None if B is None else B[0]*0, Status.ZERO, History().add(0., 0.)
-    for _ in range(SCREEN): W, B = joint_step(P, W, B, .5)
-    value = whole(P, W, B)[0]; best = None
-    for i in np.argsort(np.where(np.isfinite(value), value, np.inf))[:FINALISTS]:
+    W, B, value = screened(P, W, B, SCREEN); best = None
+    for i in np.argsort(value, kind='stable')[:FINALISTS]:
         run = polish(P, W[i], None if B is None else B[i], max_iter)
         if best is None or run[2][-1] < best[2][-1] - TIE*P.square: best = run     # two ways to the same minimum are a tie
     W, B, path, done = best; seconds = time.monotonic() - begin

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULES', 'WARMUP', 'nnls_rule', 'NCPDModel', 'exact_loss', 'finish_cp', 'KLModel', 'one_mttkrp', 'kl_ratio',
-           'kl_divergence', 'Labelled', 'SupervisedModel', 'cp_weights', 'kl_weights', 'kkt']
+           'kl_divergence', 'Labelled', 'SupervisedModel', 'cp_weights', 'masked_weights', 'kl_weights', 'kkt']
 
 # %% ../nbs/20_ncpd.ipynb #56454ed0
 import math
@@ -18,7 +18,7 @@ from .checks import check_choice, check_count, check_number
 from .init import INITS, move, start_cp
 from .nnls import nnls_gram
 from .result import CP
-from .tensor import (Dense, Masked, Sparse, as_data, at_nonzeros, chunks, cp_inner, cp_rows, hadamard, inner,
+from .tensor import (Dense, Masked, Sparse, as_data, at_nonzeros, chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao,
                             mapped, mttkrps, others, residual, with_values)
 from .updates import Quadratic, hals, mu, ratio, violation
 
@@ -182,7 +182,7 @@ class Labelled:
 @dataclass(frozen=True)
 class _WithLabels(_Flat):
     "Data, targets, and the two problems in which the targets appear."
-    targets: object = None # Y, (n, c), in the data's kind; rows of unknown samples are ignored
+    targets: object = None # Y, (n, c), brought to the data's kind; rows of unknown samples are ignored
     known: object = None # (n,), true where the label is known
     weight: float = 1. # lambda
 
@@ -206,6 +206,11 @@ class _WithLabels(_Flat):
 # %% ../nbs/20_ncpd.ipynb #9f389b9b
 class SupervisedModel(_WithLabels):
     "Semi-supervised NMF with a label mask (Haddock's talk; Lee, Yoo & Choi 2010)."
+    def __post_init__(self):
+        super().__post_init__(); like = self.data.like
+        Y = self.targets.to(like) if is_torch_array(self.targets) else move(np.asarray(self.targets, float), like)
+        object.__setattr__(self, 'targets', Y)
+
     def start(self, rng):
         W, H = start_cp(self.data, self.rank, self.init, rng).factors
         B = move(rng.random((self.targets.shape[1], self.rank)), self.data.like)
@@ -239,18 +244,33 @@ def cp_weights(
     extra=None, # What is explained already, as in `Quadratic`; in the units of the data
 ): # Weights (n, rank), in the units of the data
     "The least squares weights of samples on given topics."
-    gram = hadamard([h.mT @ h for h in topics]); xp = array_namespace(gram)
-    _, C = next(mttkrps(data, [xp.zeros((data.shape[0], gram.shape[0]), dtype=gram.dtype), *topics]))
+    gram = hadamard([h.mT @ h for h in topics])
+    _, C = next(mttkrps(data, [move(np.zeros((data.shape[0], gram.shape[0])), gram), *topics]))
     return nnls_rule(None, Quadratic(gram, C, None if extra is None else extra*data.scale))/data.scale
 
+# %% ../nbs/20_ncpd.ipynb #77ef4f29
+def masked_weights(
+    data, # New samples, `Masked` data of shape (n, d_2, ..., d_N)
+    topics, # The other factors, (d_k, rank)
+    background=None, # What is explained already, the same in all samples: (product of the d_k,), in the units of the data
+): # Weights (n, rank), in the units of the data
+    "The least squares weights of samples from their observed entries, a sample after another."
+    K, rows, mask = khatri_rao(topics), [], data.mask.reshape(data.shape[0], -1)
+    for a, b, X in chunks(data):
+        for x, seen in zip(X.reshape(b - a, -1), mask[a:b]):
+            k = K[seen]; left = x[seen] if background is None else x[seen] - data.scale*background[seen]
+            rows.append(nnls_gram(k.mT @ k, (left @ k)[None]))
+    return array_namespace(K).concat(rows)/data.scale
+
+# %% ../nbs/20_ncpd.ipynb #ae6f1efd
 def kl_weights(
     data, # New samples
     topics, # The other factors, (d_k, rank)
     steps:int=300, # Multiplicative steps
 ): # Weights (n, rank), in the units of the data
     "The weights of least Kullback–Leibler divergence on given topics."
-    xp = array_namespace(topics[0]); model = KLModel(data, topics[0].shape[1])
-    W = xp.ones((data.shape[0], model.rank), dtype=topics[0].dtype)
+    model = KLModel(data, topics[0].shape[1])
+    W = move(np.ones((data.shape[0], model.rank)), topics[0])
     for _ in range(steps):
         F = [W, *topics]
         W = W*ratio(one_mttkrp(kl_ratio(data, F), F, 0), model.expected(F, 0))

@@ -174,8 +174,8 @@ def mttkrps(
     Z = data.left(factors)
     for t in range(N - p): yield p + t, data.contract(Z, factors[p:], t)
 
-# %% ../nbs/01_tensor.ipynb #4e8f051f
-CHUNK = 1 << 18   # entries held at once where a model is compared with the data
+# %% ../nbs/01_tensor.ipynb #e885d806
+CHUNK = 1 << 17   # entries held at once where a model is compared with the data
 
 def chunks(data):
     "Yield (first row, one past the last, scaled rows) of dense data, small runs at a time."
@@ -227,6 +227,11 @@ class Masked(Dense):
         "Data with the model's own values where nothing was observed."
         xp = array_namespace(self.mask)
         return mapped(self, lambda a, b, X: xp.where(self.mask[a:b], X, rows(a, b)))
+
+    def part(self, a, b):
+        "Rows a to b."
+        rows = (self.arrays[0][a:b],)
+        return Masked(rows, self.scale, _squares(rows[0], self.scale), self.mask[a:b])
 
     def seen(self, rows):
         "The model's rows, with what was observed left over where nothing was: nothing."
@@ -299,6 +304,7 @@ def _coordinates(X, name):
     C = X if hasattr(X, 'coords') else X.tocoo()
     coords = C.coords if hasattr(C, 'coords') else (C.row, C.col)
     coords, values, shape = np.asarray(coords), as_float(C.data, name), check_shape(C.shape, name)
+    if coords.size and coords.dtype.kind not in 'iu': raise TypeError(f"{name}: coords must hold whole numbers, not {coords.dtype}")
     if coords.shape != (len(shape), values.size): raise ValueError(f"{name}: coords must be ({len(shape)}, {values.size}), one row a mode and one column a value, not {coords.shape}")
     if values.size and ((coords < 0).any() or (coords.T >= shape).any()): raise ValueError(f"{name}: a coordinate lies outside shape {shape}")
     return coords, check_nonnegative(values, f"{name} (its stored values)"), shape
@@ -311,13 +317,12 @@ def as_sparse(
 ): # Sparse data
     "Sparse data, ready to be factorized."
     coords, values, shape = _coordinates(X, name)
-    scale, square = power_of_two([values]) if values.size else (1., 0.)
     tuples = lambda dims: min(math.prod(dims), values.size)
     p = split or min(range(1, len(shape)), key=lambda p: tuples(shape[:p]) + tuples(shape[p:]))
     i, left, m = _group(coords[:p], shape[:p]); j, right, n = _group(coords[p:], shape[p:])
-    M = sp.csr_matrix((values*np.asarray(scale, values.dtype), (i, j)), shape=(m, n))
-    M.sum_duplicates(); M.eliminate_zeros()
-    if M.nnz < values.size: square = _squares(M.data, 1.)
+    M = sp.csr_matrix((values, (i, j)), shape=(m, n)); M.sum_duplicates(); M.eliminate_zeros()
+    scale, square = power_of_two([M.data]) if M.nnz else (1., 0.)
+    M.data = M.data*np.asarray(scale, M.dtype)
     return Sparse(M, shape, scale, square, p, (left, right))
 
 # %% ../nbs/01_tensor.ipynb #dd73898a
@@ -350,8 +355,7 @@ def segment_sum(
     if is_torch_array(A):
         import torch
         return torch.segment_reduce(A, 'sum', lengths=torch.as_tensor(np.diff(offsets), device=A.device), axis=0)
-    ones = sp.csr_matrix((np.ones(len(A), A.dtype), np.arange(len(A)), offsets), shape=(len(offsets) - 1, len(A)))
-    return (ones @ A.reshape(len(A), -1)).reshape(-1, *A.shape[1:])
+    return np.add.reduceat(A, offsets[:-1], axis=0)
 
 # %% ../nbs/01_tensor.ipynb #e820decf
 def stratum_sums(
@@ -414,12 +418,23 @@ def as_strata(
     Xs = list(Xs)
     if not Xs: raise ValueError(f"{name} is an empty list; give one tensor a stratum")
     shapes = [tuple(X.shape if hasattr(X, 'shape') else np.shape(X)) for X in Xs]
+    _check_kinds(Xs, mask, name)
     for s, shape in enumerate(shapes): _check_stratum(shape, shapes[0], s, name)
     offsets = np.cumsum([0] + [shape[0] for shape in shapes])
     if is_sparse(Xs[0]): return as_sparse(_stack_sparse(Xs, offsets), name), offsets
     Xs = [check_dense(X, f"{name}[{s}]", None if mask is None else mask[s]) for s, X in enumerate(Xs)]
     return _join(Xs, mask, name), offsets
 
+def _check_kinds(Xs, mask, name):
+    "Strata are all sparse or all dense, and each has a mask if one has."
+    for s, X in enumerate(Xs):
+        if is_sparse(X) != is_sparse(Xs[0]): raise TypeError(f"{name}[{s}] is {'sparse, X[0] dense' if is_sparse(X) else 'dense, X[0] sparse'}; make all strata sparse, or all dense")
+        if is_torch_array(X) != is_torch_array(Xs[0]): raise TypeError(f"{name}[{s}] and {name}[0] are not of one kind ({type(X).__module__} and {type(Xs[0]).__module__}); make all NumPy arrays, or all torch tensors")
+    if mask is None: return
+    if is_sparse(Xs[0]): raise TypeError(f"mask= needs dense data; {name}[0] is sparse: pass {name}[0].todense() if it fits into memory")
+    if len(mask) != len(Xs): raise ValueError(f"mask has {len(mask)} entries for {len(Xs)} strata; give one mask a stratum")
+
+# %% ../nbs/01_tensor.ipynb #198b448f
 def _check_stratum(shape, first, s, name):
     "A stratum has samples, and agrees with the first in all other modes."
     rest = lambda shape: f"(., {', '.join(map(str, shape[1:]))})"

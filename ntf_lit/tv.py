@@ -123,14 +123,15 @@ def best_rows(
 ): # New rows, never worse than the old
     "For every row the minimum of `sum(a x^2/2 - b x) + price TV(x)` over x >= 0, or over unit x >= 0."
     cost = lambda x: (.5*a*x*x - b*x).sum(1) + price*total_variation(x.T, q.grid)
-    for n, x in enumerate(smooth_rows(a, b, price, q.grid)):
+    for x in smooth_rows(a, b, price, q.grid):
+        low = -.5*(a*x*x).sum(1); nothing = low == 0
         if q.unit:
-            size = np.sqrt((x*x).sum(1, keepdims=True))
+            size = np.sqrt(-2*low)[:, None]; low = .5 - size[:, 0]          # the half is that of x^2/2 on the sphere
             x = np.where(size > 0, x/np.where(size > 0, size, 1.), old)
         if q.grid is None: return x
-        better = cost(x) <= cost(old)
-        if n >= 4 and better.all(): break
-    return np.where(better[:, None], x, old)
+        now, before = cost(x), cost(old); rounding = 1e-13*(abs(b)*x).sum(1)
+        if (nothing | (now - low <= np.maximum(.5*(before - low), rounding))).all(): break
+    return np.where((now <= before)[:, None], x, old)
 
 # %% ../nbs/22_tv.ipynb #0093bf0e
 FLOOR = .01   # the share of its column's mean that an entry counts for at least
@@ -270,9 +271,9 @@ class _TVPenalty(_TVSettings):
 # %% ../nbs/22_tv.ipynb #93fef998
 class _TVBlocks(_TVPenalty):
     "The blocks of a sweep, and the rule for each."
-    def explained(self, V, F, t):
+    def explained(self, V, F, w, t):
         "What the background takes off, and what is linear in the penalty."
-        E = super().explained(V, F, t)
+        E = super().explained(V, F, w, t)
         if self.charged != 'component': return E
         cost = self.strength*component_tv(F[1:], self.grids, t or None)*(F[0].sum(0) if t else 1.)
         return cost if E is None else E + cost
@@ -375,7 +376,7 @@ class TVModel(_TVSweep):
         p = self.unit(p)
         return max(still(block[t], q) for block, t, q in self.blocks(list(p.V), [p.W, *p.H], *self.seen_as(p)))
 
-# %% ../nbs/22_tv.ipynb #98d41f63
+# %% ../nbs/22_tv.ipynb #924e6aaa
 def still(B, q):
     "How far a block is from its minimum: `violation`, or for jumps how far a step of `tv_mu` would move it."
     if not isinstance(q, TVBlock): return violation(B, q)
@@ -419,7 +420,7 @@ class Choice:
         lines = [f'{w:>10.4g}   {e:.4f}{"   best" if w == self.weight else ""}' for w, e in zip(self.weights, self.errors.mean(0))]
         return '\n'.join(['    weight   error on hidden entries', *lines])
 
-# %% ../nbs/22_tv.ipynb #fce69c2c
+# %% ../nbs/22_tv.ipynb #20aecdb1
 def choose_lambda(
     model, # A `TVModel` of dense data
     weights, # Weights to try

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # HYPOTHESIS_PROFILE=nightly pytest tests: other examples each night, and many more of them
 settings.register_profile('ci', max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile('nightly', max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile('glance', max_examples=50, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
 
 

@@ -20,9 +20,9 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import clone
-from open_properties import ESTIMATORS as KINDS
-from open_properties import KINDS as MODEL_KINDS
-from open_properties import MODELS, RULES, Case, as_coo, each, every, good, run, same_bits
+from test_properties import ESTIMATORS as KINDS
+from test_properties import KINDS as MODEL_KINDS
+from test_properties import MODELS, RULES, Case, as_coo, each, every, good, run, same_bits
 
 from ntf_lit import NCPD, NMF, StratifiedNTF
 from ntf_lit import fit as fitting

@@ -14,8 +14,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 from sklearn.utils.estimator_checks import check_estimator
-from open_properties import ESTIMATORS as KINDS
-from open_properties import close, each, flat, good, matrix, stratified
+from test_properties import ESTIMATORS as KINDS
+from test_properties import close, each, flat, good, matrix, stratified
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, estimators
 from ntf_lit.fit import Callback, Progress, TimeLimit, Tolerance
@@ -213,15 +213,19 @@ LOOP = dict(max_iter=(17, lambda a: a['max_iter']), n_init=(6, lambda a: a['n_in
             progress=(True, lambda a: any(isinstance(c, Progress) for c in a['callbacks'])))
 MODEL = dict(rank=(5, lambda m: m.rank), solver=('nnls', lambda m: m.rule), inner=(9, lambda m: m.inner), init=('uniform', lambda m: m.init), rounds=(4, lambda m: m.rounds), strata_rank=((3, 1), lambda m: m.strata_rank))
 
+TV = dict(tv=('normalized', lambda m: m.tv), tv_weight=(.25, lambda m: m.weight), tv_modes=((1,), lambda m: tuple(m.modes)))
+
 
 @pytest.mark.parametrize('kind, name', [(k, n) for k in KINDS for n in KINDS[k]().get_params()])
 def test_settings_arrive(kind, name, monkeypatch):
-    assert name in LOOP or name in MODEL or name in ('loss', 'label_weight'), 'a setting that no test follows'
+    assert name in LOOP or name in MODEL or name in TV or name in ('loss', 'label_weight'), 'a setting that no test follows'
     if name in LOOP:
         value, read = LOOP[name]; _, args = caught(kind, monkeypatch, **{name: value}); assert read(args) == value
         _, args = caught(kind, monkeypatch); assert name in ('time_limit', 'tol') or read(args) != value
     elif name in MODEL:
         value, read = MODEL[name]; model, _ = caught(kind, monkeypatch, **{name: value}); assert read(model) == value
+    elif name in TV:
+        model, _ = caught(kind, monkeypatch, **dict(tv='component') | {name: TV[name][0]}); value, read = TV[name]; assert read(model) == value
     elif name == 'loss':
         model, _ = caught(kind, monkeypatch, loss='kullback-leibler', solver='mu', rank=5, init='uniform'); assert isinstance(model, KLModel) and (model.rank, model.init) == (5, 'uniform')
     else:
@@ -288,7 +292,7 @@ def test_names_of_strata_may_be_anything():
 @pytest.mark.parametrize('y', [[0, 1, 2]*8, ['cat', 'dog', 'owl']*8, np.array(['cat', None, 'owl']*8, object), [0, -1, 2]*8, [1., np.nan, 3.]*8, pd.Series(['a', 'b', 'c']*8), [True, False, True]*8], ids=str)
 def test_classes(y):
     rng = np.random.default_rng(0); X = np.repeat([np.eye(3)[i % 3] for i in range(24)], 4, axis=1) + .1*rng.random((24, 12))
-    m = NMF(4, label_weight=10., random_state=0).fit(X, y); known = np.array([v is not None and v == v and v != -1 for v in y])
+    m = NMF(3, label_weight=10., random_state=0).fit(X, y); known = np.array([v is not None and v == v and v != -1 for v in y])
     truth = np.asarray(y)[known]; assert (m.predict(X)[known] == truth).all() and set(m.classes_) == set(truth)
     assert m.decision_function(X).shape == (24, len(m.classes_)); close(m.decision_function(X), m.transform(X) @ m.label_components_.T)
     assert m.relative_error_ == pytest.approx(np.linalg.norm(X - m.cp_.full())/np.linalg.norm(X), rel=1e-8)

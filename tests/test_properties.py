@@ -22,6 +22,9 @@ from ntf_lit.stratified import StrataModel
 from ntf_lit.tensor import (COO, as_data, as_strata, best_split, cp_inner, fold, hadamard, inner, khatri_rao, mttkrp, mttkrps, others,
                             stratum_sums, unfold)
 
+# Masks are drawn at random and may hide a whole slice, which is worth a warning to users.
+pytestmark = pytest.mark.filterwarnings('ignore:mask hides')
+
 # --- The models ---
 
 SWEEPS = 13   # more than the sweeps that warm a fit up
@@ -335,6 +338,7 @@ def test_p05_the_gradient_conditions_are_approached(name, data):
     for sweeps in (0, 30, 300):
         p = run(model, sweeps, case.seed)[-1].params
         g = gradients(case, p, [s*A for A in case.data], case.labels[2]*s*s if case.labels else 0.)
+        if getattr(model, 'live', None) is not None: g[:len(p.V)] = [d*model.live for d in g[:len(p.V)]]      # the filling of a stack is no feature
         if not sweeps: first = [max(np.linalg.norm(a), 1e-300) for a in g]
         far.append(max(abs(np.minimum(a, d/n)).max(initial=0) for a, d, n in zip(leaves(p), g, first)))
     assert far[2] <= (.2 if case.rule == 'mu' else .02)*far[0], far
@@ -347,13 +351,15 @@ def test_p05_the_gradient_conditions_are_approached(name, data):
 @some
 @given(st.data(), st.integers(-90, 90))
 def test_p06_powers_of_two_change_no_bit(name, data, k):
-    case = data.draw(cases(name, exponents=(-3, 3))); c = 2.**k; other = case.scaled(np.asarray(c, case.data[0].dtype))
+    case = data.draw(cases(name, exponents=(-3, 3))); c = 2.**(k if case.data[0].itemsize == 8 else k//2); other = case.scaled(np.asarray(c, case.data[0].dtype))
     init = 'random' if data.draw(st.booleans()) else None; kw = dict(init=init) if init else {}
     a, b = case.fit(**kw), other.fit(**kw)
     if case.empty: c = 1.
     units = dict(KL=c).get(case.kind[:2], c*c)
     assert [o*units for o in a.history.objective] == list(b.history.objective) and a.relative_error == b.relative_error
-    for x, y in zip(full(a.params, len(case.data)), full(b.params, len(case.data))): assert (x*c == y).all()
+    for x, y in zip(full(a.params, len(case.data)), full(b.params, len(case.data))):
+        lost = np.zeros(y.shape) if case.data[0].itemsize == 8 else 1e-25*y.max(initial=0)      # float32 weights so small are subnormal in one of the units
+        assert ((x*c == y) | (y < lost)).all()
 
 
 @every(MODELS)

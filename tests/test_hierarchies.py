@@ -11,13 +11,15 @@ import pytest
 import scipy.sparse as sp
 import torch
 from hypothesis import given, strategies as st
+from sklearn.exceptions import NotFittedError
 
 from ntf_lit.data import hierarchical_tensor
+from ntf_lit.estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.fit import Callback, fit
-from ntf_lit.hnmf import (Factored, FittedHierarchy, as_labels, as_tensor, balanced, best_weights, factored, first_layer, fit_flat, flow, hncpd,
+from ntf_lit.hnmf import (Factored, as_labels, as_tensor, balanced, factored, first_layer, fit_flat, flow, hncpd,
                           hncpd_modes, hnmf, hntf, host, named, ordered, predict, project, score)
 from ntf_lit.init import leading_vectors
-from ntf_lit.multi_hntf import (AverageModel, average_step, climbed, contracted, core, draw_links, exact_link, halves, joint_step, label_term,
+from ntf_lit.multi_hntf import (average_step, climbed, contracted, core, draw_links, exact_link, halves, joint_step, label_term,
                                 multi_hntf, polish, symmetrized, whole)
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Hierarchy, Status, leaves, rebuild
@@ -100,7 +102,7 @@ def test_seeds_and_arguments(name):
     "P17, P19: a seed is an answer, global random states are not touched, nothing of the caller's is changed or handed out."
     X = np.random.default_rng(0).random((6, 5) if name == 'HNMF' else (6, 5, 4)); X.flags.writeable = False
     before = np.random.get_state()[1].copy(), random.getstate(), torch.get_rng_state()
-    kw = {} if name == 'HNMF' else dict(start=(start := [np.random.default_rng(k).random((d, 4)) for k, d in enumerate(X.shape)]))
+    kw = {} if name == 'HNMF' else dict(start=[np.random.default_rng(k).random((d, 4)) for k, d in enumerate(X.shape)])
     copies = [f.copy() for f in kw.get('start', [])]
     a, b = BUILDERS[name](X, (4, 2), seed=3, **kw), BUILDERS[name](X, (4, 2), seed=3, **kw)
     for x, y in zip(leaves(a), leaves(b)): np.testing.assert_array_equal(x, y)
@@ -303,7 +305,7 @@ BAD = [
     (lambda: multi_hntf(np.ones(3), (2, 1)), ValueError, 'X has 1 mode'),
     (lambda: multi_hntf(np.ones((3, 0, 2)), (2, 1)), ValueError, 'mode 1 is empty'),
     (lambda: hntf(X3, (2, 1), 3), ValueError, 'mode must be one of 0 to 2'),
-    (lambda: hntf(X3, (2, 1), 1.), TypeError, 'mode must be a whole number'),
+    (lambda: hntf(X3, (2, 1), 1.), TypeError, 'mode must be one of 0 to 2, .* since there are 3 modes, not 1.0'),
     (lambda: hncpd(X3, (2, 1), reference=-4), ValueError, 'reference must be one of 0 to 2'),
     (lambda: multi_hntf(X3, (2, 1), train='joint'), ValueError, "train must be one of 'exact', 'average', not 'joint'"),
     (lambda: multi_hntf(X3, (2, 1), n_init=0), ValueError, 'n_init must be at least 1'),
@@ -324,6 +326,10 @@ BAD = [
     (lambda: hnmf(X3[:, :, 0], (2, 1), labels=[0, 1, 2], weight=-1), ValueError, 'weight must be'),
     (lambda: hnmf(X3[:, :, 0], (2, 1), labels=[np.arange(3)]*3), ValueError, 'labels is a list of 3 arrays for 2 layers'),
     (lambda: predict(hnmf(X3[:, :, 0], (2, 1))), ValueError, 'was fitted without labels'),
+    (lambda: predict(hnmf(X3[:, :, 0], (2, 1)), layer=2), ValueError, 'layer must be one of 0 to 1, .* since there are 2 layers, not 2'),
+    (lambda: project(hnmf(X3[:, :, 0], (2, 1)), X3[:, :, 0], -3), ValueError, 'layer must be one of 0 to 1, .* not -3'),
+    (lambda: score(hnmf(X3[:, :, 0], (2, 1), labels=[0, 1, 1]), [0, 1]), ValueError, r'truth has shape \(2,\); there are 3 samples'),
+    (lambda: hnmf(X3[:, :, 0], (2, 3), allow_growth='no'), TypeError, "allow_growth must be True or False, not 'no'"),
     (lambda: project(hnmf(X3[:, :, 0], (2, 1)), np.ones((2, 7))), ValueError, r'the hierarchy was fitted to samples of shape \(4,\)'),
     (lambda: multi_hntf(sp.csr_array(X3[:, :, 0]), (2, 1), mask=X3[:, :, 0] > 0), TypeError, 'mask= needs dense data'),
     (lambda: multi_hntf(X3, (2, 1), mask=X3 > 2), ValueError, 'mask is False everywhere'),
@@ -332,6 +338,83 @@ BAD = [
 @pytest.mark.parametrize('call, error, message', BAD, ids=[m[:40] for _, _, m in BAD])
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message): call()
+
+
+@pytest.mark.parametrize('build', [hnmf, hncpd, hntf, multi_hntf])
+def test_growth_is_allowed_when_it_is_meant(build):
+    X = np.random.default_rng(0).random((6, 5)); h = build(X, (2, 2, 3), allow_growth=True, seed=0, **QUICK)
+    assert h.ranks == (2, 2, 3) and all(np.isfinite(a).all() for a in leaves(h))
+
+
+# --- The estimators, asked for what cannot be ---
+
+ESTIMATORS = {'HNMF': HNMF, 'HNCPD': HNCPD, 'HNTF': HNTF, 'MultiHNTF': MultiHNTF}
+WRONG = [
+    (dict(ranks=(2, 2)), ValueError, r'ranks must decrease: ranks\[1\]=2 is not below ranks\[0\]=2; pass allow_growth=True'),
+    (dict(ranks=(2, 3)), ValueError, 'ranks must decrease'),
+    (dict(ranks=()), ValueError, r'ranks is empty; give the number of topics of each layer, such as \(7, 4, 2\)'),
+    (dict(ranks=3), TypeError, 'ranks must be whole numbers, .* not 3'),
+    (dict(ranks='32'), TypeError, "ranks must be whole numbers, .* not '32'"),
+    (dict(ranks=(3, 0)), ValueError, r'ranks\[1\] must be at least 1, not 0'),
+    (dict(ranks=(3, True)), TypeError, r'ranks\[1\] must be a whole number of at least 1, not True'),
+    (dict(ranks=(3, 2.5)), TypeError, r'ranks\[1\] must be a whole number of at least 1, not 2.5'),
+    (dict(allow_growth='no'), TypeError, "allow_growth must be True or False, not 'no'"),
+    (dict(solver='sgd'), ValueError, "solver must be one of 'mu', 'hals', 'nnls', not 'sgd'"),
+    (dict(init='svd'), ValueError, "init must be one of 'random', 'uniform', 'nndsvd', not 'svd'"),
+    (dict(max_iter=-1), ValueError, 'max_iter must be at least 0, not -1'),
+    (dict(max_iter=1.5), TypeError, 'max_iter must be a whole number of at least 0, not 1.5'),
+    (dict(tol=-1), ValueError, 'tol must be a finite number of at least 0, not -1'),
+    (dict(tol=np.nan), ValueError, 'tol must be a finite number of at least 0, not nan'),
+    (dict(inner=0), ValueError, 'inner must be at least 1, not 0'),
+    (dict(n_init=0), ValueError, 'n_init must be at least 1, not 0'),
+    (dict(time_limit=-1), ValueError, 'time_limit must be a finite number of at least 0, not -1'),
+    (dict(random_state='lucky'), TypeError, r"seed \(random_state\) must be .* not 'lucky'"),
+]
+
+
+def data_for(name): return np.random.default_rng(0).random((6, 5) if name == 'HNMF' else (6, 5, 4))
+
+
+@pytest.mark.parametrize('name', ESTIMATORS)
+@pytest.mark.parametrize('settings, error, message', WRONG, ids=[str(s) for s, *_ in WRONG])
+def test_wrong_settings(name, settings, error, message):
+    with pytest.raises(error, match=message): ESTIMATORS[name](**dict(ranks=(3, 2), max_iter=3) | settings).fit(data_for(name))
+
+
+@pytest.mark.parametrize('name', ESTIMATORS)
+def test_wrong_data(name):
+    X = data_for(name); m = ESTIMATORS[name]((3, 2), max_iter=3, random_state=0)
+    with pytest.raises(NotFittedError, match=name): m.transform(X)
+    for bad, message in ((-X, 'X must be nonnegative'), (X*np.nan, 'X has NaN at .* pass mask='), (X*np.inf, 'infinite')):
+        with pytest.raises(ValueError, match=message): m.fit(bad)
+    with pytest.raises(ValueError, match='mask has shape'): m.fit(X, mask=np.ones(3, bool))
+    with pytest.raises(ValueError, match='mask is False everywhere'): m.fit(X, mask=X < 0)
+    with pytest.raises(ValueError, match=r'X has (shape \(6, 3, 4\)|3 features)'): m.fit(X).transform(X[:, :3])
+    with pytest.raises(ValueError, match='layer must be one of 0 to 1, .* not 5'): m.transform(X, layer=5)
+
+
+@pytest.mark.parametrize('call, error, message', [
+    (lambda X: MultiHNTF((2, 1), train='joint').fit(X), ValueError, "train must be one of 'exact', 'average', not 'joint'"),
+    (lambda X: MultiHNTF((2, 1), link_iter=-1).fit(X), ValueError, 'link_iter must be at least 0, not -1'),
+    (lambda X: HNTF((2, 1), mode=3).fit(X), ValueError, 'mode must be one of 0 to 2, .* not 3'),
+    (lambda X: HNCPD((2, 1), reference=-4).fit(X), ValueError, 'reference must be one of 0 to 2, .* not -4'),
+    (lambda X: HNMF((2, 1)).fit(X), ValueError, r'X has shape \(6, 5, 4\); HNMF takes matrices'),
+    (lambda X: MultiHNTF((3, 2), max_iter=3).fit(X).predict(X), AttributeError, 'predict'),
+], ids=['train', 'link_iter', 'mode', 'reference', 'a tensor', 'predict without labels'])
+def test_wrong_choices(call, error, message):
+    with pytest.raises(error, match=message): call(data_for('tensor'))
+
+
+@pytest.mark.parametrize('name', ['HNMF', 'MultiHNTF'])
+@pytest.mark.parametrize('labels, weight, message', [
+    ([0, 1, 0, 1], 1., r'labels has shape \(4,\); the data have 6 samples'),
+    ([-1]*6, 1., 'y has no known label'),
+    ([None]*6, 1., 'y has no known label'),
+    ([0, 1, 0, 1, 0, 1], -1., 'label_weight must be a finite number of at least 0, not -1'),
+    ([0, 1, 0, 1, 0, 1], np.nan, 'label_weight must be a finite number of at least 0, not nan'),
+], ids=['too few', 'all -1', 'all None', 'negative weight', 'nan weight'])
+def test_wrong_labels(name, labels, weight, message):
+    with pytest.raises(ValueError, match=message): ESTIMATORS[name]((3, 2), label_weight=weight, max_iter=3).fit(data_for(name), labels)
 
 
 # --- The papers' tensor ---
@@ -353,18 +436,3 @@ def test_papers_tensor_exact(papers):
     as_it_is = multi_hntf(d.X, (7, 4, 2), start=cp, seed=0); W, V = as_it_is[1].links[0], as_it_is[2].links[0]; four, two = d.truth['parents']
     assert max(topic_loss(W, four), topic_loss(W@V, two[four]), topic_loss(V, two)) < (.02 if noise == .1 else .03)
     near(errors(d, as_it_is)[:1], {.4: [.4543], .1: [.1188]}[noise], 2e-4)
-
-
-@pytest.mark.slow
-def test_papers_tensor_average(papers):
-    "The published means, from the published random numbers; and exact training is below all of them."
-    noise, d, cp = papers; D = as_data(d.X); all_errors, losses = [], []
-    for s in range(10):
-        P, F, draw = contracted(D, first_layer(D, 7, cp)[0].factors), list(cp.factors), np.random.RandomState(s)
-        for q in (4, 2):
-            W = fit(AverageModel(P, q), (draw.random_sample((P.rank, q)),), max_iter=800).params[0]; P = climbed(P, W); F = [f@W for f in F]
-            all_errors.append(relative_error(d.truth['clean'], F)); losses.append(relative_error(d.X, F))
-    near(np.reshape(all_errors, (10, 2)).mean(0), {.4: [.5480, .7213], .1: [.3394, .6132]}[noise], 2e-3)
-    for s in range(10):
-        h = multi_hntf(d.X, (7, 4, 2), start=cp, seed=s)
-        assert ([l.relative_error for l in h.layers[1:]] <= np.reshape(losses, (10, 2)).min(0) + 1e-9).all()

@@ -14,7 +14,7 @@ from scipy.optimize import lsq_linear
 
 from ntf_lit import tv
 from ntf_lit.data import digits_watermarked
-from ntf_lit.fit import Callback, fit
+from ntf_lit.fit import fit
 from ntf_lit.ncpd import RULES
 from ntf_lit.result import leaves
 from ntf_lit.score import image_tv
@@ -24,7 +24,17 @@ from ntf_lit.tv import (TVBlock, TVModel, best_rows, choose_lambda, component_tv
                         smooth_rows, split_entries, topic_tv, total_variation, tv_hals, tv_mu)
 
 DESCENDING = 'component', 'normalized'
+EPS = np.finfo(float).eps
 seeds = st.integers(0, 10**6)
+# Drawn masks may hide a whole slice: the properties hold there too, so the warning that says so is expected
+holes = pytest.mark.filterwarnings('ignore:mask hides all')
+
+
+def slack(objective, square):
+    """What a sum of squares may differ by: 1e-12 of itself, and what rounding the entries of the residual does to it.
+
+    Entries of size |x| are rounded by eps |x|, which is all that is left of the residual where the fit is exact."""
+    return 1e-12*objective + 8*EPS*(np.sqrt(objective*square) + EPS*square)
 
 
 # --- Drawing problems ---
@@ -63,7 +73,7 @@ def models(draw, tvs=DESCENDING, low=-3, high=3, masked=True):
 
 def penalty(m, p):
     "The penalty of parameters in the units of the data, from the definition, each component formed in full."
-    n, order, total = sum(m.sizes), len(p.H), 0.
+    order, total = len(p.H), 0.
     size = math.sqrt(m.data.square)/m.data.scale
     count = m.data.mask.sum() if hasattr(m.data, 'mask') else math.prod(m.data.shape)
     if m.relative: lam = m.weight*(size/math.sqrt(count) if m.tv == 'component' else size**2)
@@ -148,6 +158,7 @@ def test_the_sphere(d, seed, log_price):
 
 # --- The penalties ---
 
+@holes
 @given(models(tvs=(*DESCENDING, 'paper')))
 def test_objective_is_what_it_says(case):
     "P3: the history, `objective` and the definition agree, and the relative error is that of the model alone."
@@ -179,27 +190,33 @@ def test_jump_slope_is_a_subgradient(d, seed):
 
 # --- Descent ---
 
+@holes
 @settings(max_examples=150)
 @given(models(), st.sampled_from([0, 99]))
 def test_every_block_descends(case, k):
-    "P2: to 1e-12 of the objective, for weights from 1e-3 to 1e3; a block's value changes as the objective does."
+    """P2: to 1e-12 of the objective, for weights from 1e-3 to 1e3; a block's value changes as the objective does.
+
+    With missing entries every block of the filled data descends, and the objective stays below their sum."""
     m, _, mask = case; p = m.unit(m.start(np.random.default_rng(1)))
     for _ in range(3):
-        V, F = list(p.V), [p.W, *p.H]; before = scale = m.objective(p)
+        V, F = list(p.V), [p.W, *p.H]; before = m.objective(p); bound = before
         for block, t, q in m.blocks(V, F, *m.seen_as(p)):
-            new = m.update(block[t], q, k); change = q.value(new) - q.value(block[t]); block[t] = new
+            old = q.value(block[t]); size = before + abs(old)              # a block's value lacks a constant, so it is not small where the objective is
+            new = m.update(block[t], q, k); change = q.value(new) - old; block[t] = new
             p = replace(p, V=tuple(V), W=F[0], H=tuple(F[1:])); after = m.objective(p)
             assert (new >= 0).all() and np.isfinite(new).all()
-            assert change <= 1e-12*scale and after <= before + 1e-12*scale
-            if mask is None: assert abs(after - before - change) <= 1e-9*scale
+            bound += change; assert change <= 1e-12*size
+            if mask is None: assert after <= before + slack(before, m.data.square) and abs(after - before - change) <= 1e-9*size
+            else: assert after <= bound + 1e-12*size                      # data filled at the start of the sweep: a bound that touches the objective there
             before = after
 
 
+@holes
 @given(models())
 def test_fits_descend(case):
     "Extrapolated sweeps and warming up included."
-    h = np.array(fit(case[0], max_iter=25, seed=0).history.objective)
-    assert (np.diff(h) <= 1e-12*h[:-1]).all()
+    m = case[0]; h = np.array(fit(m, max_iter=25, seed=0).history.objective)
+    assert (np.diff(h) <= slack(h[:-1], m.data.square/m.data.scale**2)).all()
 
 
 @pytest.mark.parametrize('unit', [False, True])
@@ -209,9 +226,9 @@ def test_rules_agree_on_a_block(unit, grid):
     rng = np.random.default_rng(0); X, F = rng.random((12, 9)), rng.random((9, 3))
     B = rng.random((12, 3)); B = B/np.sqrt((B*B).sum(0)) if unit else B
     q = TVBlock(F.T@F, X@F, .1*rng.random((12, 3)), np.array([.1, .5, 2.]), grid, unit)
-    exact, slow = tv_hals(B, q, 300), tv_mu(B, q, 20000)
-    assert q.value(tv_mu(exact, q, 50)) >= q.value(exact) - 1e-7*abs(q.value(exact))
-    if not unit: assert math.isclose(q.value(exact), q.value(slow), rel_tol=1e-4)
+    exact, slow = tv_hals(B, q, 100), tv_mu(B, q, 300)
+    assert q.value(tv_mu(exact, q, 50)) >= q.value(exact) - 1e-10*abs(q.value(exact))
+    if not unit: assert math.isclose(q.value(exact), q.value(slow), rel_tol=1e-10)
 
 
 def test_a_zero_can_follow_its_neighbours():
@@ -266,12 +283,17 @@ def test_more_weight_less_variation():
 
 # --- Units ---
 
+@holes
 @settings(max_examples=20)
 @given(models(tvs=(*DESCENDING, 'paper'), low=-2, high=0), st.integers(-90, 90))
 def test_units(case, e):
-    "P6: the fit of cA is the scaled fit, bit for bit for powers of two."
+    "P6: the fit of cA from the same start is the scaled fit, bit for bit for powers of two."
     m, A, mask = case; power = 1 if m.tv == 'component' else 2
-    def fitted(c): return fit(build([c*a for a in A], mask, m.rank, m.rule, m.strata_rank, tv=m.tv, modes=m.modes, shapes=m.shapes, relative=m.relative, weight=m.weight if m.relative else m.weight*c**power), max_iter=13, seed=0).params
+    start = m.finish(m.start(np.random.default_rng(0)), 0.)[0]                 # in the units of A
+    def fitted(c):
+        settings = dict(tv=m.tv, modes=m.modes, shapes=m.shapes, relative=m.relative, weight=m.weight if m.relative else m.weight*c**power)
+        init = replace(start, W=c*start.W, V=(c*start.V[0], *start.V[1:]))
+        return fit(build([c*a for a in A], mask, m.rank, m.rule, m.strata_rank, init=init, **settings), max_iter=13).params
     one, two = fitted(1.), fitted(2.**e)
     assert all((a == b).all() for a, b in zip(one.H, two.H)) and (two.W == 2.**e*one.W).all()
     if m.rule == 'mu':

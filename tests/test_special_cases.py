@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from hypothesis import given, strategies as st
-from open_properties import MODELS, RULES, STRATIFIED, Case, as_coo, cases, close, every, few, full, outer, run, same_bits, seeds
+from test_properties import MODELS, RULES, STRATIFIED, Case, as_coo, cases, close, every, few, full, outer, run, same_bits, seeds
 
 from ntf_lit import NCPD, NMF, tensor
 from ntf_lit.fit import fit

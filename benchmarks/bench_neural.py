@@ -1,0 +1,117 @@
+"""A training step of Neural NCPD next to the same step with one scipy.optimize.nnls and one pseudoinverse a column.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_neural.py [--quick]
+
+A step is forward, backward, Adam, projection. The peer's step has the same variables and the same loss; its least squares
+answers come column by column, and its loss from the reconstructed tensor of each layer. That tensor is a sum of outer
+products, one component after another, as in the published code; or, to see how much of the ratio is due to that, one product.
+Both run in one process on the same data, in turn; times are medians of the process's CPU time. The long tensor is read from
+memory twice a step, so a busy machine takes more from ours there than from the peer.
+"""
+import argparse
+import time
+from statistics import median
+
+import numpy as np
+import torch
+from scipy.optimize import nnls as scipy_nnls
+
+from ntf_lit.neural import NeuralNCPDModel, _Live, torch_data, unit_columns
+from ntf_lit.tensor import as_data
+
+CASES = ((40, 40, 40), (7, 4, 2)), ((8, 10, 12721), (8, 4, 2))
+
+
+class Loop(torch.autograd.Function):
+    "q(X, A) column by column, as the literature has it: Gao et al. (2019)."
+    @staticmethod
+    def forward(ctx, X, A):
+        S = np.stack([scipy_nnls(A.numpy(), x)[0] for x in X.numpy().T], axis=1)
+        ctx.save_for_backward(X, A)
+        ctx.S = S
+        return torch.from_numpy(S)
+
+    @staticmethod
+    def backward(ctx, g):
+        X, A = (t.numpy() for t in ctx.saved_tensors)
+        g, S, dX, dA = g.numpy(), ctx.S, np.zeros_like(X), np.zeros_like(A)
+        for j in range(X.shape[1]):
+            P = S[:, j] > 0
+            D = np.linalg.pinv(A[:, P])
+            v = D.T@g[P, j]
+            dX[:, j] = v
+            dA[:, P] += np.outer(X[:, j] - A[:, P]@S[P, j], D@v) - np.outer(v, S[P, j])
+        return torch.from_numpy(dX), torch.from_numpy(dA)
+
+
+def by_components(F): return sum(torch.einsum('i,j,k->ijk', *(f[:, p] for f in F)) for p in range(F[0].shape[1]))
+
+
+def at_once(F): return torch.einsum('ir,jr,kr->ijk', *F)
+
+
+def loop_loss(X, cp, A, layers, tensor):
+    "The energy, from reconstructed tensors."
+    N, S, top, total = len(cp), list(cp), [None]*len(cp), 0.
+    for l in range(layers):
+        for k in range(N):
+            a = A[k] if l == 0 else A[N + l - 1][k]
+            S[k] = Loop.apply(S[k], a)
+            top[k] = a if l == 0 else top[k] @ a
+        total = total + .5*((X - tensor([t @ s for t, s in zip(top, S)]))**2).sum()
+    return total
+
+
+def problem(shape, ranks, seed=0):
+    "A noisy tensor, its factors as the NCPD, random topics and links."
+    rng = np.random.default_rng(seed)
+    cp = [rng.random((d, ranks[0]))**2 for d in shape]
+    X = np.einsum('ir,jr,kr->ijk', *cp)
+    data = torch_data(as_data(X + .1*X.mean()*rng.random(shape)))
+    cp = tuple(torch.tensor(f*data.scale**(1/3)) for f in cp)
+    init = (*(unit_columns(torch.tensor(rng.random((d, ranks[1])))) for d in shape),
+            *(unit_columns(torch.tensor(rng.random((len(shape), *r)))) for r in zip(ranks[1:], ranks[2:])))
+    return NeuralNCPDModel(data=data, cp=cp, init=init)
+
+
+class LoopModel(NeuralNCPDModel):
+    "The same model, its loss the peer's way."
+    tensor = staticmethod(by_components)
+    def loss_of(self, A): return loop_loss(self.data.arrays[0]*self.data.scale, self.cp, A, len(self.init) - len(self.cp) + 1, self.tensor)
+
+
+class LoopAtOnce(LoopModel):
+    "A kinder peer."
+    tensor = staticmethod(at_once)
+
+
+def timed(f, n):
+    start = time.process_time()
+    for _ in range(n): f()
+    return (time.process_time() - start)/n
+
+
+def rows(quick=False):
+    "dict(name, ours_seconds, peer_seconds, ratio, note) of each case."
+    for shape, ranks in CASES:
+        model = problem(shape, ranks)
+        for kind, how in ((LoopModel, 'components one by one'), (LoopAtOnce, 'components at once')):
+            peer = kind(data=model.data, cp=model.cp, init=model.init)
+            a, b = (_Live(m, m.start(), 0) for m in (model, peer))
+            error = max(float((x.grad - y.grad).abs().max()/y.grad.abs().max()) for x, y in zip(a.A, b.A))
+            a.step(), b.step()
+            ours, theirs = [], []
+            for _ in range(3 if quick else 9):
+                ours.append(timed(a.step, 20))
+                theirs.append(timed(b.step, 5 if max(shape) < 1000 else 1))
+            ratios = sorted(p/o for o, p in zip(ours, theirs))
+            aim = {} if kind is LoopAtOnce else dict(aim='≥ 4' if max(shape) < 1000 else '≥ 15')
+            yield dict(name=f"Neural NCPD step, {'x'.join(map(str, shape))}, ranks {ranks}", ours='neural_ncpd', peer=f'scipy and pinv by columns, {how}', ours_seconds=median(ours),
+                       peer_seconds=median(theirs), ratio=median(ratios), spread=[ratios[len(ratios)//4], ratios[3*len(ratios)//4]], note=f'gradients agree to {error:.0e}', **aim)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--quick', action='store_true', help='three repeats')
+    for row in rows(parser.parse_args().quick):
+        print(f"{row['name']:46} {row['peer']:48} ours {row['ours_seconds']*1e3:8.2f} ms   peer {row['peer_seconds']*1e3:8.2f} ms   {row['ratio']:6.1f} x   {row['note']}")
