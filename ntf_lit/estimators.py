@@ -18,9 +18,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .checks import as_float, check_choice, check_count, check_nonnegative, check_number, check_shape, find_labels, is_sparse
+from .checks import as_float, check_choice, check_count, check_nonnegative, check_number, check_shape, find_labels, is_frame, is_sparse
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .hnmf import hncpd, hnmf, hntf, predict, project
+from .hnmf import score as _score
 from .init import move
 from .multi_hntf import multi_hntf
 from .ncpd import KLModel, NCPDModel, SupervisedModel, cp_weights, kl_weights, masked_weights
@@ -292,11 +293,11 @@ def _group(X, strata, mask):
 
 def _take(X, rows):
     "Some samples: a view where they are a run, else a copy."
-    if hasattr(X, 'iloc'): return X.iloc[rows]
-    if hasattr(X, 'coords') and not hasattr(X, 'tocsr'):
+    if is_frame(X): return X.iloc[rows]
+    if is_sparse(X) and not hasattr(X, 'tocsr'):
         keep = np.isin(X.coords[0], rows); coords = np.array(X.coords)[:, keep]
         return COO(np.concatenate([np.searchsorted(rows, coords[:1]), coords[1:]]), np.asarray(X.data)[keep], (len(rows), *X.shape[1:]))
-    X = X.tocsr() if hasattr(X, 'tocsr') else X if hasattr(X, 'shape') else np.asarray(X)
+    X = X.tocsr() if is_sparse(X) else X if is_torch_array(X) else np.asarray(X)
     return X[int(rows[0]):int(rows[-1])+1] if len(rows) and rows[-1] - rows[0] + 1 == len(rows) else X[rows]
 
 # %% ../nbs/50_estimators.ipynb #e4371ecd
@@ -316,6 +317,9 @@ class _StrataFit(_Base):
 
     def _check(self, X, reset=False, mask=None): return X
 
+# %% ../nbs/50_estimators.ipynb #2c4c45ff
+class _StrataSettings(_StrataFit):
+    "What the settings say about strata."
     def _join_labels(self, parts):
         "The labels of strata that bring them along: samples one after another, the other modes from the first."
         found = [find_labels(part) for part in parts]
@@ -334,8 +338,8 @@ class _StrataFit(_Base):
         if self.tv is not None: return TVModel(data, self.rank, self.solver, self.inner, self.init, tv=self.tv, weight=self.tv_weight, modes=self.tv_modes, **settings)
         return StrataModel(data, self.rank, self.solver, self.inner, self.init, **settings)
 
-# %% ../nbs/50_estimators.ipynb #6cb6b1df
-class _StrataOutcome(_StrataFit):
+# %% ../nbs/50_estimators.ipynb #2ba6bdda
+class _StrataOutcome(_StrataSettings):
     "What a stratified fit leaves behind."
     def _keep(self, model, p):
         "The model that is handed out, with exact weights."
@@ -475,7 +479,7 @@ class _GrownUse(_Growing):
     @available_if(_supervised)
     def score(self, X, y, *, layer=-1):
         "The share of samples whose class is predicted right."
-        return float((self.predict(X, layer=layer) == np.asarray(y)).mean())
+        return _score(self.hierarchy_, y, self.transform(X, layer=layer), layer)
 
 # %% ../nbs/50_estimators.ipynb #0ddad275
 class HNMF(ClassNamePrefixFeaturesOutMixin, _GrownUse):
@@ -552,13 +556,26 @@ class HNTF(_GrownUse):
 
     def _grow(self, X, **how): return hntf(X, self.ranks, self.mode, n_init=self.n_init, **how)
 
-# %% ../nbs/50_estimators.ipynb #e098b536
-class MultiHNTF(_GrownUse):
+# %% ../nbs/50_estimators.ipynb #135b21aa
+class _GrownTogether(_GrownUse):
+    "How the links of a Multi-HNTF are found."
+    def _grow(self, X, **how):
+        how |= dict(n_init=self.n_init, link_iter=self.link_iter)
+        if check_choice(self.train, 'train', ('exact', 'average', 'joint')) != 'joint': return multi_hntf(X, self.ranks, train=self.train, **how)
+        from ntf_lit.neural import multi_hntf_joint
+        return _replace(multi_hntf_joint(X, self.ranks, train_factors=self.train_factors, seed=how.pop('seed'), first=how), result=None)
+
+    @property
+    def W_(self): return [layer.links[0] if layer.links else None for layer in self.layers_]
+
+# %% ../nbs/50_estimators.ipynb #4763889e
+class MultiHNTF(_GrownTogether):
     "Multi-HNTF: one matrix of links a layer for all modes (Vendrow, Haddock & Needell 2022)."
     def __init__(self,
         ranks=(4, 2), # Topics of each layer, the NCPD first
         *,
-        train='exact', # 'exact': the least squares links; 'average': the published averaging
+        train='exact', # 'exact': the least squares links; 'average': the published averaging; 'joint': all links trained together, from the exact ones
+        train_factors=False, # With train='joint': train the NCPD's factors too?
         n_init=10, # How many starts of every link matrix; the best is kept
         link_iter=800, # Steps of a link matrix at most
         label_weight=0., # Weight of the labels in every layer; 0: labels take no part
@@ -573,9 +590,5 @@ class MultiHNTF(_GrownUse):
         progress=False, # Show a progress bar?
         callbacks=(), # `Callback` objects
     ):
-        self.ranks, self.train, self.n_init, self.link_iter, self.label_weight, self.solver, self.init = ranks, train, n_init, link_iter, label_weight, solver, init
+        self.ranks, self.train, self.train_factors, self.n_init, self.link_iter, self.label_weight, self.solver, self.init = ranks, train, train_factors, n_init, link_iter, label_weight, solver, init
         self.max_iter, self.tol, self.inner, self.allow_growth, self.time_limit, self.random_state, self.progress, self.callbacks = max_iter, tol, inner, allow_growth, time_limit, random_state, progress, callbacks
-
-    def _grow(self, X, **how): return multi_hntf(X, self.ranks, train=self.train, n_init=self.n_init, link_iter=self.link_iter, **how)
-    @property
-    def W_(self): return [layer.links[0] if layer.links else None for layer in self.layers_]

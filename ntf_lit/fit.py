@@ -11,6 +11,8 @@ import json
 import os
 import tempfile
 import time
+import zipfile
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,15 +110,15 @@ def fit(
     check_count(max_iter, 'max_iter', 0)
     run, clock = _begin(model, start, seed, resume), time.monotonic()
     state = run.state; clock -= state.history.seconds[-1]
-    try:
-        for c in callbacks: c.before_fit(state)
-        status = _loop(model, run, max_iter, stop, callbacks, clock)
-        for c in callbacks: c.after_fit(run.best)
-    except Exception as e:
-        e.result = _result(model, run.best, Status.INTERRUPTED)
-        raise
-    finally:
-        for c in callbacks: c.cleanup()
+    with ExitStack() as cleanups:      # all of them run, whatever one of them raises
+        for c in reversed(callbacks): cleanups.callback(c.cleanup)
+        try:
+            for c in callbacks: c.before_fit(state)
+            status = _loop(model, run, max_iter, stop, callbacks, clock)
+            for c in callbacks: c.after_fit(run.best)
+        except Exception as e:
+            e.result = _result(model, run.best, Status.INTERRUPTED)
+            raise
     return _result(model, run.best, status, run.state.history)
 
 # %% ../nbs/12_fit.ipynb #e10ce198
@@ -188,23 +190,46 @@ def load_checkpoint(
     path, # A file that `save_checkpoint` wrote
     params, # Parameters of the model it belongs to, to know their form
 ): # A `State`
-    "Read a state; `ValueError` if it belongs to another model or is not a checkpoint."
+    "Read a state; `ValueError` if it belongs to another model or is not a checkpoint. Nothing in the file is run."
     try:
-        with np.load(path, allow_pickle=False) as z: stored = {k: z[k] for k in z.files}
-        (objective, momentum, ceiling, lowest), (losses, seconds) = stored['numbers'], stored['history']
-        new, old, best = (_fill(params, stored, name) for name in ('params', 'before', 'best'))
-    except (KeyError, ValueError, OSError, EOFError) as e: raise ValueError(f"{path} is not a checkpoint of this model: {e}") from e
-    history = History(tuple(map(float, losses)), tuple(map(float, seconds)))
-    return State(new, float(objective), history, int(stored['k']), old, float(momentum), float(ceiling), best and (best, float(lowest)))
+        return _state_of(_stored(path), params)
+    except Exception as e: raise ValueError(f"{path} is not a checkpoint of this model: {e}") from e     # a broken file makes its readers say anything
 
+def _stored(path):
+    "The arrays of an .npz file; objects are refused."
+    out = {}
+    with zipfile.ZipFile(path) as z:
+        for name in z.namelist():
+            with z.open(name) as f: out[name.removesuffix('.npy')] = np.lib.format.read_array(f, allow_pickle=False)
+    return out
+
+def _state_of(stored, params):
+    "A `State` from stored arrays, checked."
+    (objective, momentum, ceiling, lowest), (losses, seconds), k = stored['numbers'], stored['history'], int(stored['k'])
+    if k < 0 or not len(losses) or np.isnan([objective, momentum, ceiling]).any(): raise ValueError(f"{k} iterations with {len(losses)} losses, the last {objective}")
+    new, old, best = (_fill(params, stored, name) for name in ('params', 'before', 'best'))
+    if new is None: raise ValueError("it holds no parameters")
+    history = History(tuple(map(float, losses)), tuple(map(float, seconds)))
+    return State(new, float(objective), history, k, old, float(momentum), float(ceiling), best and (best, float(lowest)))
+
+# %% ../nbs/12_fit.ipynb #83189373
 def _fill(params, stored, name):
     "Parameters of the form of `params` with the stored arrays, or None if there are none."
     if f'{name}_0' not in stored: return None
-    old = leaves(params); new = [stored[f'{name}_{i}'] for i in range(len(old))]
-    for a, b in zip(old, new):
-        if tuple(a.shape) != b.shape: raise ValueError(f"stored array of shape {b.shape} where the model has {tuple(a.shape)}")
+    old, count = leaves(params), sum(key.startswith(f'{name}_') for key in stored)
+    if count != len(old): raise ValueError(f"it holds {count} arrays where the model has {len(old)}")
+    new = [stored[f'{name}_{i}'] for i in range(len(old))]
+    for a, b in zip(old, new): _check_stored(a, b)
     move = lambda a, b: array_namespace(a).asarray(b, dtype=a.dtype, device=a.device) if is_torch_array(a) else b
     return rebuild(params, [move(a, b) for a, b in zip(old, new)])
+
+# %% ../nbs/12_fit.ipynb #d2bdc31f
+def _check_stored(a, b):
+    "`ValueError` unless the stored array `b` can stand where the model has `a`: its shape and precision, finite, nonnegative where that is."
+    dtype = str(a.dtype).removeprefix('torch.')
+    if b.shape != tuple(a.shape) or str(b.dtype) != dtype: raise ValueError(f"stored array of shape {b.shape} and {b.dtype} where the model has {tuple(a.shape)} and {dtype}")
+    if not np.isfinite(b).all(): raise ValueError("a stored array is not finite")
+    if bool((a > 0).any()) and (b < 0).any(): raise ValueError("a stored factor has negative entries")     # what an optimiser remembers starts at zero and may be negative
 
 # %% ../nbs/12_fit.ipynb #ebbc8c08
 class Checkpoint(Callback):
@@ -232,6 +257,7 @@ def best_of(
     best = None
     for rng in check_seed(seed).spawn(n_init):
         r = fit(model, seed=rng, **kw)
-        if best is None or r.objective < best.objective: best = r
+        size = lambda r: (r.objective, r.relative_error)      # squares of very small or large data leave the floats: then the error decides
+        if best is None or size(r) < size(best): best = r
         if r.status is Status.INTERRUPTED: return replace(best, status=r.status)
     return best

@@ -9,6 +9,7 @@ __all__ = ['RULES', 'WARMUP', 'nnls_rule', 'NCPDModel', 'exact_loss', 'finish_cp
 # %% ../nbs/20_ncpd.ipynb #56454ed0
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -178,17 +179,28 @@ class Labelled:
     H: object # Topics (d, rank)
     B: object # Classes by topics (c, rank)
 
-# %% ../nbs/20_ncpd.ipynb #c932e04d
+# %% ../nbs/20_ncpd.ipynb #ebf48bc8
 @dataclass(frozen=True)
-class _WithLabels(_Flat):
-    "Data, targets, and the two problems in which the targets appear."
+class _Labels(_Flat):
+    "Data and targets."
     targets: object = None # Y, (n, c), brought to the data's kind; rows of unknown samples are ignored
     known: object = None # (n,), true where the label is known
     weight: float = 1. # lambda
 
+    @cached_property
+    def pull(self):
+        "lambda in the scaled problem; `ValueError` where that leaves the floats."
+        s, most = self.data.scale, 1e30 if self.data.like.itemsize == 4 else 1e300
+        if self.weight and not 1/most < self.weight*s*s < most:
+            raise ValueError(f"label_weight={self.weight:g} cannot be weighed against data of size {1/s:.3g}; scale the data, or the weight with their square")
+        return self.weight*s*s
+
+# %% ../nbs/20_ncpd.ipynb #58cf9419
+class _WithLabels(_Labels):
+    "The two problems in which the targets appear."
     def update_weights(self, p, C, k):
         "W: rows of known label have two terms, the others one."
-        lam, known = self.weight*self.data.scale**2, self.known
+        lam, known = self.pull, self.known
         W, gram = array_namespace(p.W).zeros_like(p.W), p.H.mT @ p.H
         W[~known] = self.update(p.W[~known], Quadratic(gram, C[~known]), k)
         W[known] = self.update(p.W[known], Quadratic(gram + lam*(p.B.mT @ p.B), C[known] + lam*(self.targets[known] @ p.B)), k)
@@ -201,11 +213,11 @@ class _WithLabels(_Flat):
 
     def label_loss(self, W, B):
         D = self.targets[self.known] - W[self.known] @ B.mT
-        return .5*self.weight*self.data.scale**2*inner(D, D)
+        return .5*self.pull*inner(D, D)
 
-# %% ../nbs/20_ncpd.ipynb #9f389b9b
-class SupervisedModel(_WithLabels):
-    "Semi-supervised NMF with a label mask (Haddock's talk; Lee, Yoo & Choi 2010)."
+# %% ../nbs/20_ncpd.ipynb #cd7ec1cf
+class _SupervisedSweep(_WithLabels):
+    "Where a supervised NMF begins, and a sweep of it."
     def __post_init__(self):
         super().__post_init__(); like = self.data.like
         Y = self.targets.to(like) if is_torch_array(self.targets) else move(np.asarray(self.targets, float), like)
@@ -227,6 +239,9 @@ class SupervisedModel(_WithLabels):
         p = Labelled(*F, self.update_classes(F[0], p.B, k))
         return p, self.data_loss(F, q.value(p.H)) + self.label_loss(p.W, p.B)
 
+# %% ../nbs/20_ncpd.ipynb #5a1113c1
+class SupervisedModel(_SupervisedSweep):
+    "Semi-supervised NMF with a label mask (Haddock's talk; Lee, Yoo & Choi 2010)."
     def data_loss(self, F, value): return exact_loss(self.data, lambda: cp_rows(F), .5*self.data.square + value)
 
     def objective(self, p):
@@ -234,8 +249,8 @@ class SupervisedModel(_WithLabels):
         return self.data_loss(F, .5*cp_inner(F, F) - inner(C, p.W)) + self.label_loss(p.W, p.B)
 
     def finish(self, p, objective):
-        s, data_part = self.data.scale, objective - self.label_loss(p.W, p.B)
-        return Labelled(p.W/s, p.H, p.B*s), objective/s/s, finish_cp(self.data, CP((p.W, p.H)), max(data_part, 0.))[2]
+        s, cp = self.data.scale, CP((p.W, p.H))
+        return Labelled(p.W/s, p.H, p.B*s), objective/s/s, finish_cp(self.data, cp, NCPDModel(self.data, self.rank).objective(cp))[2]
 
 # %% ../nbs/20_ncpd.ipynb #cd867c1d
 def cp_weights(

@@ -18,7 +18,7 @@ from .checks import check_alive, check_choice, check_count, check_factor
 from .init import INITS, move, uniform
 from .ncpd import RULES, _Flat, cp_weights, exact_loss, masked_weights
 from .result import Strata
-from .tensor import (Masked, best_split, contract, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others,
+from .tensor import (Dense, Masked, best_split, contract, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others,
                             segment_sum, stratum_sums)
 from .updates import Quadratic, ratio, violation
 
@@ -88,6 +88,9 @@ class _StrataParts(_Flat):
         q = max(self.strata_rank)
         return move(np.tile(self.sizes[:, None, None].astype(float), (1, q, q)), self.data.like)
 
+# %% ../nbs/21_stratified.ipynb #d37e9a2c
+class _StrataCoupling(_StrataParts):
+    "What the strata's stacks and the topics have to do with each other."
     @cached_property
     def live(self):
         "Which columns of the strata's stacks are features, not filling: (S, 1, q) of ones and zeros; None if all are."
@@ -102,8 +105,8 @@ class _StrataParts(_Flat):
         if HV: return hadamard([*HV, w[:, :, None]])
         return array_namespace(w).broadcast_to(w[:, :, None], (*w.shape, V[0].shape[2]))
 
-# %% ../nbs/21_stratified.ipynb #7ae75407
-class _StrataBlocks(_StrataParts):
+# %% ../nbs/21_stratified.ipynb #9b5425f3
+class _StrataBlocks(_StrataCoupling):
     "All blocks of a stratified model, in the order of a sweep."
     def blocks(self, V, F, data, sums):
         "Yield (list, index, problem); the caller replaces `list[index]`. `F` is [W, H_2, ..., H_N]."
@@ -216,9 +219,10 @@ def start_strata(
     a = model.data.scale if model.init == 'uniform' else _best_multiple(model, p)
     return replace(p, V=(V[0]*a, *V[1:]), W=W*a)
 
-# %% ../nbs/21_stratified.ipynb #b6260d63
+# %% ../nbs/21_stratified.ipynb #3f7b6c66
 def _best_multiple(model, p):
-    "The multiple of a model that is nearest to the data."
+    "The multiple of a model that is nearest to the data; entries that are missing count as zeros."
+    if isinstance(model.data, Masked): model = replace(model, data=Dense(model.data.arrays, model.data.scale, model.data.square))
     first = model.first_blocks(p)
     cross = sum(inner(q.cross, B) for _, q, B in first)                     # <A, B>
     square = 2*(sum(own_value(*block) for block in first) + cross)          # |B|^2

@@ -64,24 +64,37 @@ def _torch_rows():
     import torch
     return torch.contiguous_format
 
-# %% ../nbs/10_updates.ipynb #625cffaa
-def _hals_rows(B, gram, slope, inner):
-    "HALS row by row, in place: B, slope (S, n, r), gram (S, r, r)."
+def _as_torch(U):
+    import torch
+    return torch.from_numpy(U)
+
+# %% ../nbs/10_updates.ipynb #6c2fc873
+def _hals_blocks(B, gram, slope, inner):
+    "HALS a block of rows at a time, in place: B, slope (S, n, r), gram (S, r, r)."
+    n, r, width = B.shape[1], B.shape[2], 64
+    U, T, step = np.empty((r, width), B.dtype), np.empty((r, width), B.dtype), np.empty(width, B.dtype)
     for s in range(B.shape[0]):
-        for i in range(B.shape[1]):
+        for a in range(0, n, width):
+            w = min(width, n - a)
+            for i in range(w):
+                for j in range(r): U[j, i] = B[s, a+i, j]; T[j, i] = slope[s, a+i, j]
             for _ in range(inner):
-                for j in range(B.shape[2]):
-                    if gram[s, j, j] > 0:
-                        step = slope[s, i, j]
-                        for k in range(B.shape[2]): step -= B[s, i, k]*gram[s, j, k]
-                        B[s, i, j] = max(B[s, i, j] + step/gram[s, j, j], 0.)
+                for j in range(r):
+                    if gram[s, j, j] <= 0: continue
+                    for i in range(w): step[i] = T[j, i]
+                    for k in range(r):
+                        c = gram[s, j, k]
+                        for i in range(w): step[i] -= c*U[k, i]
+                    for i in range(w): U[j, i] = max(U[j, i] + step[i]/gram[s, j, j], 0.)
+            for i in range(w):
+                for j in range(r): B[s, a+i, j] = U[j, i]
 
 @cache
 def _compiled():
     "The row loop compiled, or None without numba."
     try: from numba import njit
     except ImportError: return None
-    return njit(cache=True, fastmath={'reassoc', 'contract', 'nsz'})(_hals_rows)
+    return njit(cache=True, fastmath={'reassoc', 'contract', 'nsz'})(_hals_blocks)
 
 # %% ../nbs/10_updates.ipynb #612286c1
 def hals(
@@ -92,12 +105,14 @@ def hals(
 ):
     "Exact minimisation column by column (Cichocki & Phan 2009)."
     slope = q.cross if q.extra is None else q.cross - q.extra
-    loop = _compiled() if compiled and isinstance(B, np.ndarray) else None
-    if loop is None: return _hals_columns(B, q.gram, slope, inner)
-    stack = lambda x: np.ascontiguousarray(x, dtype=B.dtype)[None] if B.ndim == 2 else np.ascontiguousarray(x, dtype=B.dtype)
+    loop, torch_B = _compiled() if compiled else None, is_torch_array(B)
+    if loop is None or torch_B and B.device.type != 'cpu': return _hals_columns(B, q.gram, slope, inner)
+    host = lambda x: x.numpy() if torch_B else x         # the same memory
+    stack = lambda x: np.ascontiguousarray(host(x), dtype=host(B).dtype).reshape((1,)*(3 - x.ndim) + tuple(x.shape))
     U = stack(B).copy()
     loop(U, stack(q.gram), stack(slope), inner)
-    return U[0] if B.ndim == 2 else U
+    U = U.reshape(B.shape)
+    return _as_torch(U) if torch_B else U
 
 # %% ../nbs/10_updates.ipynb #b66e31e9
 def violation(
