@@ -125,18 +125,20 @@ class _DenseProducts:
     "The two products with dense data that serve all modes of an iteration."
     def right(self, factors):
         "`P = X K_R`, component first: (rank, *left modes)."
-        p = self.split; K = khatri_rao([factors[p]*self.factor_scale, *factors[p+1:]])
-        parts = [X.reshape(-1, len(K)) @ K for _, X in self.pieces()]
-        P = parts[0] if len(parts) == 1 else array_namespace(K).concat(parts)
-        return P.mT if p == 1 else _rows(P).reshape(K.shape[1], *self.shape[:p])
+        p, (s, rest) = self.split, self.halves
+        K = khatri_rao([factors[p]*s, *factors[p+1:]])
+        parts = [K.mT @ X.reshape(-1, len(K)).mT for _, X in self.pieces()]     # in this order it takes less than as X K
+        P = parts[0] if len(parts) == 1 else array_namespace(K).concat(parts, axis=1)
+        return (P if rest == 1 else P*rest).reshape(K.shape[1], *self.shape[:p])
 
     def left(self, factors):
         "`Z = K_L' X`, component first: (rank, *right modes)."
-        p, F, Z = self.split, factors[0]*self.factor_scale, 0
+        p, (s, rest), Z = self.split, self.halves, 0
+        F = factors[0]*s
         for a, X in self.pieces():
             K = _rows(khatri_rao([F[a:a+len(X)], *factors[1:p]]))
             Z = Z + K @ X.reshape(K.shape[1], -1)
-        return Z.reshape(Z.shape[0], *self.shape[p:])
+        return (Z if rest == 1 else Z*rest).reshape(Z.shape[0], *self.shape[p:])
 
     contract = staticmethod(contract)
 
@@ -155,6 +157,11 @@ class Dense(_DenseProducts):
     @cached_property
     def split(self): return best_split(self.shape)
 
+    @property
+    def halves(self):
+        "Two powers of two whose product is the scale: one for a factor, one for the product, so that neither overflows."
+        e = math.frexp(self.factor_scale)[1] - 1
+        return (self.factor_scale, 1.) if abs(e) <= MOST[self.like.itemsize]//4 else (math.ldexp(1., e//2), math.ldexp(1., e - e//2))
     @property
     def factor_scale(self): return self.scale   # what a factor is multiplied by in a product with the pieces
 

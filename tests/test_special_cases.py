@@ -16,6 +16,8 @@ from ntf_lit.result import leaves
 from ntf_lit.tensor import COO, as_data
 
 
+pytestmark = pytest.mark.filterwarnings('ignore:mask hides')      # masks drawn at random may hide a slice
+
 # --- The multiplicative rule, from the definition ---
 
 def multiplicative(A, models, blocks, order, sweeps, kl=False):
