@@ -12,6 +12,8 @@ from functools import cache
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
+from .tensor import inner
+
 # %% ../nbs/10_updates.ipynb #90329b6a
 @dataclass(frozen=True)
 class Quadratic:
@@ -22,8 +24,8 @@ class Quadratic:
 
     def value(self, B):
         "The objective without its constant."
-        xp = array_namespace(B); slope = self.cross if self.extra is None else self.cross - self.extra
-        return float(xp.sum(B*(.5*(B @ self.gram) - slope), dtype=xp.float64))
+        slope = self.cross if self.extra is None else self.cross - self.extra
+        return .5*inner(B.mT @ B, self.gram) - inner(slope, B)
     def pos(self, B):
         "The half of the gradient that pushes down."
         return B @ self.gram if self.extra is None else B @ self.gram + self.extra

@@ -14,6 +14,7 @@ def written(lab):
     return write
 
 
+@pytest.mark.slow
 def test_widget_lives(written, open_notebook):
     name = written('toy_widget.ipynb', 'import ipywidgets as W\nd = W.Dropdown(options=["a", "b"]); t = W.Label("a")',
                    'd.observe(lambda change: setattr(t, "value", change.new * 3), "value")\nW.VBox([d, t])')
