@@ -1,4 +1,4 @@
-# make demo | test | test-slow | lab | docs | bench | experiments
+# make demo | test | test-slow | lab | docs | course | bench | experiments
 # Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
 # Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
 
@@ -14,7 +14,7 @@ DATA = sotu
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 WORKERS = 2
 
-.PHONY: help demo test test-slow lab docs bench experiments clean
+.PHONY: help demo test test-slow lab docs course bench experiments clean
 .DELETE_ON_ERROR:
 
 help:
@@ -56,6 +56,10 @@ lab: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/build.py
 
+# Copies of the lessons to hand out, and a teacher's copy for nbgrader, in course_out/.
+course: $(READY)
+	$(BIN)/python tools/course.py
+
 # nn-fac pins an old TensorLy, so it comes without its dependencies; the others are compared without it too.
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nn-fac==0.3.5 || \
@@ -71,4 +75,4 @@ experiments: $(READY)
 	@echo "== The pages are in experiments_out/ =="
 
 clean:
-	rm -rf .venv experiments_out _docs build *.egg-info
+	rm -rf .venv experiments_out course_out _docs build *.egg-info

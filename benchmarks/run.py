@@ -1,6 +1,6 @@
 """All benchmarks, side by side in one run: a table of ratios.
 
-    python benchmarks/run.py [--quick] [--only ncpd nmf strata nnls hierarchies] [--threads 1] [--out bench_out]
+    python benchmarks/run.py [--quick] [--only ncpd nmf strata nnls hierarchies browsers] [--threads 1] [--out bench_out]
 
 One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at stands beside what was measured.
 """

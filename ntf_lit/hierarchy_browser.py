@@ -11,7 +11,7 @@ import html
 import ipywidgets as W
 import numpy as np
 
-from .topic_browser import Core, Paged, Samples, _looked_at, _times, choose, flat, mode_html, page_data
+from .topic_browser import Core, Paged, Samples, _times, choose, flat, looked_at, mode_html, page_data
 from .topics import Tree, node_links, node_words, shown, tree_table
 
 # %% ../nbs/63_hierarchy_browser.ipynb #848f1af2
@@ -112,7 +112,7 @@ class HierarchyBrowser(_NodeTables):
         **kwargs # `terms`, `unit`, `sample_mode` for the view; anything else for the widget
     ):
         own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}; layers = model if isinstance(model, Tree) or hasattr(model, 'layers_') or hasattr(model, 'layers') else _Layers(model)
-        self.views, sets, axis, shares, self.tree = _looked_at(layers, data, names, None, None, labels=labels, samples=flat(sample_names), strata=strata, **own)
+        self.views, sets, axis, shares, self.tree = looked_at(layers, data, names=names, labels=labels, samples=flat(sample_names), strata=strata, **own)
         texts = flat(samples if samples is not None else getattr(data, 'texts', None)); passages = flat(getattr(data, 'passages', None), True); n = self.views[0].shape[0]
         d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note, n=60)
         d |= dict(kind='hierarchy', up=upward(self.tree), features=[]); texts = texts if texts is not None and len(texts) == n else None

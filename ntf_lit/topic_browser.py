@@ -6,7 +6,8 @@
 __all__ = ['KINDS', 'POLICY', 'log', 'COMMANDS', 'CHOICES', 'rounded', 'first_terms', 'mode_kind', 'stratum_corpus',
            'topic_profiles', 'shades', 'course', 'excerpt', 'Samples', 'page_data', 'plural', 'safe_json', 'asset',
            'page', 'checked', 'Choices', 'Browser', 'act', 'live_class', 'live_front', 'heard', 'Core', 'choose',
-           'TopicCore', 'png', 'mode_html', 'show_core', 'core_extras', 'merge_topics', 'Paged', 'flat', 'TopicBrowser']
+           'TopicCore', 'png', 'mode_html', 'show_core', 'core_extras', 'merge_topics', 'Paged', 'looked_at', 'flat',
+           'TopicBrowser']
 
 # %% ../nbs/62_topic_browser.ipynb #4b7c6783
 import base64
@@ -49,9 +50,9 @@ def first_terms(
 ): # One sorted array of indices a topic
     "The indices of each topic that a reader may come to see, whatever the order."
     kept = []
-    for p in np.ascontiguousarray(P.T):
-        at = np.flatnonzero(p)
-        likely, lifted = (relevance(p[at], corpus[at], lam) for lam in (1., 0.)) # relevance is linear in lam
+    for j in range(P.shape[1]):
+        p = np.ascontiguousarray(P[:, j]); at = np.flatnonzero(p)
+        likely, lifted = (relevance(p[at], corpus[at], lam) for lam in (1., 0.)) if n < len(at) else (at, at) # relevance is linear in lam
         tops = [np.argpartition(-r, n - 1)[:n] if n < len(at) else np.arange(len(at)) for r in (lam*likely + (1 - lam)*lifted for lam in orders)]
         kept.append(at[np.unique(np.concatenate(tops))])
     return kept
@@ -92,13 +93,18 @@ def stratum_corpus(
     out = np.array([v.corpus[k], *(out if len(out) > 1 else []), sum(out)]); total = out.sum(1, keepdims=True)
     return out/np.where(total > 0, total, 1.)
 
-def topic_profiles(v, k): return v.topics[k-1] if k else profiles(v.weights)[0]
+def topic_profiles(v, k): return v.topics[k-1] if k else v.weights/np.where(v.mass > 0, v.mass, 1.)
 
-# %% ../nbs/62_topic_browser.ipynb #a6fca093
+# %% ../nbs/62_topic_browser.ipynb #1c7453f0
+def _largest(P, n):
+    "The indices of the n largest entries of each column, sorted."
+    blocks = (np.ascontiguousarray(P[:, j:j + 8].T) for j in range(0, P.shape[1], 8)) # whole lines of memory at a time
+    return [np.sort(np.argpartition(p, -n)[-n:]) for block in blocks for p in block]
+
 def _listed(name, kind, views, k, n):
     "A mode of words or labels: the words that any topic keeps, and where they stand in each."
     P, C = [topic_profiles(v, k) for v in views], [stratum_corpus(v, k) for v in views]; many = len(P[0]) > 20_000
-    tops = [first_terms(p, c[0], n, (1.,) if many else (1., .6, .3, 0.)) for p, c in zip(P, C)]
+    tops = [_largest(p, n) if many else first_terms(p, c[0], n) for p, c in zip(P, C)]
     items = np.unique(np.concatenate([i for t in tops for i in t] or [np.zeros(0, int)])).astype(int)
     p = [dict(at=np.searchsorted(items, i).tolist(), v=rounded(F[i, j])) for F, top in zip(P, tops) for j, i in enumerate(top)]
     return dict(name=name, kind=kind, size=views[0].shape[k], items=[shown(views[0].labels[k][i], 80) for i in items], corpus=[rounded(c[:, items], 3) for c in C], p=p)
@@ -233,7 +239,7 @@ class Samples:
 # %% ../nbs/62_topic_browser.ipynb #c1061620
 def _text(self, v, j, i, width):
     "(where in the sample, what it says there)"
-    if self.texts is None and self.passages is None: return None, None
+    if (self.texts is None and self.passages is None) or v.shape[0] != self.views[0].shape[0]: return None, None
     p = v.topics[v.term_mode-1][:, j] if v.term_mode else np.zeros(0)
     top = np.argsort(-relevance(p, v.corpus[v.term_mode], .6), kind='stable')[:60] if len(p) else []
     weights = {v.labels[v.term_mode][t].lower(): float(p[t]) for t in top}; where, text = None, None
@@ -264,14 +270,14 @@ def page_data(
 )->dict: # Plain values only
     "What a page draws, samples left out."
     views = [views] if isinstance(views, View) else list(views); v = views[0]; modes = _modes(views, kinds, n)
-    of = lambda v: v.weights.sum(0)/(v.total or 1.)
+    of = lambda v: v.mass/(v.total or 1.)
     inside = [_inside(v) for v in views]; first = np.cumsum([0, *(v.rank for v in views)])
     data = dict(kind='topics', title=shown(title, 200) if title else '', note=shown(note, 300) if note else '', unit=v.modes[0], units=plural(v.modes[0]), axis=axis,
         sets=[dict(name=shown(name, 60), first=int(f), count=v.rank) for name, f, v in zip(sets or [f'model {i}' for i in range(len(views))], first, views)],
         strata=[shown(s, 60) for s in v.strata], share=[x for i, v in enumerate(views) for x in rounded(of(v) if shares is None else shares[i])],
         shares=[[x for part in inside for x in rounded(part[s])] for s in range(len(v.strata))],
         names=[shown(name, 200) for v in views for name in v.names], modes=[m for _, m in modes],
-        term=next((i for i, (_, m) in enumerate(modes) if m['kind'] == 'words'), -1), features=_features(v, modes))
+        term=next((i for i, (_, m) in enumerate(modes) if m['kind'] == 'words'), -1), features=[_features(v, modes) for v in views])
     if times is not None and (c := [course(v, times[1], times[0]) for v in views])[0]: data['course'] = {**c[0], **{key: [x for t in c for x in t[key]] for key in ('total', 'v')}}
     if len(views) > 1: data |= _likeness(views)
     return data
@@ -664,7 +670,7 @@ def merge_topics(
     names=None, # Names of the new topics
 )->View: # A view with one topic a group
     "Topics put together: masses added, profiles mixed by mass."
-    m = v.weights.sum(0); mix = np.zeros((v.rank, len(groups)))
+    m = v.mass; mix = np.zeros((v.rank, len(groups)))
     for g, js in enumerate(groups):
         js = list(js); mix[js, g] = m[js]/(m[js].sum() or 1.)
     into = (mix > 0).astype(float)
@@ -685,7 +691,7 @@ class _Looks(Browser):
         v = self.views[self.set_]; q = (self.query if query is None else query).strip().lower(); part = self.share
         if q and v.term_mode:
             hit = np.array([w.lower() == q for w in v.labels[v.term_mode]]); hit = hit if hit.any() else np.array([q in w.lower() for w in v.labels[v.term_mode]])
-            mass = v.topics[v.term_mode-1][hit].sum(0)*v.weights.sum(0); total = mass.sum() or 1.
+            mass = v.topics[v.term_mode-1][hit].sum(0)*v.mass; total = mass.sum() or 1.
             part = lambda j: float(sum(mass[i - s['first']] for i in self.members(j))/total)
             ids = [j for j in ids if part(j) > 0 or q in self.names_[j].lower()]
         return sorted(((j, part(j)) for j in ids), key=lambda x: (x[0] in self.hidden, -x[1]))
@@ -701,7 +707,7 @@ class _Tables(_Looks):
     def compare_strata(self, a, b):
         "Topics by the difference of their shares in two strata."
         names = self.data['strata']; ids = [j for j, _ in self.listed('') if j not in self.hidden]
-        rows = sorted(((j, self.names_[j], self.share(j, a), self.share(j, b), self.share(j, a) - self.share(j, b)) for j in ids), key=lambda r: -r[4])
+        rows = sorted(((int(self.number(j)), self.names_[j], self.share(j, a), self.share(j, b), self.share(j, a) - self.share(j, b)) for j in ids), key=lambda r: -r[4])
         return Table(('topic', 'name', f'in {names[a]}', f'in {names[b]}', 'difference'), rows, {f'in {names[a]}': '.1%', f'in {names[b]}': '.1%', 'difference': '+.1%'})
     def search(self, term): return term_topics(named(self.views[self.set_], self._names(self.set_)), term)
     def edited(self, i=None):
@@ -734,18 +740,40 @@ class Paged(_Tables):
         data = (data or {}) | {'text/plain': repr(self), 'text/html': twin if len(twin) < 450_000 else self.table.to_html()}
         return (data, *meta) if meta else data
 
-# %% ../nbs/62_topic_browser.ipynb #97fff538
-def _looked_at(model, data, names, others, shares, **kwargs):
-    "(views, what they are called, what they are, shares of the topics) of one model with layers or without, and of others."
-    layered = isinstance(model, Tree) or ((hasattr(model, 'layers_') or hasattr(model, 'layers')) and not isinstance(model, View))
-    if layered:
-        t = model if isinstance(model, Tree) else tree(model, data, names=names, **kwargs)
-        return t.views, [f'layer {l}' for l in range(len(t.views))], 'Layer', t.shares, t
-    views = [view(model, data, names=names, **kwargs)]; called = ['this run']
-    for name, m in (others.items() if hasattr(others, 'items') else enumerate(others or (), 2)):
-        views.append(view(m, data, **kwargs)); called.append(f'run {name}' if isinstance(name, int) else str(name))
-    return tuple(views), called, 'Run' if len(views) > 1 else None, None, None
+# %% ../nbs/62_topic_browser.ipynb #90b0c6be
+def _views_of(model, data, **kwargs):
+    "(views, shares of their topics, the tree or None) of one model, with layers or without."
+    layered = hasattr(model, 'layers_') or hasattr(model, 'layers') or isinstance(model, Tree)
+    if not layered or isinstance(model, View): v = view(model, data, **kwargs); return [v], [v.mass/(v.total or 1.)], None
+    t = model if isinstance(model, Tree) else tree(model, data, **kwargs)
+    return list(t.views), list(t.shares), t
 
+def looked_at(model, data, others=None, *, names=None, strata=None, **kwargs):
+    "(views, what they are called, what they are, shares of their topics, the tree or None) of a model and of others."
+    views, shares, t = _views_of(model, data, names=names, strata=strata, **kwargs)
+    called = lambda run, views, t: [f'{run}, layer {l}' for l in range(len(views))] if t else [run]
+    if not others: return tuple(views), [f'layer {l}' for l in range(len(views))] if t else ['this run'], 'Layer' if t else None, shares, t
+    sets = called('this run', views, t)
+    for name, m in others.items() if hasattr(others, 'items') else enumerate(others, 2):
+        more, part, u = _views_of(m, data, **kwargs); views += more; shares += part
+        sets += called(f'run {name}' if isinstance(name, int) else str(name), more, u)
+    return tuple(_with_strata(v, _lead(views), name) for v, name in zip(views, sets)), sets, 'Run', shares, t
+
+# %% ../nbs/62_topic_browser.ipynb #374d4cc8
+def _lead(views): return next((v for v in views if len(v.strata) > 1 or v.sizes.shape[1]), views[0])
+
+def _with_strata(v, lead, name):
+    "A view with the strata of another; `ValueError` where the two cannot stand side by side."
+    if v.shape[1:] != lead.shape[1:]: raise ValueError(f"{name} has shape {v.shape}, another run {lead.shape}; only runs over the same indices can be compared")
+    if v is lead: return v
+    S, same = len(lead.strata), len(v.stratum) == len(lead.stratum)
+    if same and not v.sizes.shape[1] and (len(v.strata) == 1 or S == 1 or np.array_equal(v.stratum, lead.stratum)):
+        return replace(v, strata=lead.strata, stratum=lead.stratum, sizes=np.zeros((S, 0)), features=tuple(np.zeros((S, len(P), 0)) for P in v.topics))
+    if same and len(v.strata) == S and np.array_equal(v.stratum, lead.stratum): return replace(v, strata=lead.strata)
+    if S == len(v.strata) == 1: return v
+    raise ValueError(f"{name} divides its {len(v.stratum)} samples otherwise than another run its {len(lead.stratum)}; the runs compared must have the same strata, in the same order")
+
+# %% ../nbs/62_topic_browser.ipynb #ddfaa9a9
 def flat(x, deep=False):
     "A list of lists, one a stratum, as one list."
     if x is None: return None
@@ -773,7 +801,7 @@ class TopicBrowser(Paged):
         sample_names=None, # One name a sample, flat or a list a stratum
         strata=None, # Names of the strata; for a model without any, one label a sample
         names=None, # Names of topics
-        others=None, # Other runs of the same model to compare with: a list, or a dict of names
+        others=None, # Other models of the same data to compare with, of any kind: a list, or a dict of names
         times=None, # One number a sample, or {'year': numbers}
         kinds=None, # Mode -> 'words', 'labels', 'ordered', or (rows, columns) of an image
         title='', # Shown on top
@@ -782,7 +810,7 @@ class TopicBrowser(Paged):
         **kwargs # `terms`, `unit`, `sample_mode` for the view; anything else for the widget
     ):
         own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}
-        self.views, sets, axis, shares, _ = _looked_at(model, data, names, others, None, labels=labels, samples=flat(sample_names), strata=strata, **own)
+        self.views, sets, axis, shares, _ = looked_at(model, data, others, names=names, labels=labels, samples=flat(sample_names), strata=strata, **own)
         texts = flat(samples if samples is not None else getattr(data, 'texts', None)); passages = flat(getattr(data, 'passages', None), True)
         n = self.views[0].shape[0]; d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note)
         super().__init__(d, Samples(self.views, texts, passages if passages is not None and len(passages) == n else None) if n > 1 else None, front, **kwargs)

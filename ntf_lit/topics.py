@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['JOINERS', 'ORDERS', 'shown', 'markdown', 'Table', 'to_markdown', 'to_html', 'to_text', 'to_frame', 'profiles',
-           'relevance', 'saliencies', 'View', 'components', 'named', 'view', 'topic_terms', 'feature_terms',
+           'relevance', 'saliencies', 'View', 'components', 'column', 'named', 'view', 'topic_terms', 'feature_terms',
            'component_names', 'term_topics', 'salient_terms', 'topic_shares', 'feature_table', 'sample_topics',
            'drivers', 'typical_samples', 'TermMatrix', 'seriated', 'term_matrix', 'Tree', 'tree', 'tree_links',
            'tree_table', 'node_links', 'node_words', 'agreement', 'match_topics', 'carry_names', 'stability']
@@ -15,6 +15,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -37,14 +38,16 @@ def shown(
     word = ' '.join(word.split()) if word.strip(JOINERS + ' ') else '(empty)'
     return word if len(word) <= width else word[:width - 1].rstrip() + '…'
 
-_MARKUP = re.compile(r'[&<>"\'`*_~|\\$\[\]{}#@]')
+_MARKUP = re.compile(r'[&<>"\'`*_~|\\$\[\]{}#@]|:(?=//)|(?<=[wW]{3})\.')
+
+def _apart(character, text): return f'<span>{text}</span>' if character in '$\\' else text
 
 def markdown(
     word, # Any text
     width:int=60, # How many characters at most
 ): # Text that Markdown, HTML and formulas leave alone
     "A word for a Markdown table."
-    return _MARKUP.sub(lambda m: f'&#{ord(m[0])};', shown(word, width))
+    return _MARKUP.sub(lambda m: _apart(m[0], f'&#{ord(m[0])};'), shown(word, width))
 
 # %% ../nbs/60_topics.ipynb #1323c9ba
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +93,7 @@ def to_markdown(table):
 
 def to_html(table):
     "A table in HTML, every word escaped."
-    write = lambda w: html.escape(shown(w))
+    write = lambda w: re.sub(r'[$\\]', lambda m: _apart(m[0], m[0]), html.escape(shown(w)))
     cells = lambda tag, row: ''.join(f'<{tag} class="{"n" if n else "w"}">{c}</{tag}>' for c, n in zip(row, numeric))
     numeric = _numeric(table)
     head = cells('th scope="col"', map(write, table.columns)).replace('</th scope="col">', '</th>')
@@ -120,9 +123,10 @@ def profiles(
 ): # (columns that sum to one or are zero, logarithms of their sums)
     "Columns of any scale as distributions, and how large they were."
     top = F.max(-2, initial=0.); high = np.where(top > 0, top, 1.)
-    G = F/np.expand_dims(high, -2); n = G.sum(-2)
-    with np.errstate(divide='ignore'): size = np.log(top) + np.log(np.where(n > 0, n, 1.))
-    return G/np.expand_dims(np.where(n > 0, n, 1.), -2), size
+    G = F/np.expand_dims(high, -2); n = G.sum(-2); n = np.where(n > 0, n, 1.)
+    with np.errstate(divide='ignore'): size = np.log(top) + np.log(n)
+    G /= np.expand_dims(n, -2)
+    return G, size
 
 # %% ../nbs/60_topics.ipynb #5e20f8a9
 ORDERS = ('relevance', 'probability', 'saliency')
@@ -146,9 +150,22 @@ def saliencies(
     ratio = np.divide(joint, w*share, out=np.ones_like(joint), where=joint > 0)
     return joint*np.log(ratio)
 
-# %% ../nbs/60_topics.ipynb #6bd2fbf9
+# %% ../nbs/60_topics.ipynb #8591652d
+class _Sums:
+    "Sums over the samples, kept."
+    @cached_property
+    def masses(self):
+        "Mass of every topic in every stratum, (S, rank)."
+        if len(self.strata) == 1: return self.weights.sum(0)[None]
+        return np.array([self.weights[self.stratum == s].sum(0) for s in range(len(self.strata))])
+    @cached_property
+    def mass(self):
+        "Mass of every topic, (rank,)."
+        return self.masses.sum(0)
+
+# %% ../nbs/60_topics.ipynb #7f2236c7
 @dataclass(frozen=True, eq=False, repr=False)
-class View:
+class View(_Sums):
     "A model in normal form with names for everything."
     modes: tuple # Names of the modes, samples first
     labels: tuple # One tuple of names a mode
@@ -168,18 +185,16 @@ class View:
     @property
     def shape(self): return tuple(map(len, self.labels))
 
-# %% ../nbs/60_topics.ipynb #48b476f7
-def _masses(self): return np.array([self.weights[self.stratum == s].sum(0) for s in range(len(self.strata))])
+# %% ../nbs/60_topics.ipynb #13a288ca
 def _backgrounds(self): return np.bincount(self.stratum, minlength=len(self.strata))[:, None]*self.sizes
-def _order(self): return [int(j) for j in np.argsort(-self.weights.sum(0), kind='stable')]
+def _order(self): return [int(j) for j in np.argsort(-self.mass, kind='stable')]
 def _show(self):
     q = self.sizes.shape[1]; n = len(self.strata)
     return f"View of {' x '.join(f'{d} {shown(m)}' for d, m in zip(self.shape, self.modes))}: {self.rank} topics" + f", {q} features in each of {n} strata"*(q > 0)
 
-View.masses = property(_masses, doc="Mass of every topic in every stratum, (S, rank).")
 View.backgrounds = property(_backgrounds, doc="Mass of every strata feature in all samples of its stratum, (S, q).")
 View.order = property(_order, doc="Numbers of the topics, the largest first.")
-View.total = property(lambda self: float(self.weights.sum() + self.backgrounds.sum()), doc="Mass of the whole model.")
+View.total = property(lambda self: float(self.mass.sum() + self.backgrounds.sum()), doc="Mass of the whole model.")
 View.__repr__ = _show
 
 # %% ../nbs/60_topics.ipynb #a32e9046
@@ -200,21 +215,38 @@ def components(
     k = _number(v.modes, mode); S, q = v.sizes.shape
     if k: P, V = v.topics[k-1], v.features[k-1].transpose(1, 0, 2).reshape(v.shape[k], S*q)
     else: P, V = profiles(v.weights)[0], profiles(np.repeat((v.stratum[:, None] == np.arange(S)).astype(float), q, axis=1))[0]
-    return np.hstack([P, V]), np.concatenate([v.weights.sum(0), v.backgrounds.reshape(-1)])
+    return np.hstack([P, V]), np.concatenate([v.mass, v.backgrounds.reshape(-1)])
 
-def _model_corpus(v, mode):
-    P, m = components(v, mode)
-    c = P @ m
+# %% ../nbs/60_topics.ipynb #1ab3e397
+def column(
+    v:View, # A view
+    k:int, # Number of a mode
+    c:int, # Number of a component, in the order of `components`
+): # (d,)
+    "The profile of one topic or feature in a mode."
+    if c < v.rank: return v.topics[k-1][:, c] if k else v.weights[:, c]/(v.mass[c] or 1.)
+    s, f = divmod(c - v.rank, v.sizes.shape[1])
+    return v.features[k-1][s, :, f] if k else (v.stratum == s)/max(1, (v.stratum == s).sum())
+
+def _model_corpus(v, k):
+    "Shares of the indices of a mode in the model."
+    if k == 0: c = v.weights.sum(1) + v.sizes.sum(1)[v.stratum]
+    else: c = v.topics[k-1] @ v.mass + sum((F @ b for F, b in zip(v.features[k-1], v.backgrounds)), np.zeros(len(v.topics[k-1])))
     return c/(c.sum() or 1.)
 
 # %% ../nbs/60_topics.ipynb #239bc0eb
 def _indices(v, component, mode, n, order, lam):
     "The first indices of a component in a mode, and its column of every measure."
-    P, m = components(v, mode); p, c = P[:, component], v.corpus[mode]
-    measures = dict(probability=p, relevance=relevance(p, c, lam), saliency=saliencies(P, m)[:, component] if order == 'saliency' else None)
-    key = np.where(p > 0, measures[check_choice(order, 'order', ORDERS)], -np.inf)
-    top = np.argsort(-key, kind='stable')[:check_count(n, 'n')]
+    p, c = column(v, mode, component), v.corpus[mode]; check_choice(order, 'order', ORDERS); check_number(lam, 'lam', 0, 1)
+    key = np.where(p > 0, relevance(p, c, lam) if order == 'relevance' else p if order == 'probability' else saliencies(*components(v, mode))[:, component], -np.inf)
+    n = check_count(n, 'n'); near = np.flatnonzero(key >= np.partition(key, -n)[-n]) if n < len(key) else np.arange(len(key))
+    top = near[np.argsort(-key[near], kind='stable')[:n]]
     return top[p[top] > 0], p, c, key
+
+# %% ../nbs/60_topics.ipynb #898677d2
+def _words(v, component, n):
+    "A component's first words."
+    return tuple(v.labels[v.term_mode][i] for i in _indices(v, component, v.term_mode, n, 'relevance', .6)[0])
 
 # %% ../nbs/60_topics.ipynb #590696f7
 def named(
@@ -222,16 +254,21 @@ def named(
     names, # A list of names, or a dict number (or present name) -> new name
 )->View: # A new view; `v` stays as it is
     "The same view with topics renamed."
+    if isinstance(names, dict) and not names: return v
     if not hasattr(names, 'items'): names = dict(enumerate(check_labels(names, v.rank, 'names')))
     new = {_number(v.names, j, 'topic'): str(name) for j, name in names.items()}
     return replace(v, names=tuple(new.get(j, name) for j, name in enumerate(v.names)))
 
-def _default_name(v, j):
-    "The first three words of a topic, or its number where there are no words."
-    top = _indices(v, j, v.term_mode, 3, 'relevance', .6)[0]
-    words = [shown(v.labels[v.term_mode][i], 24) for i in top]
-    numbered = v.labels[v.term_mode] == _numbers(v.modes[v.term_mode], v.shape[v.term_mode])
-    return f'topic {j}' + ' (empty)'*(not words) if numbered or not words else ' · '.join(words)
+def _numbered(words):
+    "Whether names are one word and a number: index 1, index 2."
+    before = words[0].rstrip('0123456789') if words else 'none'
+    return bool(before.strip()) and all(w.startswith(before) and w[len(before):].isdecimal() for w in words)
+
+def _default_names(v):
+    "The first three words of every topic, or its number where there are no words."
+    words = [[shown(w, 24) for w in _words(v, j, 3)] for j in range(v.rank)]
+    numbered = _numbered(v.labels[v.term_mode])
+    return tuple(f'topic {j}' + ' (empty)'*(not w) if numbered or not w else ' · '.join(w) for j, w in enumerate(words))
 
 # %% ../nbs/60_topics.ipynb #94991c84
 def _host(x): return x.detach().cpu().numpy() if is_torch_array(x) else x
@@ -348,7 +385,7 @@ def view(
     if where is not None: W = W[np.argsort(np.concatenate(where))]
     v = View(tuple(map(str, modes)), words, W, P, features, sizes, strata, stratum, (), _term_mode(modes, terms, labels), (), _arrays(data, [len(f) for f in F]))
     v = replace(v, corpus=_corpus(v.data) if v.data else tuple(_model_corpus(v, k) for k in range(len(modes))))
-    return named(replace(v, names=tuple(_default_name(v, j) for j in range(v.rank))), names or getattr(model, 'names', None) or {})
+    return named(replace(v, names=_default_names(v)), names or getattr(model, 'names', None) or {})
 
 # %% ../nbs/60_topics.ipynb #aa410384
 def _first(*values): return next((x for x in values if x is not None), None)
@@ -401,7 +438,8 @@ def _normal(F, scale, V, S):
     own = sum(s for _, s in stacks)
     top = max((float(x.max(initial=-np.inf)) for x in (size, own)), default=-np.inf)
     unit = top if 600 < abs(top) < math.inf else 0. # masses beyond the range of floats are shown as parts of the largest
-    return tuple(p for p, _ in pairs[1:]), np.exp(own - unit), pairs[0][0]*np.exp(size - unit), tuple(p for p, _ in stacks)
+    W = pairs[0][0]; W *= np.exp(size - unit)
+    return tuple(p for p, _ in pairs[1:]), np.exp(own - unit), W, tuple(p for p, _ in stacks)
 
 # %% ../nbs/60_topics.ipynb #5975707f
 def _terms(v, component, mode, n, order, lam, title):
@@ -467,11 +505,7 @@ def salient_terms(
     top = [i for i in np.argsort(-S, kind='stable')[:check_count(n, 'n')] if (P[i]*m).any()]
     return Table((v.modes[k], 'saliency', 'corpus', 'mostly'), [(v.labels[k][i], float(S[i]), float(v.corpus[k][i]), names[int((P[i]*m).argmax())]) for i in top], dict(corpus='.2%'))
 
-# %% ../nbs/60_topics.ipynb #898677d2
-def _words(v, component, n):
-    "A component's first words."
-    return tuple(v.labels[v.term_mode][i] for i in _indices(v, component, v.term_mode, n, 'relevance', .6)[0])
-
+# %% ../nbs/60_topics.ipynb #86736166
 def topic_shares(
     v:View, # A view
     words:int=5, # How many words of each topic
@@ -582,7 +616,7 @@ def term_matrix(
 )->TermMatrix: # Seriated terms and topics
     "The most salient terms and all topics, seriated (Termite; Chuang, Manning & Heer 2012)."
     k = v.term_mode if mode is None else _number(v.modes, mode)
-    P, m = (v.topics[k-1] if k else profiles(v.weights)[0]), v.weights.sum(0)
+    P, m = (v.topics[k-1] if k else profiles(v.weights)[0]), v.mass
     joint = P*(m/(m.sum() or 1.)); S = saliencies(P, m).sum(1)
     top = [i for i in np.argsort(-S, kind='stable')[:check_count(n, 'n')] if joint[i].any()]
     columns = seriated(P) if v.rank else []
@@ -609,12 +643,12 @@ def tree(
     **kwargs # Passed on to `view`
 )->Tree: # A frozen record
     "A hierarchy as a `Tree`: views of its layers and the links between them."
-    layers = tuple(getattr(model, 'layers_', None) or getattr(model, 'layers', None) or model)
+    layers = tuple(_first(getattr(model, 'layers_', None), getattr(model, 'layers', None), model))
     if not layers or not hasattr(layers[0], 'factors'): raise TypeError(f"a hierarchy has layers with factors and links, not {type(model).__name__}")
     h = Hierarchy(layers)
     for l in range(1, len(h)): _check_links(h, l)
     views = tuple(view(layer, data, names=names[l] if names else None, **kwargs) for l, layer in enumerate(layers))
-    links = (None, *(h.link(l) for l in range(1, len(h)))); m = views[0].weights.sum(0)
+    links = (None, *(h.link(l) for l in range(1, len(h)))); m = views[0].mass
     shares = [m/(m.sum() or 1.)]
     for M in links[1:]: shares.append(shares[-1] @ M)
     return Tree(views, links, tuple(shares))
@@ -626,7 +660,7 @@ def _check_links(h, l):
     if not h[l].links: raise ValueError(f"layer {l} has no links to the layer before it")
     for M in h[l].links:
         if tuple(M.shape) != want: raise ValueError(f"the links of layer {l} have shape {tuple(M.shape)}; {want[0]} topics are to pass on to {want[1]}")
-        check_nonnegative(_factor(M, f'links of layer {l}'), f'links of layer {l}')
+        _factor(M, f'links of layer {l}')
 
 def _node(t, layer, topic):
     if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 0 <= layer < len(t.views): raise ValueError(f"layer must be a number from 0 to {len(t.views) - 1}, not {layer!r}")
@@ -684,7 +718,7 @@ def node_words(
     "A node's words, divided into its own and those of its supertopics."
     v, j = _node(t, layer, topic); k = v.term_mode
     check_choice(order, 'order', ('probability', 'own'))
-    p = v.topics[k-1][:, j] if k else profiles(v.weights)[0][:, j]
+    p = column(v, k, j)
     above = np.zeros_like(p)
     if layer + 1 < len(t.views):
         up, share = t.views[layer+1], t.links[layer+1][j]

@@ -56,7 +56,7 @@ def browsers(words, front):
     yield HierarchyBrowser(hierarchy(words), labels=dict(term=words), samples=words, sample_names=words, names=[words, words[:2]], title=words[0], note=words[-1], front=front)
 
 
-SAFE_TAGS = {'div', 'p', 'b', 'mark', 'h4', 'table', 'caption', 'thead', 'tbody', 'tr', 'th', 'td', 'svg', 'rect', 'title', 'img'}
+SAFE_TAGS = {'div', 'p', 'span', 'b', 'mark', 'h4', 'table', 'caption', 'thead', 'tbody', 'tr', 'th', 'td', 'svg', 'rect', 'title', 'img'}
 
 
 @pytest.mark.parametrize('words', [PAYLOADS, ODD], ids=['payloads', 'odd'])
@@ -87,7 +87,7 @@ def test_words_are_data_in_the_file(words):
 def test_words_are_text_in_markdown(payload):
     for b in browsers([payload, 'tax', 'war'], 'core'):
         md = b.to_markdown().split('\n', 2)[-1]
-        assert not set('<>`[]$') & set(md.replace('&#', '')) and set(Found(md).tags) == set()
+        assert not set('<>`[]$\\') & set(md.replace('<span>', '').replace('</span>', '')) and set(Found(md).tags) <= {'span'} and Found(md).attrs == []
         if isinstance(b, TopicBrowser): assert set(Found(b.compare_strata(0, 1).to_html()).tags) <= SAFE_TAGS
         b.close()
 
@@ -197,8 +197,42 @@ def test_sane_views_of_odd_models(model, front):
 def test_strata_of_different_kinds():
     rng = np.random.default_rng(5); V, H = tuple(rng.random((2, d, 2)) for d in (4, 6)), tuple(rng.random((d, 3)) for d in (4, 6))
     for b in (TopicBrowser(Strata(V, rng.random((7, 3)), H, (0, 3, 7)), labels=dict(row=list('abcd'), column=list('abcdef')), strata=['N', 'S'], kinds={('row', 'column'): 'image'}, front=f) for f in ('live', 'core')):
-        assert b.data['modes'][0]['kind'] == 'image' and b.data['modes'][0]['shape'] == [4, 6] and 'img' in b.data['features'][0][0]['modes'][0]
-        np.testing.assert_allclose(sum(b.share(j, 0) for j in range(3)) + sum(f['share'] for f in b.data['features'][0]), 1, atol=2e-3)
+        assert b.data['modes'][0]['kind'] == 'image' and b.data['modes'][0]['shape'] == [4, 6] and 'img' in b.data['features'][0][0][0]['modes'][0]
+        np.testing.assert_allclose(sum(b.share(j, 0) for j in range(3)) + sum(f['share'] for f in b.data['features'][0][0]), 1, atol=2e-3)
+
+
+def test_runs_of_every_kind_compared():
+    "Models with strata and without, with layers and without, beside each other in both orders."
+    rng = np.random.default_rng(8); H = rng.random((5, 3)); V = (rng.random((2, 5, 2)),); stratified, plain = Strata(V, rng.random((6, 3)), (H,), (0, 2, 6)), [rng.random((6, 4)), rng.random((5, 4))]
+    L = rng.random((4, 2)); layers = Hierarchy((Layer(tuple(plain)), Layer(tuple(f @ L for f in plain), (L, L))))
+    for model, others, sets, own in [(stratified, {'flat': plain, 'tall': layers}, ['this run', 'flat', 'tall, layer 0', 'tall, layer 1'], [2, 0, 0, 0]), (plain, [stratified], ['this run', 'run 2'], [0, 2]),
+                                     (layers, [plain, stratified], ['this run, layer 0', 'this run, layer 1', 'run 2', 'run 3'], [0, 0, 0, 2])]:
+        for front in ('live', 'core'):
+            b = TopicBrowser(model, others=others, labels=dict(term=list('abcde')), strata=['N', 'S'] if model is stratified else None, front=front)
+            assert [s['name'] for s in b.data['sets']] == sets and len(b.data['strata']) == 2 and b.data['axis'] == 'Run' and [len(f[0]) for f in b.data['features']] == own
+            for i, s in enumerate(b.data['sets']):
+                b.act('set', set=i); assert s['first'] <= b.selected < s['first'] + s['count']
+                for t in (0, 1): np.testing.assert_allclose(sum(b.share(j, t) for j in range(s['first'], s['first'] + s['count'])) + sum(f['share'] for f in b.data['features'][i][t]), 1, atol=2e-3)
+            json.loads(safe_json(b.page_data())); b.close()
+    with pytest.raises(ValueError, match='run 2 divides its 6 samples otherwise'): TopicBrowser(stratified, others=[Strata(V, rng.random((6, 3)), (H,), (0, 3, 6))])
+    with pytest.raises(ValueError, match=re.escape('run 2 has shape (6, 4), another run (6, 5); only runs over the same indices can be compared')): TopicBrowser(plain, others=[[W, F[:4]]])
+
+
+@pytest.mark.parametrize('kwargs, error, message', [
+    (dict(labels=dict(term=list('ab'))), ValueError, "labels['term'] has 2 names for a mode of 3 indices"), (dict(names=[list('ab'), list('ab')]), ValueError, 'names has 2 names for a mode of 3 indices'),
+    (dict(sample_names=['a']), ValueError, 'has 1 names for a mode of 3'), (dict(times=[1]), ValueError, 'times has 1 entries for 3 samples'), (dict(model=[np.ones((3, 2))]), TypeError, 'a hierarchy has layers'),
+    (dict(model=[Layer((np.ones((3, 2)), np.array([[1, np.nan], [1, 1]])))]), ValueError, 'factor 1 has NaN at (0, 1)'), (dict(model=[]), TypeError, 'a hierarchy has layers'), (dict(front='web'), ValueError, 'front must be one of'),
+])
+def test_bad_hierarchies_say_why(kwargs, error, message):
+    with pytest.raises(error, match=re.escape(message)): HierarchyBrowser(**(dict(model=hierarchy(list('abc'))) | kwargs))
+
+
+@pytest.mark.parametrize('front', ['live', 'core'])
+def test_modes_and_words_without_names(front):
+    b = TopicBrowser([W, F, np.ones((2, 3))], front=front); assert [m['name'] for m in b.data['modes']] == ['mode 3', 'mode 2', 'sample'] and b.data['modes'][1]['items'][0] == 'mode 2 1'; b.close()
+    b = TopicBrowser([W, F], labels={'': ['', ' ', 'x'*10_000, 'שלום', '\n']}, front=front); words = next(m for m in b.data['modes'] if m['kind'] == 'words')
+    assert words['name'] == '' or words['name'] == '(empty)'; assert [w for w in words['items'] if w == '(empty)'] == ['(empty)']*3 and max(map(len, words['items'])) <= 80; b.html(); b.close()
+    b = TopicBrowser([np.ones((3, 2)), np.array([[1., 0], [1, 0]])], front=front); assert b.names_ == ('topic 0', 'topic 1 (empty)') and b.data['share'] == [1, 0]; b.act('select', topic=1); assert b.data['modes'][0]['p'][1].get('v', []) in ([], [0, 0]); b.close()
 
 
 def test_runs_compared():
@@ -215,10 +249,61 @@ def test_without_anywidget(monkeypatch):
 
 # --- What travels ---
 
-def test_little_travels():
+@pytest.fixture
+def wire(monkeypatch):
+    "The size of every message to the page, as it goes out."
+    import comm.base_comm
+    sent = []
+    def publish(self, msg_type, data=None, metadata=None, buffers=None, **keys): sent.append(len(json.dumps(data)) + sum(memoryview(b).nbytes for b in buffers or ()))
+    monkeypatch.setattr(comm.base_comm.BaseComm, 'publish_msg', publish); monkeypatch.setattr(comm.DummyComm, 'publish_msg', publish)
+    return sent
+
+
+def test_a_large_model_sends_little(wire):
+    "Ten thousand words, a hundred topics, a hundred thousand samples: all that goes over the wire, the JavaScript too."
+    rng = np.random.default_rng(6); W, F = rng.random((100_000, 100), np.float32)**8, rng.random((10_000, 100), np.float32)**20
+    b = TopicBrowser([W, F], labels=dict(term=[f'word{i}' for i in range(10_000)]), samples=['some text about nothing']*100_000)
+    opened = sum(wire); assert 100_000 < opened < 1_000_000; del wire[:]
+    for message in (dict(cmd='select', topic=7), dict(cmd='lam', value=.3), dict(cmd='samples', topic=7, stratum=-1), dict(cmd='name', topic=7, value='x'), dict(cmd='merge', topic=7, into=8)): b.heard(b.front, message)
+    assert len(wire) == 5 and max(wire) < 20_000
+    print(f'{opened/1e3:.0f} kB to open, {max(wire)/1e3:.1f} kB for a command'); b.close()
+
+
+@pytest.mark.parametrize('strata', [False, True])
+def test_opening_computes_nothing_once_a_topic(monkeypatch, strata):
+    "The same passes over everything for 4 topics as for 40; what is done topic by topic looks at that topic alone."
+    from ntf_lit import topic_browser, topics
+    def count(rank, n=300, d=200):
+        rng, calls, looked = np.random.default_rng(rank), dict.fromkeys(('components', 'profiles', '_numbers', 'saliencies', '_model_corpus', 'stratum_corpus'), 0), [0]
+        def counted(name, f):
+            def g(*args): calls[name] += 1; return f(*args)
+            return g
+        def relevance(p, *args, **kwargs): looked[0] += p.size; return plain(p, *args, **kwargs)
+        with monkeypatch.context() as m:
+            plain = topics.relevance
+            for module in (topics, topic_browser):
+                m.setattr(module, 'relevance', relevance)
+                for name in calls:
+                    if hasattr(module, name): m.setattr(module, name, counted(name, getattr(topics, name, None) or getattr(topic_browser, name)))
+            F, V = (rng.random((6, rank)), rng.random((d, rank))), tuple(rng.random((2, k, 1)) for k in (6, d))
+            b = TopicBrowser(Strata(V, rng.random((n, rank)), F, (0, 100, n)) if strata else [rng.random((n, rank)), *F], labels=dict(part=[f'p{i}' for i in range(6)], term=[f'w{i}' for i in range(d)])); b.close()
+        return calls, looked[0]
+    (few, _), (many, looked) = count(4), count(40)
+    assert few == many and many['components'] == many['saliencies'] == 0 and many['profiles'] <= 6
+    assert looked <= 3*(200 + 6 + 300)*40 + 4*(200 + 6)
+
+
+def test_opening_needs_little_memory():
+    "Beyond what it is given: the weights in normal form, and one more array of their size for a moment."
+    import tracemalloc
+    rng = np.random.default_rng(7); W, F = rng.random((40_000, 50)), rng.random((500, 50)); TopicBrowser([W[:50], F]).close()
+    tracemalloc.start(); b = TopicBrowser([W, F]); peak = tracemalloc.get_traced_memory()[1]; tracemalloc.stop(); b.close()
+    assert peak < 3*W.nbytes
+
+
+def test_the_twin_is_small_too():
     rng = np.random.default_rng(6); words = [f'word{i}' for i in range(10_000)]
-    v = view([rng.random((2000, 100))**8, rng.random((10_000, 100))**20], labels=dict(term=words))
-    b = TopicBrowser(v, samples=['some text about nothing']*2000); assert len(json.dumps(b.front.get_state(['data', 'state']))) < 1_000_000
+    v = view([rng.random((2000, 100))**8, rng.random((10_000, 100))**20], labels=dict(term=words)); b = TopicBrowser(v, samples=['some text about nothing']*2000)
     bundle = b._repr_mimebundle_(); bundle = bundle[0] if isinstance(bundle, tuple) else bundle
     assert len(bundle['text/html']) < 450_000 and len(b.html()) < 1_000_000; b.close()
 

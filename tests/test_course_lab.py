@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from conftest import run_cells
 from playwright.sync_api import expect
 
@@ -26,6 +27,7 @@ def write(page, name, text):
     page.keyboard.insert_text(text)
 
 
+@pytest.mark.slow
 def test_student_works_through_a_lesson(lab, open_notebook):
     nb = nbformat.read(LESSON, 4)
     nbformat.write(course.student(nb), lab.root/'student.ipynb')

@@ -77,6 +77,23 @@ def site(tmp_path_factory):
 def test_no_dead_link(site): assert list(dead_links(site)) == []
 
 
+def bare_formulas(html):
+    "(page, text) of TeX that is not marked as a formula."
+    for path in html.rglob('*.html'):
+        if '_static' in path.relative_to(html).parts: continue
+        text = re.sub(r'(?s)<(script|style|pre|code)\b.*?</\1>|<(span|div) class="math[^>]*>.*?</\2>|<title>.*?</title>', '', path.read_text(encoding='utf-8'))
+        for m in re.finditer(r'\$\$|\\(?:top|frac|tfrac|sum|mathbb|nabla|text|lVert|ast)\b', re.sub(r'<[^>]+>', '', text)): yield path.name, m.string[m.start() - 40:m.end() + 40]
+
+
+def test_bare_formulas_are_found(tmp_path):
+    (tmp_path/'a.html').write_text(r'<p>so $$x</p><span class="math notranslate">\(\top\)</span><code>\sum</code><p>\frac</p>')
+    assert [name for name, _ in bare_formulas(tmp_path)] == ['a.html', 'a.html']
+
+
+@pytest.mark.slow
+def test_every_formula_is_one(site): assert list(bare_formulas(site)) == []
+
+
 @pytest.fixture
 def opened(site, chromium):
     "Open a page from the disk; at the end nothing may have been asked of the network, and no script have failed."

@@ -25,8 +25,8 @@ USE_MODULE = "globals().update({k: v for k, v in vars(__import__('importlib').im
 
 
 def notebooks(root):
-    "The notebooks that nbdev sees."
-    return [p for p in sorted(root.rglob('*.ipynb')) if not any(part[0] in '_.' for part in p.relative_to(root).parts)]
+    "The notebooks that nbdev sees and that export something: the lessons do not."
+    return [p for p in sorted(root.rglob('*.ipynb')) if p.parent.name != 'course' and not any(part[0] in '_.' for part in p.relative_to(root).parts)]
 
 
 def run_examples(path, package, flags=()):

@@ -245,7 +245,7 @@ function curve(series, items, {corpus, width = 600, height = 170, label, unit = 
   const n = items.length, left = 46, foot = 20, W = Math.max(220, width), H = height, plot = W - left - 6, base = H - foot;
   const top = Math.max(1e-300, ...series.flatMap(s => s.v.map(x => x ?? 0)), ...(corpus ?? [])), X = i => left + plot * i / n, Y = v => base - (base - 8) * v / top;
   const s = svg('svg', {viewBox: `0 0 ${W} ${H}`, width: W, height: H, role: 'img', 'aria-label': label, class: 'ntf-curve'});
-  for (const t of [0, .5, 1]) { const y = Y(t * top), e = svg('text', {x: left - 6, y: y + 4, 'text-anchor': 'end'}); e.textContent = percent(t * top); s.append(svg('line', {x1: left, x2: W - 6, y1: y, y2: y, class: 'ntf-grid'}), e); }
+  for (const t of [0, .5, 1]) { const y = Y(t * top), e = svg('text', {x: left - 6, y: y + 4, 'text-anchor': 'end'}); e.textContent = t ? percent(t * top) : '0'; s.append(svg('line', {x1: left, x2: W - 6, y1: y, y2: y, class: 'ntf-grid'}), e); }
   const w = plot / n / series.length, thin = Math.min(.18 * w, 3);
   series.forEach((c, k) => c.v.forEach((v, i) => { if (v == null) return;
     const r = svg('rect', {x: X(i) + k * w + thin, y: Y(v), width: Math.max(.8, w - 2 * thin), height: Math.max(0, base - Y(v)), class: c.cls});
@@ -435,9 +435,10 @@ export function render({model, el}) {
   // --- what a stratum has for itself; comparisons ---
   function features() {
     const use = state.versus >= 0 ? [state.stratum, state.versus] : state.stratum >= 0 ? [state.stratum] : data.strata.map((_, s) => s).slice(0, 6);
-    if (!data.features?.some(f => f.length)) return null;
-    return h('section', {class: 'ntf-features'}, use.map(s => h('div', {}, h(sub, {class: 'ntf-h'}, 'Only in ', word(data.strata[s]), h('span', {class: 'ntf-value'}, ` ${percent(sum(data.features[s].map(f => f.share)))} of it`)),
-      data.features[s].map((f, n) => h('div', {class: 'ntf-feature'}, h('span', {class: 'ntf-value'}, percent(f.share)),
+    const own = data.features?.[state.set];
+    if (!own?.some(f => f.length)) return null;
+    return h('section', {class: 'ntf-features'}, use.map(s => h('div', {}, h(sub, {class: 'ntf-h'}, 'Only in ', word(data.strata[s]), h('span', {class: 'ntf-value'}, ` ${percent(sum(own[s].map(f => f.share)))} of it`)),
+      own[s].map((f, n) => h('div', {class: 'ntf-feature'}, h('span', {class: 'ntf-value'}, percent(f.share)),
         h('span', {class: 'ntf-minis'}, data.modes.map((m, k) => m.kind === 'ordered' && f.modes[k]?.v ? spark(f.modes[k].v, `${m.name}: most at ${m.items[argsort(f.modes[k].v)[0]]}`) : m.kind === 'image' && f.modes[k]?.img ? picture(f.modes[k].img, m.shape, `feature ${n} of ${data.strata[s]} as a picture`, 72) : null)),
         h('span', {class: 'ntf-words'}, data.modes.map((m, k) => f.modes[k]?.top?.map((t, x) => [x ? ' · ' : '', word(t)]))))))));
   }
@@ -563,7 +564,8 @@ export function render({model, el}) {
   const main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}), side = h('div', {class: 'ntf-aside'}), centre = h('div', {class: 'ntf-centre'}), foot = h('div', {});
   const left = h('div', {class: 'ntf-left-side'}, hint, list, edits);
   main.append(...(tree ? [h('div', {class: 'ntf-scroll ntf-canvas'}, graph), side] : [left, centre, side]));
-  const box = h('div', {class: 'ntf', lang: 'en', 'data-lm-suppress-shortcuts': 'true'}, h('div', {class: 'ntf-inner'}, data.title && h('div', {class: 'ntf-head'}, h(data.alone ? 'h1' : 'h2', {}, word(data.title)), data.note && h('p', {class: 'ntf-note'}, data.note)), top, main, foot, live));
+  // In a notebook a plain key is a command too: arrows go to another cell, d d deletes one. What is pressed here is meant for the page.
+  const box = h('div', {class: 'ntf', lang: 'en', onkeydown: e => { if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation(); }}, h('div', {class: 'ntf-inner'}, data.title && h('div', {class: 'ntf-head'}, h(data.alone ? 'h1' : 'h2', {}, word(data.title)), data.note && h('p', {class: 'ntf-note'}, data.note)), top, main, foot, live));
   el.replaceChildren(box);
 
   const say = t => { live.textContent = t; };
