@@ -118,6 +118,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'ntf_lit.demo.png': ('demo.html#png', 'ntf_lit/demo.py'),
                               'ntf_lit.demo.quotation': ('demo.html#quotation', 'ntf_lit/demo.py'),
                               'ntf_lit.demo.run': ('demo.html#run', 'ntf_lit/demo.py'),
+                              'ntf_lit.demo.save_browser': ('demo.html#save_browser', 'ntf_lit/demo.py'),
                               'ntf_lit.demo.save_page': ('demo.html#save_page', 'ntf_lit/demo.py'),
                               'ntf_lit.demo.section': ('demo.html#section', 'ntf_lit/demo.py'),
                               'ntf_lit.demo.shares_table': ('demo.html#shares_table', 'ntf_lit/demo.py'),

