@@ -110,6 +110,7 @@ def check_dense(
     check_shape(X.shape, name, min_order)
     if mask is not None: X = array_namespace(X).where(check_mask(mask, X, name), X, array_namespace(X).zeros((), dtype=X.dtype, device=X.device))
     X = X.contiguous() if is_torch_array(X) else np.ascontiguousarray(X)
+    if not is_torch_array(X) and not X.flags.aligned: X = X.copy()      # an odd address, as of numbers in the middle of a file
     return check_nonnegative(X, name)
 
 # %% ../nbs/00_checks.ipynb #332552d6

@@ -30,7 +30,6 @@ from .checks import need
 from .data import DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor, tfidf
 from .estimators import StratifiedNTF
 from .fit import Callback
-from .topic_browser import TopicBrowser
 from .topics import _indices, _words, component_names, components, drivers, shown, topic_shares, view
 
 # %% ../nbs/69_demo.ipynb #b27782d1
@@ -526,6 +525,7 @@ def save_browser(
     page, # The path of its page
 ): # The path
     "The topic browser on a fit, as a file beside its page."
+    from ntf_lit.topic_browser import TopicBrowser      # brings the widgets
     path = page.with_name(f'{page.stem}_topics.html')
     TopicBrowser(r.model, r.data, title=r.data.name).to_html(path)
     return path

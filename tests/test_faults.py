@@ -71,8 +71,16 @@ def throw(error):
 SWEEPS = random.Random(0).sample(range(1, 80), 20)
 
 
+@pytest.fixture
+def ctrl_c():
+    "Python's own answer to SIGINT: a shell that starts the tests in the background has it ignored."
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize('k', SWEEPS)
-def test_f01_ctrl_c_between_sweeps(k):
+def test_f01_ctrl_c_between_sweeps(k, ctrl_c):
     for name in SOME[k % 3::3]:
         model, other = case_of(name).model(), Cleaned(); stop = At('after_sweep', lambda: signal.raise_signal(signal.SIGINT), k)
         r = fit(model, max_iter=100, seed=0, callbacks=[stop, other]); whole = fit(model, max_iter=k, seed=0)
