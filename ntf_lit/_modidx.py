@@ -820,6 +820,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.stratified.own_value': ('stratified.html#own_value', 'ntf_lit/stratified.py'),
                                     'ntf_lit.stratified.side_by_side': ('stratified.html#side_by_side', 'ntf_lit/stratified.py'),
                                     'ntf_lit.stratified.stack_features': ('stratified.html#stack_features', 'ntf_lit/stratified.py'),
+                                    'ntf_lit.stratified.stack_grams': ('stratified.html#stack_grams', 'ntf_lit/stratified.py'),
                                     'ntf_lit.stratified.start_strata': ('stratified.html#start_strata', 'ntf_lit/stratified.py'),
                                     'ntf_lit.stratified.strata_mttkrps': ('stratified.html#strata_mttkrps', 'ntf_lit/stratified.py'),
                                     'ntf_lit.stratified.strata_weights': ('stratified.html#strata_weights', 'ntf_lit/stratified.py')},
