@@ -520,6 +520,7 @@ def save_page(
     (path/f'{name}.html').write_text(text, encoding='utf-8')
     return (path/f'{name}.html').resolve()
 
+# %% ../nbs/69_demo.ipynb #620a99cf
 def save_browser(
     r:Run, # A fit
     page, # The path of its page

@@ -281,13 +281,14 @@ def test_p02_no_block_raises_the_divergence(name, data):
 def test_p03_the_history_is_the_objective(name, data):
     case = data.draw(cases(name)); X, mask = forms(case, data.draw)
     model = case.model(data=X, mask=mask); s = model.data.scale; eps = eps_of(case.data)
+    assume(not (case.labels and model.is_zero and eps > 1e-10))      # labels alone: without data there is no unit, and single precision overflows
     scaled = [s*np.asarray(A, np.float64) for A in case.data]; tol = 1e-10 if eps < 1e-10 else 1e-5
     weight = case.labels[2]*s*s if case.labels else None; states = []
     r = fit(model, max_iter=SWEEPS, seed=case.seed, callbacks=[Watch(states.append)])
     for state in states:
         f = true_objective(case, state.params, scaled, weight, mask)
         if not np.isfinite(f): assert state.objective == f; continue
-        square = sum((M**2).sum() for M in full(state.params, len(scaled))) + model.data.square + (weight*case.labels[0].sum() if weight else 0.); total = sum(A.sum() for A in scaled) + f
+        square = sum((M**2).sum() for M in full(state.params, len(scaled))) + model.data.square + (weight*float(case.labels[0].sum()) if weight else 0.); total = sum(A.sum() for A in scaled) + f
         assert abs(state.objective - f) <= tol*f + slack(case, f, square, eps, total, blunt=isinstance(X[0], COO)), (state.objective, f)
     best = min(states, key=lambda state: state.objective); unit = s**(-1 if case.kind[:2] == 'KL' else -2)
     assert r.objective == best.objective*unit and [o*unit for o in (s.objective for s in states)] == list(r.history.objective)
