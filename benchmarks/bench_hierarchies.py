@@ -3,16 +3,15 @@
     python benchmarks/bench_hierarchies.py [--quick]
 """
 import argparse
-import time
-from functools import reduce
 from statistics import median
 
 import numpy as np
 
+from bench_ncpd import khatri_rao
+from harness import cells, in_turn, row, seconds
 from ntf_lit.data import hierarchical_tensor
 from ntf_lit.fit import fit
-from ntf_lit.hnmf import balanced, first_layer, fit_flat
-from ntf_lit.init import leading_vectors
+from ntf_lit.hnmf import balanced, first_layer, published_ncpd
 from ntf_lit.multi_hntf import AverageModel, contracted, exact_link, halves
 from ntf_lit.tensor import as_data
 
@@ -20,8 +19,6 @@ STEPS = 800 # Damped steps in the published experiments
 
 
 # --- the published step, from its formulas, products from left to right as published ---
-
-def khatri_rao(factors): return reduce(lambda A, B: (A[:, None]*B[None]).reshape(-1, A.shape[1]), factors)
 
 def published_step(X, factors, W):
     "One multiplicative step a mode with the data in it, then half the way to their mean (Vendrow, Haddock & Needell 2022)."
@@ -33,25 +30,9 @@ def published_step(X, factors, W):
     return (sum(steps) + X.ndim*W)/(2*X.ndim)
 
 
-# --- clocks ---
-
-def timed(f, times=1):
-    "CPU seconds a call."
-    start = time.process_time()
-    for _ in range(times): f()
-    return (time.process_time() - start)/times
-
-def in_turn(calls, repeats):
-    "Seconds of each call in each repetition, all once, then all again."
-    out = [[] for _ in calls]
-    for _ in range(repeats):
-        for seen, (f, times) in zip(out, calls): seen.append(timed(f, times))
-    return out
-
-def row(name, ours, peer, ours_times, peer_times, aim='', note='', upside_down=False):
-    ratios = sorted(o/p if upside_down else p/o for o, p in zip(ours_times, peer_times)); n = len(ratios)
-    return dict(name=name, ours=ours, peer=peer, ours_seconds=median(ours_times), peer_seconds=median(peer_times), ratio=median(ratios),
-                spread=[ratios[n//4], ratios[(3*n)//4]] if n > 3 else [ratios[0], ratios[-1]], aim=aim, note=note)
+def each(f, times=1):
+    "Seconds a call, of so many."
+    return lambda: seconds(lambda: [f() for _ in range(times)])/times
 
 
 # --- problems ---
@@ -64,23 +45,23 @@ def cube(n, rank=7, seed=0):
 def papers(noise, seed):
     "The papers' tensor with their NCPD, balanced."
     X = hierarchical_tensor(noise, seed).X; D = as_data(X)
-    cp = fit_flat(D, 7, rule='mu', init=lambda data, rank: [abs(leading_vectors(data, k, rank)) for k in range(3)], max_iter=100, tol=0).params
-    return X, D, list(balanced(first_layer(D, 7, cp)[0]).factors)
+    return X, D, list(balanced(first_layer(D, 7, published_ncpd(X))[0]).factors)
 
 
 # --- rows ---
 
 def inner_iterations(sizes, repeats):
     "An inner iteration of the exact training, at several sizes, against a published step, and against itself."
-    calls, problems = [], {}
+    calls = {}
     for n in sizes:
-        X, F, W = problems[n] = cube(n); P = contracted(as_data(X), F)
-        calls += [(lambda P=P, W=W: halves(P, W), 200), (lambda X=X, F=F, W=W: published_step(X, F, W), max(1, 2_000_000//n**3)), (lambda X=X, F=F: contracted(as_data(X), F), 1)]
+        X, F, W = cube(n); P = contracted(as_data(X), F)
+        calls |= {(n, 'ours'): each(lambda P=P, W=W: halves(P, W), 200), (n, 'peer'): each(lambda X=X, F=F, W=W: published_step(X, F, W), max(1, 2_000_000//n**3)),
+                  (n, 'once'): each(lambda X=X, F=F: contracted(as_data(X), F))}
     times = in_turn(calls, repeats)
-    for i, n in enumerate(sizes):
-        ours, peer, once = times[3*i:3*i + 3]
+    for n in sizes:
+        ours, peer, once = (times[n, kind] for kind in ('ours', 'peer', 'once'))
         yield row(f'7 to 4, {n}³', 'objective and gradient', 'a published step', ours, peer, '≥ 150' if n == 160 else '', f'core, once: {median(once)*1e3:.3g} ms')
-    yield row(f'{sizes[-1]}³ by {sizes[0]}³', f'objective and gradient, {sizes[-1]}³', f'the same, {sizes[0]}³', times[3*len(sizes) - 3], times[0], '≤ 1.3', 'does not grow with the data', upside_down=True)
+    yield row(f'{sizes[-1]}³ by {sizes[0]}³', f'objective and gradient, {sizes[-1]}³', f'the same, {sizes[0]}³', times[sizes[-1], 'ours'], times[sizes[0], 'ours'], '≤ 1.3', 'does not grow with the data', peer_by_ours=False)
 
 
 def averaged(step, W, steps):
@@ -104,7 +85,8 @@ def whole_layers(repeats, steps):
             there = arrival(P, q, min(e.objective for e in ends)*(1 + 1e-9)); error = lambda objective: float(np.sqrt(2*objective/P.square))
             peer = lambda: averaged(lambda W: published_step(D.scale*X, F, W), W0[0], steps)
             peer_core = lambda: fit(AverageModel(contracted(D, F), q), (W0[0],), max_iter=steps)
-            reach, ours, slow, fast = in_turn([(lambda: (contracted(D, F), there()), 1), (lambda: exact_link(contracted(D, F), q, np.random.default_rng(0)), 1), (peer, 1), (peer_core, 1)], repeats)
+            calls = dict(reach=lambda: (contracted(D, F), there()), ours=lambda: exact_link(contracted(D, F), q, np.random.default_rng(0)), peer=peer, peer_core=peer_core)
+            reach, ours, slow, fast = in_turn({k: each(f) for k, f in calls.items()}, repeats).values()
             slow, fast = ([t*STEPS/steps for t in ts] for ts in (slow, fast)); name = f'noise {noise}, {r} to {q}'
             losses = [error(e.objective) for e in ends]; note = f'{STEPS} steps end at {min(losses):.5f} to {max(losses):.5f}, exact at {error(halves(P, W)[0]):.5f}'
             yield row(name, 'exact, ten starts, to the best of those', f'published, {STEPS} steps, one start', reach, slow, '≥ 20', note)
@@ -123,5 +105,4 @@ def rows(quick=False):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--quick', action='store_true', help='smaller problems, fewer repetitions')
-    for r in rows(parser.parse_args().quick):
-        print(f"{r['name']:20} {r['ours']:40} {r['ours_seconds']*1e3:9.3g} ms   {r['peer']:36} {r['peer_seconds']*1e3:9.3g} ms   {r['ratio']:8.3g} ({r['spread'][0]:.3g} to {r['spread'][1]:.3g}) {r['aim']:8} {r['note']}", flush=True)
+    for r in rows(parser.parse_args().quick): print(' | '.join(cells(r)), flush=True)

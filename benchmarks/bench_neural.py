@@ -5,43 +5,20 @@
 A step is forward, backward, Adam, projection. The peer's step has the same variables and the same loss; its least squares
 answers come column by column, and its loss from the reconstructed tensor of each layer. That tensor is a sum of outer
 products, one component after another, as in the published code; or, to see how much of the ratio is due to that, one product.
-Both run in one process on the same data, in turn; times are medians of the process's CPU time. The long tensor is read from
+Both run in one process on the same data, in turn. The long tensor is read from
 memory twice a step, so a busy machine takes more from ours there than from the peer.
 """
 import argparse
-import time
-from statistics import median
 
 import numpy as np
 import torch
-from scipy.optimize import nnls as scipy_nnls
 
+from bench_nnls import Loop
+from harness import cells, in_turn, row, seconds
 from ntf_lit.neural import NeuralNCPDModel, _Live, torch_data, unit_columns
 from ntf_lit.tensor import as_data
 
 CASES = ((40, 40, 40), (7, 4, 2)), ((8, 10, 12721), (8, 4, 2))
-
-
-class Loop(torch.autograd.Function):
-    "q(X, A) column by column, as the literature has it: Gao et al. (2019)."
-    @staticmethod
-    def forward(ctx, X, A):
-        S = np.stack([scipy_nnls(A.numpy(), x)[0] for x in X.numpy().T], axis=1)
-        ctx.save_for_backward(X, A)
-        ctx.S = S
-        return torch.from_numpy(S)
-
-    @staticmethod
-    def backward(ctx, g):
-        X, A = (t.numpy() for t in ctx.saved_tensors)
-        g, S, dX, dA = g.numpy(), ctx.S, np.zeros_like(X), np.zeros_like(A)
-        for j in range(X.shape[1]):
-            P = S[:, j] > 0
-            D = np.linalg.pinv(A[:, P])
-            v = D.T@g[P, j]
-            dX[:, j] = v
-            dA[:, P] += np.outer(X[:, j] - A[:, P]@S[P, j], D@v) - np.outer(v, S[P, j])
-        return torch.from_numpy(dX), torch.from_numpy(dA)
 
 
 def by_components(F): return sum(torch.einsum('i,j,k->ijk', *(f[:, p] for f in F)) for p in range(F[0].shape[1]))
@@ -85,14 +62,13 @@ class LoopAtOnce(LoopModel):
     tensor = staticmethod(at_once)
 
 
-def timed(f, n):
-    start = time.process_time()
-    for _ in range(n): f()
-    return (time.process_time() - start)/n
+def a_step(live, n):
+    "Seconds a step, of n."
+    return seconds(lambda: [live.step() for _ in range(n)])/n
 
 
 def rows(quick=False):
-    "dict(name, ours_seconds, peer_seconds, ratio, note) of each case."
+    "dict(name, ours_seconds, peer_seconds, ratio, note, ...) of each case."
     for shape, ranks in CASES:
         model = problem(shape, ranks)
         for kind, how in ((LoopModel, 'components one by one'), (LoopAtOnce, 'components at once')):
@@ -100,18 +76,12 @@ def rows(quick=False):
             a, b = (_Live(m, m.start(), 0) for m in (model, peer))
             error = max(float((x.grad - y.grad).abs().max()/y.grad.abs().max()) for x, y in zip(a.A, b.A))
             a.step(), b.step()
-            ours, theirs = [], []
-            for _ in range(3 if quick else 9):
-                ours.append(timed(a.step, 20))
-                theirs.append(timed(b.step, 5 if max(shape) < 1000 else 1))
-            ratios = sorted(p/o for o, p in zip(ours, theirs))
-            aim = {} if kind is LoopAtOnce else dict(aim='≥ 4' if max(shape) < 1000 else '≥ 15')
-            yield dict(name=f"Neural NCPD step, {'x'.join(map(str, shape))}, ranks {ranks}", ours='neural_ncpd', peer=f'scipy and pinv by columns, {how}', ours_seconds=median(ours),
-                       peer_seconds=median(theirs), ratio=median(ratios), spread=[ratios[len(ratios)//4], ratios[3*len(ratios)//4]], note=f'gradients agree to {error:.0e}', **aim)
+            times = in_turn({'ours': lambda: a_step(a, 20), 'peer': lambda: a_step(b, 5 if max(shape) < 1000 else 1)}, 3 if quick else 9)
+            aim = '' if kind is LoopAtOnce else '≥ 4' if max(shape) < 1000 else '≥ 15'
+            yield row(f"Neural NCPD step, {'x'.join(map(str, shape))}, ranks {ranks}", 'neural_ncpd', f'scipy and pinv by columns, {how}', *times.values(), aim, f'gradients agree to {error:.0e}')
 
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--quick', action='store_true', help='three repeats')
-    for row in rows(parser.parse_args().quick):
-        print(f"{row['name']:46} {row['peer']:48} ours {row['ours_seconds']*1e3:8.2f} ms   peer {row['peer_seconds']*1e3:8.2f} ms   {row['ratio']:6.1f} x   {row['note']}")
+    for r in rows(parser.parse_args().quick): print(' | '.join(cells(r)), flush=True)

@@ -1,7 +1,8 @@
 """NMF next to scikit-learn (cd, mu) and nn-fac (HALS), on dense matrices."""
 from dataclasses import dataclass
 
-from bench_ncpd import Ours, planted, sized, iteration_rows, target_rows
+import bench_ncpd
+from bench_ncpd import OWN, iteration_rows, planted, sized, target_rows
 from harness import Program
 
 
@@ -23,13 +24,10 @@ class ScikitLearn(Program):
 
 
 @dataclass(frozen=True)
-class NNFac(Program):
-    needs = 'nn_fac', 'tensorly'
-    name = 'nn-fac HALS'
-
+class NNFac(bench_ncpd.NNFac):
     def run(self, X, start, n):
         from nn_fac.nmf import nmf
-        W, H = nmf(X, start[0].shape[1], init='custom', U_0=start[0], V_0=start[1].T, n_iter_max=n, tol=0, update_rule='hals')
+        W, H = nmf(X, start[0].shape[1], init='custom', U_0=start[0], V_0=start[1].T, n_iter_max=n, tol=0, update_rule=self.rule)
         return [W, H.T]
 
 
@@ -43,7 +41,6 @@ def faces(rank, seed):
     return X, sized(X, [rng.random((d, rank)) for d in X.shape])
 
 
-OWN = [Ours(), Ours(inner=5), Ours('mu'), Ours(kind='torch'), Ours(dtype='float32')]
 PEERS = [ScikitLearn(), ScikitLearn('mu'), NNFac()]
 
 

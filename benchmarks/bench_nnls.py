@@ -2,17 +2,15 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_nnls.py [--quick]
 
-Both run in one process on the same data, in turn; times are medians of the process's CPU time, so another program on
-the machine disturbs them little. In the largest case the peer solves the first 250 columns and its time is scaled up.
+Both run in one process on the same data, in turn. In the largest case the peer solves the first 250 columns and its time is scaled up.
 """
 import argparse
-import time
-from statistics import median
 
 import numpy as np
 import torch
 from scipy.optimize import nnls as scipy_nnls
 
+from harness import cells, in_turn, row, seconds
 from ntf_lit.nnls import nnls_gram, nnls_layer
 
 SHAPES = (40, 4, 7), (1000, 20, 500), (2000, 50, 5000)
@@ -54,12 +52,6 @@ def both_ways(layer, X, A, g, **kw):
     return [S.detach(), *torch.autograd.grad(S, (X, A), g)]
 
 
-def timed(f):
-    start = time.process_time()
-    f()
-    return time.process_time() - start
-
-
 def versions():
     "(what to add to a name, how to call ours)"
     yield 'torch', dict(numba=False)
@@ -72,9 +64,9 @@ def agreement(ours, theirs):
     return max(float((a - b).abs().max()/b.abs().max()) for a, b in zip(ours, theirs))
 
 
-def rows(shapes=SHAPES, repeats=5):
-    "dict(name, ours_seconds, peer_seconds, ratio, note) of each shape and version."
-    for m, k, n in shapes:
+def rows(quick=False):
+    "dict(name, ours_seconds, peer_seconds, ratio, note, ...) of each shape and version."
+    for m, k, n in SHAPES[:2] if quick else SHAPES:
         X, A, g = (torch.tensor(v, requires_grad=True) for v in problem(m, k, n))
         some, inner = min(n, COLUMNS), 50 if m*n < 1000 else 1
         X1, g1 = X[:, :some].detach().contiguous().requires_grad_(), g[:, :some].contiguous()
@@ -84,33 +76,27 @@ def rows(shapes=SHAPES, repeats=5):
             for warm in (False, True):
                 extra = kw | (dict(support=nnls_layer(X, A).detach()) if warm else {})
                 both_ways(nnls_layer, X, A, g, **extra)
-                ours, peer = [], []
-                for _ in range(repeats):
-                    ours.append(timed(lambda: [both_ways(nnls_layer, X, A, g, **extra) for _ in range(inner)])/inner)
-                    peer.append(timed(lambda: [both_ways(Loop.apply, X1, A, g1) for _ in range(inner)])/inner*n/some)
-                yield dict(name=f'NNLS layer ({m}, {k}, {n}), {version}{", warm start" if warm else ""}', ours_seconds=median(ours), peer_seconds=median(peer),
-                           ratio=median(p/o for p, o in zip(peer, ours)), note=f'agrees to {error:.0e}' + (f'; peer on {some} columns, scaled' if some < n else ''))
-    yield many_rows()
+                ours, peer = in_turn({
+                    'ours': lambda: seconds(lambda: [both_ways(nnls_layer, X, A, g, **extra) for _ in range(inner)])/inner,
+                    'peer': lambda: seconds(lambda: [both_ways(Loop.apply, X1, A, g1) for _ in range(inner)])/inner*n/some}, 3 if quick else 5).values()
+                yield row(f'NNLS layer ({m}, {k}, {n})', f'{version}{", warm start" if warm else ""}', 'scipy and pinv by columns', ours, peer,
+                          note=f'agrees to {error:.0e}' + (f'; peer on {some} columns, scaled' if some < n else ''))
+    yield many_rows(10_000 if quick else 100_000)
 
 
 def many_rows(n=100_000, k=20, some=2000):
-    "Forward alone, from Gram matrix and cross products; wall time."
+    "Forward alone, from Gram matrix and cross products."
     X, A, _ = problem(200, k, n)
     G, F = A.T@A, X.T@A
     L = np.linalg.cholesky(G)
     nnls_gram(G, F[:10])
-    start = time.perf_counter()
-    nnls_gram(G, F)
-    ours = time.perf_counter() - start
-    start = time.perf_counter()
-    for f in np.linalg.solve(L, F[:some].T).T: scipy_nnls(L.T, f)
-    peer = (time.perf_counter() - start)*n/some
-    return dict(name=f'nnls_gram, {n} rows, k = {k}', ours_seconds=ours, peer_seconds=peer, ratio=peer/ours, note=f'forward; wall time; peer on {some} rows, scaled')
+    def peer():
+        for f in np.linalg.solve(L, F[:some].T).T: scipy_nnls(L.T, f)
+    ours, theirs = in_turn({'ours': lambda: seconds(nnls_gram, G, F), 'peer': lambda: seconds(peer)*n/some}, 1).values()
+    return row(f'nnls_gram, {n} rows, k = {k}', 'nnls_gram', 'scipy by rows', ours, theirs, note=f'forward; peer on {some} rows, scaled')
 
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--quick', action='store_true', help='small shapes, three repeats')
-    quick = parser.parse_args().quick
-    for row in rows(SHAPES[:2] if quick else SHAPES, 3 if quick else 5):
-        print(f"{row['name']:48} ours {row['ours_seconds']*1e3:9.2f} ms   peer {row['peer_seconds']*1e3:10.2f} ms   {row['ratio']:7.1f} x   {row['note']}")
+    for r in rows(parser.parse_args().quick): print(' | '.join(cells(r)), flush=True)

@@ -1,12 +1,11 @@
 """All benchmarks, side by side in one run: a table of ratios.
 
-    python benchmarks/run.py [--quick] [--only ncpd nmf strata nnls hierarchies browsers] [--threads 1] [--out bench_out]
+    python benchmarks/run.py [--quick] [--only ncpd nmf strata nnls hierarchies neural browsers] [--threads 1] [--out bench_out]
 
 One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at stands beside what was measured.
 """
 import argparse
 import importlib
-import inspect
 import sys
 import time
 import warnings
@@ -30,8 +29,7 @@ def arguments():
 
 def collect(name, quick):
     "All rows of a benchmark that does not start processes itself."
-    rows = importlib.import_module(f'bench_{name}').rows
-    return list(rows(quick=quick) if 'quick' in inspect.signature(rows).parameters else rows())
+    return list(importlib.import_module(f'bench_{name}').rows(quick))
 
 
 def rows_of(name, quick):

@@ -72,6 +72,11 @@ def title(path):
     return found[1] if found else path.stem
 
 
+def staged_links(text):
+    "Links of a page in docs to notebooks, as they are in the site: ../nbs/ becomes explanations/, ../nbs/course/ becomes course/."
+    return re.sub(r'\]\(((?:\.\./)*)\.\./nbs/(course/)?', lambda m: f"]({m[1]}{m[2] or 'explanations/'}", text)
+
+
 # --- Reference ---
 
 def plain(text):
@@ -194,17 +199,19 @@ def write_source(src):
     "Everything that Sphinx reads."
     shutil.rmtree(src, ignore_errors=True)
     (src/'_static').mkdir(parents=True)
-    repo = course.repository()
+    repo, place = course.repository(), course.copies()
     shutil.copy(DOCS/'conf.py', src)
     shutil.copy(DOCS/'vendor/mathjax-tex-svg.js', src/'_static/tex-svg.js')
     for name in PAGES: (shutil.copytree if (DOCS/name).is_dir() else shutil.copy)(DOCS/name, src/name)
+    for page_ in (p for name in PAGES for p in ([src/name] if name.endswith('.md') else (src/name).rglob('*.md'))):
+        page_.write_text(staged_links(page_.read_text(encoding='utf-8')), encoding='utf-8')
     shutil.copytree(DOCS/'images', src/'docs/images')   # where the front notebook looks for them
     notebooks = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
     for path in notebooks: stage(path, src/'explanations'/path.name)
     stage(ROOT/'nbs/index.ipynb', src/'explanations/tour.ipynb')
     tour = src/'explanations/tour.ipynb'      # its links to the lessons are relative to nbs
     tour.write_text(tour.read_text(encoding='utf-8').replace('](course/', '](../course/'), encoding='utf-8')
-    for path in course.lessons(): stage(path, src/'course'/path.name, course.links(path.stem, repo))
+    for path in course.lessons(): stage(path, src/'course'/path.name, course.links(path.stem, repo, place))
     (src/'reference').mkdir()
     names = {m: reference(path, m) for path, m in modules()}
     for m, text in names.items(): (src/f'reference/{m}.md').write_text(text, encoding='utf-8')

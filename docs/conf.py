@@ -1,5 +1,4 @@
 """Sphinx's settings for the site; docs/build.py copies this file beside the staged pages."""
-import sys
 
 project, author = 'ntf_lit', 'The ntf_lit authors'
 copyright = author + ', Apache-2.0'

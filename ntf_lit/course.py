@@ -82,10 +82,12 @@ def _attempt(answer, args):
     return found
 
 def _same(answer, wrong, cases, tol):
-    "Whether two functions agree in all cases, in what they fail at too."
+    "Whether an answer agrees with a mistake in all cases, wherever the mistake leaves a number."
     try: pairs = [[np.asarray(_attempt(f, a), float) for f in (answer, wrong)] for a in cases]
     except (TypeError, ValueError): return False
-    return all(a.shape == b.shape and np.allclose(a, b, tol, tol*np.abs(np.nan_to_num(b)).max(initial=0), equal_nan=True) for a, b in pairs)
+    if any(a.shape != b.shape for a, b in pairs): return False
+    seen = [(a[np.isfinite(b)], b[np.isfinite(b)]) for a, b in pairs]
+    return any(len(b) for _, b in seen) and all(np.allclose(a, b, tol, tol*np.abs(b).max(initial=0)) for a, b in seen)
 
 def _flat(x): return [a for y in x for a in _flat(y)] if isinstance(x, (list, tuple)) else [x]
 

@@ -5,14 +5,13 @@
 # %% auto #0
 __all__ = ['STYLE', 'EQUATION', 'PUBLISHED', 'MAKERS', 'addresses', 'Starts', 'Run', 'run', 'esc', 'svg', 'bars', 'words_html',
            'place', 'quotation', 'course', 'era', 'distinctive', 'topic_quotation', 'feature_quotation', 'page',
-           'header', 'section', 'table', 'feature_card', 'feature_columns', 'topic_card', 'in_time', 'plain_rank',
+           'header', 'section', 'wide', 'feature_card', 'feature_columns', 'topic_card', 'in_time', 'plain_rank',
            'nearest_topics', 'comparison', 'facts', 'key', 'shares_table', 'sotu_page', 'footer', 'loss', 'losses',
-           'total_norm', 'word_card', 'newsgroups_page', 'png', 'passed', 'picture', 'faces_page', 'sotu_summary',
-           'outcome', 'make_sotu', 'make_newsgroups', 'make_faces', 'save_page', 'save_browser', 'show_page', 'main']
+           'total_norm', 'word_card', 'newsgroups_page', 'passed', 'picture', 'faces_page', 'sotu_summary', 'outcome',
+           'make_sotu', 'make_newsgroups', 'make_faces', 'save_page', 'save_browser', 'show_page', 'main']
 
-# %% ../nbs/69_demo.ipynb #0e946d91
+# %% ../nbs/69_demo.ipynb #7e0f759d
 import argparse
-import base64
 import html
 import math
 import os
@@ -21,7 +20,6 @@ import sys
 import time
 import webbrowser
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,7 @@ from .checks import need
 from .data import DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor, tfidf
 from .estimators import StratifiedNTF
 from .fit import Callback
-from .topics import _indices, _words, component_names, components, drivers, shown, topic_shares, view
+from .topics import Table, _indices, _words, components, drivers, feature_number, png, shown, topic_shares, view
 
 # %% ../nbs/69_demo.ipynb #b27782d1
 def addresses(
@@ -204,7 +202,7 @@ def topic_quotation(r, j):
 
 def feature_quotation(r, s, f):
     "The same for a feature of a stratum: the part of an address that is most like it."
-    c = r.view.rank + s*r.view.sizes.shape[1] + f
+    c = feature_number(r.view, s, f)
     like = np.tensordot(r.data.tensors[s], distinctive(r.view, c), 1)*r.view.features[0][s, :, f]
     i, part = np.unravel_index(like.argmax(), like.shape)
     return r.data.samples[s][i], int(part), _quoted(r.view, c, r.data.passages[s][i][part])
@@ -271,17 +269,14 @@ def section(title, note, *body):
     "A heading, a note for the newcomer, and what it is about."
     return f'<section><h2>{esc(title, 100)}</h2><p class="note">{note}</p>' + '\n'.join(body) + '</section>'
 
-def table(head, rows):
-    "A table; numbers are given as text and stand right."
-    number = [all(re.fullmatch(r'[-+\d.,%]*', str(c)) for c in column) for column in zip(*rows)]
-    line = lambda tag, row: '<tr>' + ''.join(f'<{tag}{" scope=col" if tag == "th" else ""} class="{"n" if n else "w"}">{esc(c, 80) if c else ""}</{tag}>' for c, n in zip(row, number)) + '</tr>'
-    return f'<div class="wide"><table><thead>{line("th", head)}</thead><tbody>' + ''.join(line('td', r) for r in rows) + '</tbody></table></div>'
+def wide(columns, rows, **formats):
+    "A table that can be scrolled where it is wider than the screen."
+    return f'<div class="wide">{Table(columns, rows, formats).to_html()}</div>'
 
 # %% ../nbs/69_demo.ipynb #6ccbf093
 def feature_card(r, s, f):
     "One feature of a stratum: where, how much, which words, and a quotation."
-    v = r.view; own = v.masses[s].sum() + v.backgrounds[s].sum(); share = v.backgrounds[s, f]/(own or 1.)
-    c = v.rank + s*v.sizes.shape[1] + f; p = v.features[0][s, :, f]
+    v = r.view; c, p, share = feature_number(v, s, f), v.features[0][s, :, f], v.feature_shares[s, f]
     name, part, text = feature_quotation(r, s, f)
     label = f'Place in the speech, {len(p)} parts: {place(p)}'
     return (f'<article class="card feature">{bars(p, label, f"s{s % 6}")}<p class="meta"><strong>{place(p).capitalize()}</strong><br>{share:.0%} of what this party says</p>'
@@ -300,9 +295,9 @@ def topic_card(r, j):
     "One topic: words, course over the years, place, typical addresses, a quotation."
     v = r.view; x = np.concatenate(r.data.info['year']); w = v.weights[:, j]; a, b = era(x, w); p = v.topics[0][:, j]
     top = [v.labels[0][i] for i in np.argsort(-w, kind='stable')[:3] if w[i] > 0]
-    name, part, text = topic_quotation(r, j); share = w.sum()/(v.total or 1.)
+    name, part, text = topic_quotation(r, j)
     label = f'Weight by year; half of it from {a} to {b}; most in {", ".join(shown(n) for n in top)}'
-    return (f'<article class="card topic"><div><h3>{esc(v.names[j], 70)}</h3><p class="meta">half of it {a} to {b} · {share:.1%} of everything said</p>{words_html(v, j, 10)}'
+    return (f'<article class="card topic"><div><h3>{esc(v.names[j], 70)}</h3><p class="meta">half of it {a} to {b} · {v.shares[j]:.1%} of everything said</p>{words_html(v, j, 10)}'
             f'<div class="placed">{bars(p, "Place in the speech: " + place(p))}<p class="meta">{place(p)}</p></div></div>'
             f'<div>{course(x, w, v.stratum, v.labels[0], label)}<p class="meta">Most of it in {esc(", ".join(top), 120)}</p>'
             f'<blockquote>{text}<cite>{esc(name)}, part {part + 1}</cite></blockquote></div></article>')
@@ -340,14 +335,14 @@ def comparison(r, plain):
     rows = nearest_topics(r, plain); shared = {}
     for row in rows: shared.setdefault(row[3], set()).add(row[0])
     both = [', '.join(map(shown, _words(plain.view, j, 4))) for j, strata in shared.items() if len(strata) > 1]
-    lines = [(s, ', '.join(map(shown, w)), f'{agree:.2f}', ', '.join(map(shown, pw)), ' : '.join(f'{100*x:.0f}' for x in share)) for s, f, w, j, agree, pw, share in rows]
+    lines = [(s, w, agree, pw, ' : '.join(f'{100*x:.0f}' for x in share)) for s, f, w, j, agree, pw, share in rows]
     rank, errors = plain.view.rank, (r.model.relative_error_, plain.model.relative_error_)
     said = f'Some are the nearest to features of both parties, and both use them alike ({"; ".join(both)}): what each party says in its own words has become one topic. ' if both else ''
     note = (f'Without strata, a factorization with as many parameters has {rank} topics and no parties. Its relative error is {errors[1]:.3f}, with strata it is {errors[0]:.3f}: '
             f'strata are not there to lower the error, they sort what is found. For each party feature above, this is the plain topic most like it. {said}'
             'Which party says what would have to be put together by hand, from the weights of all addresses.')
     split = ' : '.join(shown(s, 20) for s in r.view.strata)
-    return section('And without strata?', html.escape(note), table(['party', 'its feature', 'agreement', 'nearest plain topic', f'used by {split}'], lines))
+    return section('And without strata?', html.escape(note), wide(['party', 'its feature', 'agreement', 'nearest plain topic', f'used by {split}'], lines, agreement='.2f'))
 
 # %% ../nbs/69_demo.ipynb #81d3bfa5
 def facts(r):
@@ -365,9 +360,9 @@ def key(names, more=''):
 
 def shares_table(r):
     "Topics by share, and how much of each party they make up."
-    v = r.view; t = topic_shares(v, 4)
-    rows = [(row['name'], f'{row["share"]:.1%}', *('' if row[f'in {s}'] is None else f'{row[f"in {s}"]:.1%}' for s in v.strata)) for row in t]
-    return table(['topic', 'of everything', *(f'of {s} addresses' for s in v.strata)], rows)
+    columns = ['of everything', *(f'of {s} addresses' for s in r.view.strata)]
+    rows = [(row['name'], row['share'], *(row[f'in {s}'] for s in r.view.strata)) for row in topic_shares(r.view)]
+    return wide(['topic', *columns], rows, **dict.fromkeys(columns, '.1%'))
 
 # %% ../nbs/69_demo.ipynb #ce3a3d8e
 def sotu_page(
@@ -405,15 +400,15 @@ def losses(
     "Our losses beside the published ones."
     rows = [('published: Stratified-NTF', PUBLISHED[setting], None), *((f'published: {k}', x, None) for k, x in others.items())]
     rows += [(f'here: {k}', loss(r), r.seconds) for k, r in runs.items()]
-    return table(['', 'loss ‖A − B‖', 'relative', 'seconds'], [(k, f'{x:.3f}', f'{x/norm:.4f}', '' if t is None else f'{t:.1f}') for k, x, t in rows])
+    return wide(['run', 'loss ‖A − B‖', 'relative', 'seconds'], [(k, x, x/norm, t) for k, x, t in rows], relative='.4f', seconds='.1f', **{'loss ‖A − B‖': '.3f'})
 
 def total_norm(data): return math.sqrt(sum(float(((A if hasattr(A, 'ndim') and not hasattr(A, 'coords') else A.data)**2).sum()) for A in data.tensors))
 
 # %% ../nbs/69_demo.ipynb #eca74d75
 def word_card(r, s, f):
     "A feature that is known by its words."
-    v = r.view; share = v.backgrounds[s, f]/(v.masses[s].sum() + v.backgrounds[s].sum() or 1.)
-    return f'<article class="card"><p class="meta">{share:.0%} of this stratum</p>{words_html(v, v.rank + s*v.sizes.shape[1] + f, 12)}</article>'
+    v = r.view
+    return f'<article class="card"><p class="meta">{v.feature_shares[s, f]:.0%} of this stratum</p>{words_html(v, feature_number(v, s, f), 12)}</article>'
 
 def newsgroups_page(r, runs, norm):
     "Five strata of newsgroups."
@@ -426,25 +421,20 @@ def newsgroups_page(r, runs, norm):
         + section('What each part of the forum is about', 'Strata features: the same in all posts of a stratum.', f'<div class="cols">{"".join(columns)}</div>')
         + section('What they share', 'Topics, and how their mass divides among the strata.', topics) + '</main>' + footer(r))
 
-# %% ../nbs/69_demo.ipynb #4604be21
-def png(
-    image, # Array (height, width), nonnegative
-    top=None, # What is white; the largest entry when left out
-): # An address that holds the picture itself
-    "A grey picture as a data address."
-    image = np.asarray(image, float); top = float(image.max()) if top is None else top
-    grey = np.clip(image/(top or 1.), 0, 1); buffer = BytesIO()
-    need('matplotlib.image', 'matplotlib').imsave(buffer, np.repeat(np.kron(grey, np.ones((2, 2)))[..., None], 3, axis=2), format='png')
-    return 'data:image/png;base64,' + base64.b64encode(buffer.getvalue()).decode()
-
+# %% ../nbs/69_demo.ipynb #35032d22
 def passed(r, published):
     "(sweeps, seconds) after which a fit was below a loss; None if it never was."
     h = r.model.history_; below = np.flatnonzero(np.sqrt(2*np.array(h.objective)) <= published)
     return (int(below[0]), h.seconds[below[0]]) if len(below) else None
 
-def picture(image, caption, top=None):
-    "A picture with its name."
-    return f'<figure><img alt="{esc(caption)}" src="{png(image, top)}"><figcaption>{esc(caption)}</figcaption></figure>'
+def picture(
+    image, # Array (height, width), nonnegative
+    caption:str, # What it is
+    top=None, # What is white; the largest entry when left out
+): # HTML
+    "A grey picture with its name."
+    image = np.asarray(image, float); top = float(image.max()) if top is None else top
+    return f'<figure><img alt="{esc(caption)}" src="{png(np.rint(255*np.clip(image/(top or 1.), 0, 1)))}"><figcaption>{esc(caption)}</figcaption></figure>'
 
 # %% ../nbs/69_demo.ipynb #8d936aa8
 def faces_page(r, runs, norm, people=12):
@@ -467,7 +457,7 @@ def sotu_summary(r):
         lines.append(f'\n{shown(name)}, in every address:')
         for f in np.argsort((v.features[0][s]*np.arange(v.shape[1])[:, None]).sum(0)):
             spark = ''.join(' ▁▂▃▄▅▆▇█'[round(8*x/(v.features[0][s, :, f].max() or 1.))] for x in v.features[0][s, :, f])
-            lines.append(f'  |{spark}|  {", ".join(map(shown, _words(v, v.rank + s*v.sizes.shape[1] + int(f), 8)))}')
+            lines.append(f'  |{spark}|  {", ".join(map(shown, _words(v, feature_number(v, s, f), 8)))}')
     lines.append('\nTopics that come and go, the earliest first (addresses with most of each):'); x = np.concatenate(r.data.info['year'])
     for j in in_time(r):
         a, b = era(x, v.weights[:, j]); top = v.labels[0][int(v.weights[:, j].argmax())]
@@ -499,7 +489,7 @@ def make_newsgroups(starts=1, seed=0, data=None):
     settings = {'ten multiplicative updates, as in the paper': dict(solver='mu', init='uniform', tol=0., max_iter=10), 'default rule, to convergence': dict(max_iter=100)}
     runs, norm, text = _runs('newsgroups', data or newsgroups_tensor(sparse=True), 5, 3, starts, seed, settings)
     r = [*runs.values()][-1]; v = r.view
-    words = [f'  {shown(s)}: ' + ' | '.join(', '.join(map(shown, _words(v, v.rank + i*v.sizes.shape[1] + int(f), 4))) for f in np.argsort(-v.sizes[i])) for i, s in enumerate(v.strata)]
+    words = [f'  {shown(s)}: ' + ' | '.join(', '.join(map(shown, _words(v, feature_number(v, i, f), 4))) for f in np.argsort(-v.sizes[i])) for i, s in enumerate(v.strata)]
     return newsgroups_page(r, runs, norm), '\n'.join(['\nStrata features:', *words, '', text]), r
 
 def make_faces(starts=1, seed=0, data=None):

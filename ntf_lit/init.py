@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse as sp
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from scipy.sparse.linalg import svds
 
 from .checks import check_alive, check_factor

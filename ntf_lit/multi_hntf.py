@@ -12,18 +12,18 @@ import itertools
 import math
 import time
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from .checks import check_choice, check_count, check_seed
+from .checks import check_choice, check_count, check_seed, host
 from .fit import best_of
-from .hnmf import (Factored, as_tensor, assemble, balanced, check_ranks, error_of, first_layer, fit_flat, host, layer_labels)
+from .hnmf import (Factored, as_tensor, assemble, balanced, check_ranks, error_of, first_layer, fit_flat, layer_labels)
 from .init import move
 from .ncpd import nnls_rule
 from .result import CP, History, Layer, Result, Status
-from .tensor import Dense, Masked, Sparse, chunks, cp_rows, hadamard, others, residual
+from .tensor import Masked, Sparse, chunks, cp_rows, hadamard, others, residual
 from .updates import Quadratic, mu, ratio
 
 # %% ../nbs/31_multi_hntf.ipynb #88647886
@@ -206,24 +206,30 @@ def whole(P, W, B=None):
     v, (p, n), (pb, nb) = P.label.halves(W, B)
     return value + v, pos - neg + p - n, pb - nb
 
+# %% ../nbs/31_multi_hntf.ipynb #af287cc9
 def polish(
     P:Contracted, # The problem
     W, # Links (r, q) to begin with
     B=None, # Classes by topics (c, q), where there are labels
     max_iter:int=800, # At most so many iterations
-): # (W, B, objectives by iteration, converged?)
+): # (W, B, `Status`, `History`); interrupted, what there is
     "L-BFGS-B with bounds from one start."
     from scipy.optimize import minimize
-    parts = [W] if B is None else [W, B]; cut, square = W.size, P.square or 1.
+    begin = time.monotonic(); parts = [W] if B is None else [W, B]; cut, square = W.size, P.square or 1.
     units = [max(float(np.sqrt((x*x).mean())), 1e-300) for x in parts]
     split = lambda z: [z[:cut].reshape(W.shape)*units[0], *([z[cut:].reshape(B.shape)*units[1]] if B is not None else [])]
     def f(z):
         value, *grads = whole(P, *split(z))
         return value/square, np.concatenate([g.ravel()*u for g, u in zip(grads, units)])/square
-    z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)]); path = [f(z)[0]]
-    r = minimize(f, z, jac=True, method='L-BFGS-B', bounds=[(0, None)]*z.size, callback=lambda intermediate_result: path.append(intermediate_result.fun),
-                 options=dict(maxiter=max_iter, maxfun=20*max_iter + 20, ftol=1e-15, gtol=1e-10, maxcor=20))
-    return *split(r.x), *([None] if B is None else []), [v*square for v in path], bool(r.success)
+    z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)]); at, history = [z], History().add(f(z)[0]*square, 0.)
+    def seen(intermediate_result):
+        nonlocal history
+        at.append(intermediate_result.x.copy()); history = history.add(intermediate_result.fun*square, time.monotonic() - begin)
+    try: done = minimize(f, z, jac=True, method='L-BFGS-B', bounds=[(0, None)]*z.size, callback=seen,
+                         options=dict(maxiter=max_iter, maxfun=20*max_iter + 20, ftol=1e-15, gtol=1e-10, maxcor=20)).success
+    except KeyboardInterrupt: done = None
+    status = Status.INTERRUPTED if done is None else Status.CONVERGED if done else Status.MAX_ITER
+    return *split(at[-1]), *([None] if B is None else []), status, history
 
 # %% ../nbs/31_multi_hntf.ipynb #a7a3ee52
 SCREEN, FINALISTS, TIE = 100, 3, 1e-9   # steps of all starts together; how many are polished; what does not count as better
@@ -234,17 +240,18 @@ def exact_link(
     rng, # A `numpy.random.Generator`
     n_init:int=10, # Starts
     max_iter:int=800, # L-BFGS-B iterations, at most
-): # (W, B or None, `Status`, `History` of the winner's polish)
+): # (W, B or None, `Status`, `History` of the winner's polish, its seconds counted from the very beginning)
     "The W for all modes with the least objective: several starts at once, the best few polished."
     begin = time.monotonic()
     W, B = draw_links(P, q, n_init, rng)
     if P.square == 0: return W[0]*0, None if B is None else B[0]*0, Status.ZERO, History().add(0., 0.)
     W, B, value = screened(P, W, B, SCREEN); best = None
     for i in np.argsort(value, kind='stable')[:FINALISTS]:
-        run = polish(P, W[i], None if B is None else B[i], max_iter)
-        if best is None or run[2][-1] < best[2][-1] - TIE*P.square: best = run     # two ways to the same minimum are a tie
-    W, B, path, done = best; seconds = time.monotonic() - begin
-    return W, B, Status.CONVERGED if done else Status.MAX_ITER, History(tuple(path), (0.,)*(len(path) - 1) + (seconds,))
+        ahead = time.monotonic() - begin; *run, history = polish(P, W[i], None if B is None else B[i], max_iter)
+        history = replace(history, seconds=tuple(t + ahead for t in history.seconds))
+        if best is None or history.objective[-1] < best[3].objective[-1] - TIE*P.square: best = *run, history     # two ways to the same minimum are a tie
+        if run[2] is Status.INTERRUPTED: return *best[:2], *run[2:], best[3]
+    return best
 
 # %% ../nbs/31_multi_hntf.ipynb #f55cbfbb
 @dataclass(frozen=True)
@@ -358,33 +365,38 @@ def multi_hntf(
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     labels, rngs = layer_labels(labels, len(ranks), data, known, weight), check_seed(seed).spawn(len(ranks))
     cp, B, result = bottom_layer(data, ranks[0], start, labels[0], rngs[0], refine, **how)
-    fits = [] if result and result.status is Status.INTERRUPTED else _links(observed(data, cp), balanced(cp) if balance else cp, ranks[1:], rngs[1:], labels[1:], train, n_init, link_iter)
-    return _multi_result(data, cp, balance, B, result, fits, labels)
+    fits, cut = _links(observed(data, cp), balanced(cp) if balance else cp, result, ranks[1:], rngs[1:], labels[1:], (train, n_init, link_iter))
+    return _multi_result(data, cp, balance, B, [result, *fits], cut, labels)
 
-# %% ../nbs/31_multi_hntf.ipynb #ff0ebc41
-def _links(data, cp, ranks, rngs, labels, train, n_init, max_iter):
-    "(W, B, status, history) of each layer above the first."
+# %% ../nbs/31_multi_hntf.ipynb #f6cbd02a
+def _links(data, cp, result, ranks, rngs, labels, how):
+    "((W, B, status, history) of each layer above the first, interrupted?)"
     F, P, fits = cp.factors, None, []
-    for q, rng, lab in zip(ranks, rngs, labels):
-        P = contracted(data, F) if P is None else climbed(P, fits[-1][0])
-        weights = host(F[0]).astype(np.float64)
-        for W, *_ in fits: weights = weights @ W
-        P = replace(P, label=label_term(lab, weights, data.scale))
-        fits.append(link_up(P, q, rng, train, n_init, max_iter))
-        if fits[-1][2] is Status.INTERRUPTED: break
-    return fits
+    if result and result.status is Status.INTERRUPTED: return fits, False
+    try:
+        for q, rng, lab in zip(ranks, rngs, labels):
+            P = contracted(data, F) if P is None else climbed(P, fits[-1][0])
+            weights = reduce(np.matmul, [f[0] for f in fits], host(F[0]).astype(np.float64))
+            P = replace(P, label=label_term(lab, weights, data.scale))
+            fits.append(link_up(P, q, rng, *how))
+            if fits[-1][2] is Status.INTERRUPTED: return fits, True
+    except KeyboardInterrupt: return fits, True
+    return fits, False
 
-def _multi_result(data, cp, balance, B, result, fits, labels):
-    "Layers in the units of the data."
+# %% ../nbs/31_multi_hntf.ipynb #24bfbda9
+def _multi_result(data, cp, balance, B, fits, cut, labels):
+    "Layers in the units of the data; `fits` begins with the `Result` of layer 0."
     s, like = data.scale, data.like
     if balance:                                                             # classes follow the weights
         b = balanced(cp); gain = host(ratio(cp.factors[0].sum(0), b.factors[0].sum(0))); cp = b
         B = None if B is None else B*move(gain, like)
     F, layers, classes = cp.factors, [], [B]
-    for W in (None, *(f[0] for f in fits)):
+    for W in (None, *(f[0] for f in fits[1:])):
         links = () if W is None else (move(W, like),)*len(F)
         F = F if W is None else tuple(f @ links[0] for f in F)
         layers.append(Layer((F[0]/s, *F[1:]), links, relative_error=error_of(data, CP(F))))
-    classes += [None if f[1] is None else move(f[1], like) for f in fits]
-    results = [result, *(Result(None, 0., 0., f[2], f[3], None) for f in fits)]
-    return assemble(layers, results, range(len(F)), [B if B is None else B*s for B in classes], labels)
+    classes += [None if f[1] is None else move(f[1], like) for f in fits[1:]]
+    history = lambda r: replace(r, objective=tuple(v/s**2 for v in r.objective))
+    results = [fits[0], *(Result(None, 0., 0., f[2], history(f[3]), None) for f in fits[1:])]
+    h = assemble(layers, results, range(len(F)), [B if B is None else B*s for B in classes], labels)
+    return replace(h, status=(*h.status[:-1], Status.INTERRUPTED)) if cut else h

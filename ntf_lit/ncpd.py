@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sp
 from array_api_compat import array_namespace, is_torch_array
 
-from .checks import check_choice, check_count, check_number
+from .checks import check_choice, check_count
 from .init import INITS, move, start_cp
 from .nnls import nnls_gram
 from .result import CP
-from .tensor import (Dense, Masked, Sparse, as_data, at_nonzeros, chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao,
+from .tensor import (Masked, Sparse, at_nonzeros, chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao,
                             mapped, mttkrps, others, residual, with_values)
 from .updates import Quadratic, hals, mu, ratio, violation
 
@@ -191,7 +190,6 @@ class _Labels(_Flat):
     def pull(self):
         "lambda in the scaled problem; `ValueError` where that leaves the floats."
         s, most = self.data.scale, 1e30 if self.data.like.itemsize == 4 else 1e300
-        if self.is_zero: return 1.      # without data, any weight is the same
         if self.weight and not 1/most < self.weight*s*s < most:
             raise ValueError(f"label_weight={self.weight:g} cannot be weighed against data of size {1/s:.3g}; scale the data, or the weight with their square")
         return self.weight*s*s
@@ -214,7 +212,7 @@ class _WithLabels(_Labels):
 
     def label_loss(self, W, B):
         D = self.targets[self.known] - W[self.known] @ B.mT
-        return .5*(self.pull and self.weight*self.data.scale*self.data.scale)*inner(D, D)
+        return .5*self.pull*inner(D, D)
 
 # %% ../nbs/20_ncpd.ipynb #cd7ec1cf
 class _SupervisedSweep(_WithLabels):

@@ -20,16 +20,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from array_api_compat import array_namespace
 
-from .checks import check_choice, check_count, check_number, check_seed
+from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import fit
 from .hnmf import (FittedHierarchy, _hncpd_layers, _hnmf_result, as_tensor, balanced, carried, check_mode, check_ranks, error_of,
-                          first_layer, hnmf, host, layer_labels, over, unscaled)
+                          first_layer, hnmf, layer_labels, unscaled)
 from .init import move
-from .multi_hntf import multi_hntf
+from .multi_hntf import core, multi_hntf
 from .nnls import _compiled, _over, _solve, _views, dependent, nnls, solve_unit, unit_problem
 from .result import CP, Layer, Status
 from .tensor import Dense, Masked, Sparse, as_data, mttkrps
+from .updates import ratio
 
 # %% ../nbs/40_neural.ipynb #d230fd38
 def gram_answer(
@@ -557,6 +559,18 @@ class NeuralHierarchy(FittedHierarchy):
     S: tuple = () # Their weights: S[l] = q(S[l-1], A[l]), samples (or components) as rows; likewise
     result: object = None # The `Result` of the training
 
+    def rearranged(self, orders):
+        "What goes with the order of topics. Of a tensor's modes only the reference has the layers' own topics; links for all modes have no S."
+        take = lambda M, rows, columns: (M if rows is None else M[rows])[:, columns]
+        turn = lambda chain, rows: tuple(take(M, r, o) for M, r, o in zip(chain, rows, orders[len(orders) - len(chain):]))
+        A, S, up = self.A, self.S, (None, *orders[1:])
+        if not S: A = turn(A, orders)
+        elif not isinstance(S[0], tuple): A, S = turn(A, (None, *orders)), turn(S, [None]*len(S))
+        else:
+            (m,) = self.modes; S = [tuple(s[orders[0]] for s in chain) for chain in S]
+            A, S = ([turn(c, rows) if k == m else c for k, c in enumerate(part)] for part, rows in ((A, up), (S, [None]*len(orders))))
+        return super().rearranged(orders) | dict(A=tuple(A), S=tuple(S))
+
 def as_neural(h, A, S, result):
     "A hierarchy with what was trained."
     return NeuralHierarchy(h.layers, h.status, h.history, h.modes, h.classes, h.class_names, tuple(A), tuple(S), result)
@@ -580,7 +594,8 @@ def given_back(
 
 def as_given(data):
     "The matrix behind `Dense` or `Sparse` data, in its own units."
-    return data.M/data.scale if isinstance(data, Sparse) else data.arrays[0]
+    if isinstance(data, Sparse): return data.M/data.scale
+    return data.arrays[0] if len(data.arrays) == 1 else array_namespace(data.like).concat(list(data.arrays))
 
 # %% ../nbs/40_neural.ipynb #8b74341c
 def _how(loss, losses, l1, optimizer, lr, schedule, max_epochs):
@@ -643,11 +658,11 @@ def neural_project(
     layer:int=-1, # Whose topics
 ): # Weights (n, r_l)
     "Weights of new samples on the topics of a layer: forward through the trained matrices."
-    data, l = as_data(X), range(len(h))[layer]
+    data, l = as_data(X), check_mode(layer, len(h), 'layer', 'layers')
     if tuple(data.shape[1:]) != h[0].cp.shape[1:]: raise ValueError(f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape {h[0].cp.shape[1:]}")
     chain, size = [move(host(a), data.like) for a in h.A[:l+1]], move(host(h.S[l]).sum(0), data.like)
     S = exact_weights(as_given(data), chain)[-1]
-    return over(S, size + 0*S)
+    return ratio(S, size)
 
 # %% ../nbs/40_neural.ipynb #8fed8bea
 TENSOR_LOSSES = 'energy', 'reconstruction', 'factors'
@@ -975,10 +990,10 @@ class JointModel(_Training):
 
     @functools.cached_property
     def fixed(self):
-        "Core and Gram matrices of fixed factors; no core where it would be too large."
-        small = isinstance(self.data, Dense) and len(self.data.arrays) == 1 and self.cp[0].shape[1]**len(self.cp) <= 1 << 20
-        X = [self.cp[0]*self.data.scale, *self.cp[1:]]
-        return core_of_data(self.data.arrays[0], X) if small else None, torch.stack([f.mT @ f for f in self.cp])
+        "Core (of `multi_hntf`) and Gram matrices of fixed factors; no core where it would be too large."
+        F = [host(f) for f in self.cp] if isinstance(self.data, Sparse) else self.cp
+        small = F[0].shape[1]**len(F) <= 1 << 20
+        return move(core(self.data, F), self.cp[0]) if small else None, torch.stack([f.mT @ f for f in self.cp])
 
 # %% ../nbs/40_neural.ipynb #1198f894
 def _joint_parts(self, A):

@@ -11,21 +11,19 @@ from dataclasses import replace as _replace
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .checks import check_count, check_number
+from .checks import check_count
 from .estimators import _GrownUse, as_matrix
-from .fit import Progress, TimeLimit
 from .hnmf import as_tensor
 from .tensor import as_data
 
 # %% ../nbs/51_neural_estimators.ipynb #77f4e717
 class _Neural(_GrownUse):
     "How a neural hierarchy is fitted."
+    def _sweeps(self): return check_count(self.max_epochs, 'max_epochs', 0)
     def _how(self):
         "Settings of the training."
-        stop = [] if self.time_limit is None else [TimeLimit(check_number(self.time_limit, 'time_limit'))]
-        bar = [Progress(check_count(self.max_epochs, 'max_epochs', 0), desc=type(self).__name__)] if self.progress else []
         names = 'loss', 'init', 'n_init', 'race_epochs', 'max_epochs', 'optimizer', 'lr', 'schedule'
-        return {k: getattr(self, k) for k in names} | dict(stop=stop, callbacks=[*self.callbacks, *bar])
+        return {k: getattr(self, k) for k in names} | dict(stop=self._limit(), callbacks=self._calls())
 
     def fit(self, X, y=None, *, mask=None):
         "Train the hierarchy on X; labels `y` (-1 or None: unknown) take part where `label_weight` > 0. Missing entries must be filled first."
@@ -75,9 +73,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _ForwardNMF):
         progress=False, # Show a progress bar?
         callbacks=(), # `Callback` objects
     ):
-        self.ranks, self.loss, self.label_weight, self.label_loss, self.l1, self.init, self.n_init, self.race_epochs = ranks, loss, label_weight, label_loss, l1, init, n_init, race_epochs
-        self.max_epochs, self.optimizer, self.lr, self.schedule, self.allow_growth = max_epochs, optimizer, lr, schedule, allow_growth
-        self.time_limit, self.random_state, self.progress, self.callbacks = time_limit, random_state, progress, callbacks
+        self._set(locals())
 
 # %% ../nbs/51_neural_estimators.ipynb #25ad58d8
 class _NeuralTensor(_Neural):
@@ -110,5 +106,4 @@ class NeuralNCPD(_NeuralTensor):
         progress=False, # Show a progress bar?
         callbacks=(), # `Callback` objects
     ):
-        self.ranks, self.reference, self.loss, self.weights, self.train_factors, self.init, self.n_init, self.race_epochs = ranks, reference, loss, weights, train_factors, init, n_init, race_epochs
-        self.max_epochs, self.optimizer, self.lr, self.schedule, self.first, self.allow_growth, self.time_limit, self.random_state, self.progress, self.callbacks = max_epochs, optimizer, lr, schedule, first, allow_growth, time_limit, random_state, progress, callbacks
+        self._set(locals())

@@ -19,9 +19,9 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
-from .checks import check_choice, check_count, check_labels, check_number
-from .topics import (Tree, View, _number, _words, agreement, component_names, components, feature_terms, match_topics,
-                            shown, term_matrix, topic_shares, topic_terms)
+from .checks import check_choice, check_count, check_number
+from .topics import (Tree, View, _number, _words, agreement, component_names, components, feature_number, feature_terms, match_topics,
+                            shown, term_matrix, topic_terms)
 
 # %% ../nbs/61_plots.ipynb #3a42d4b3
 COLORS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000'
@@ -85,7 +85,7 @@ def mode_bars(
 ): # The figure
     "A profile in the order of its mode, with the corpus behind it."
     k, P = _number(v.modes, mode), components(v, mode)[0]
-    j = _number(v.names, topic, 'topic') if stratum is None else v.rank + _number(v.strata, stratum, 'stratum')*v.sizes.shape[1] + topic
+    j = _number(v.names, topic, 'topic') if stratum is None else feature_number(v, stratum, topic)
     ax, new = _axes(ax, (3.4, 2.1)); x = np.arange(len(P))
     ax.bar(x, P[:, j], .8, color=COLORS[0], label='in the topic' if stratum is None else 'in the feature')
     ax.plot(x, v.corpus[k], '_', color='black', ms=11, mew=2, label='in the corpus')
@@ -166,11 +166,10 @@ def share_bars(
     ax=None, # Axes to draw on
 ): # The figure
     "What part of each stratum every topic makes up, and what part its own background."
-    own = v.masses.sum(1) + v.backgrounds.sum(1); part = v.masses/np.where(own > 0, own, 1)[:, None]
-    S, q = v.sizes.shape; rows = [*v.order, *([None] if q else [])]
+    (S, q), part, own = v.sizes.shape, v.stratum_shares, v.feature_shares.sum(1); rows = [*v.order, *([None] if q else [])]
     ax, new = _axes(ax, (6, .8 + .13*len(rows)*(S + 1.2))); y = np.arange(len(rows))
     for s, name in enumerate(v.strata):
-        width = [part[s, j] if j is not None else v.backgrounds[s].sum()/(own[s] or 1.) for j in rows]
+        width = [part[s, j] if j is not None else own[s] for j in rows]
         ax.barh(y + .8*(s - (S - 1)/2)/S, width, .8/S, color=COLORS[s % len(COLORS)], hatch=('', '//', '..', 'xx')[s % 4], edgecolor='white', lw=0, label=drawn(name))
     ax.set_yticks(y, [drawn(v.names[j], 40) if j is not None else "the stratum's own features" for j in rows], **PLAIN); ax.invert_yaxis()
     ax.xaxis.set_major_formatter(PercentFormatter(1, 0)); ax.set_xlabel('part of the stratum' if S > 1 else 'part of the model'); ax.set_ylabel('topic')
@@ -201,7 +200,7 @@ def strata_panels(
 # %% ../nbs/61_plots.ipynb #adf53904
 def _feature_panel(ax, v, s, f, k, words):
     "One feature: bars over a mode, words above them."
-    text = _words(v, v.rank + s*v.sizes.shape[1] + f, words); half = (len(text) + 1)//2
+    text = _words(v, feature_number(v, s, f), words); half = (len(text) + 1)//2
     lines = [', '.join(drawn(w, 16) for w in part) for part in (text[:half], text[half:])]
     ax.set_title('\n'.join(lines), fontsize=8, loc='left', **PLAIN); _tidy(ax); ax.tick_params(labelsize=7)
     if k is None: ax.axis('off'); return
@@ -282,7 +281,7 @@ def background_images(
     "What the samples of each stratum share, as pictures: the sum of its features."
     q = v.sizes.shape[1]; ss = [_number(v.strata, s, 'stratum') for s in (range(len(v.strata)) if strata is None else strata)]
     if not q: raise ValueError("this model has no strata features; fit it with strata_rank of at least 1")
-    sums = [sum(v.sizes[s, f]*image_of(v, v.rank + s*q + f, shape) for f in range(q)) for s in ss]
+    sums = [sum(v.sizes[s, f]*image_of(v, feature_number(v, s, f), shape) for f in range(q)) for s in ss]
     return _pictures(sums, [v.strata[s] for s in ss], columns)
 
 # %% ../nbs/61_plots.ipynb #1abd7688
@@ -314,7 +313,7 @@ def _by_mean(flow, place):
 # %% ../nbs/61_plots.ipynb #20603eb5
 def layer_graph(
     t:Tree, # A tree
-    words:int=4, # How many words in a box
+    words:int=5, # How many of a topic's first words, those in its name included
     least:float=.002, # Leave out links that carry less than this part of the whole
     ax=None, # Axes to draw on
 ): # The figure
@@ -325,12 +324,14 @@ def layer_graph(
     for l, v in enumerate(t.views):
         for j, (top, height) in boxes[l].items():
             ax.add_patch(FancyBboxPatch((l, -top - height), .52, height, boxstyle='round,pad=0,rounding_size=.004', fc='#eef4fa', ec=COLORS[0], lw=1))
-            text = drawn(v.names[j], 30) if height < .055 else '\n'.join([drawn(v.names[j], 30), ', '.join(drawn(w, 14) for w in _words(v, j, words)[-2:])])
+            text = drawn(v.names[j], 30) + ('\n' + drawn(', '.join(_more(v, j, words)), 34) if height >= .055 else '')
             ax.text(l + .02, -top - height/2, text, va='center', fontsize=7.5, clip_on=True, **PLAIN)
             ax.text(l + .51, -top - height/2, f'{t.shares[l][j]:.0%}', va='center', ha='right', fontsize=7, color=GREY)
         ax.text(l + .26, .03, f'layer {l}: {v.rank} topics', ha='center', fontsize=9, weight='bold')
     ax.set(xlim=(-.03, len(t.views) - .45), ylim=(-1.32, .09), title='Height and width: part of the whole'); ax.axis('off')
     return _done(ax, new)
+
+def _more(v, j, words): return [w for w in _words(v, j, words) if shown(w, 24) not in v.names[j].split(' · ')] # what the name does not say
 
 # %% ../nbs/61_plots.ipynb #7dcd01a7
 def _boxes(t):
@@ -376,8 +377,8 @@ def loss_curves(
     fits = fits if isinstance(fits, dict) else {'fit': fits}; ax, new = _axes(ax, (4.6, 2.8))
     for i, (name, fit) in enumerate(fits.items()):
         history = getattr(fit, 'history_', getattr(fit, 'history', fit)); y = np.asarray(getattr(history, 'objective', history), float)
-        at = np.asarray(history.seconds) if x == 'seconds' and hasattr(history, 'seconds') else np.arange(len(y))
-        ax.semilogy(at, y, color=COLORS[i % len(COLORS)], ls=('-', '--', '-.', ':')[i//len(COLORS) % 4], marker=MARKERS[i % len(MARKERS)], markevery=max(len(y)//8, 1), ms=4, label=drawn(name))
+        at = np.asarray(history.seconds) if x == 'seconds' and hasattr(history, 'seconds') else np.arange(len(y)); step = max(len(y)//8, 1)
+        ax.semilogy(at, y, color=COLORS[i % len(COLORS)], ls=('-', '--', '-.', ':')[i % 4], marker=MARKERS[i % len(MARKERS)], markevery=(i*step//len(fits), step), ms=4, label=drawn(name))
     ax.set_xlabel(x); ax.set_ylabel('objective'); ax.set_title('Objective', fontsize=10); _tidy(ax)
     if len(fits) > 1: _legend(ax)
     return _done(ax, new)
@@ -416,6 +417,5 @@ def topic_sheet(
     if others: mode_bars(v, j, others[0], ax=fig.add_subplot(spec[0, 1]))
     course(v, j, x, label, fig.add_subplot(spec[1 if others else 0:, 1]))
     for ax in fig.axes: ax.set_title('', fontsize=9)
-    share = topic_shares(v)['share'][v.order.index(j)]
-    fig.suptitle(f'{drawn(v.names[j], 60)}   ({share:.1%} of the model)', fontsize=11, **PLAIN)
+    fig.suptitle(f'{drawn(v.names[j], 60)}   ({v.shares[j]:.1%} of the model)', fontsize=11, **PLAIN)
     return _done(fig, True)

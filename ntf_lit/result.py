@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['CP', 'normalized', 'Strata', 'Layer', 'Hierarchy', 'is_array', 'leaves', 'rebuild', 'Status', 'History', 'Result']
 
-# %% ../nbs/02_result.ipynb #fef40d26
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+# %% ../nbs/02_result.ipynb #cab56589
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
-from .tensor import cp_rows, hadamard, khatri_rao
+from .tensor import cp_rows, khatri_rao
 
 # %% ../nbs/02_result.ipynb #70eaedcd
 @dataclass(frozen=True)

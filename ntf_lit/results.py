@@ -112,4 +112,5 @@ def table(
     path='results.json', # The file
 )->Results:
     "The rows of a file as a table."
+    if not Path(path).exists(): raise FileNotFoundError(f"there are no results in {str(path)!r}; run the notebooks from 70 on, or say with path= where the file is")
     return Results([r for r in rows(path) if notebook in (None, r['notebook']) and (r['published'] or not published)], spread)

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from array_api_compat import is_torch_array
 
-from .checks import check_choice, check_count, check_number
+from .checks import check_choice, check_count, check_number, host
 from .result import CP, Strata
 from .tensor import as_data, at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
 
@@ -95,17 +95,15 @@ class Match(NamedTuple):
     order: np.ndarray # For each component of the first model its partner in the second, -1 for none
     each: np.ndarray # How well it agrees with its partner, 0 to 1
 
-def _numpy(x): return x.detach().cpu().numpy() if is_torch_array(x) else np.asarray(x)
-
 def _unit(F):
     "Columns of norm one (zero columns stay zero), and the norms."
-    F = _numpy(F).astype(np.float64); top = F.max(0, initial=0.)
+    F = host(F).astype(np.float64); top = F.max(0, initial=0.)
     F = F/np.where(top > 0, top, 1); n = np.linalg.norm(F, axis=0)
     return F/np.where(n > 0, n, 1), top*n
 
 def _log_sizes(cp):
     "Logarithms of the components' norms, which neither over- nor underflow."
-    sizes = [_unit(F)[1] for F in cp.factors] + ([] if cp.weights is None else [_numpy(cp.weights).astype(np.float64)])
+    sizes = [_unit(F)[1] for F in cp.factors] + ([] if cp.weights is None else [host(cp.weights).astype(np.float64)])
     with np.errstate(divide='ignore'): return np.maximum(sum(map(np.log, sizes)), -1e300)
 
 # %% ../nbs/04_score.ipynb #32bbd882
@@ -137,7 +135,7 @@ def factor_match(
 # %% ../nbs/04_score.ipynb #af123945
 def _shares(W):
     "Rows scaled to sum one; a row of zeros stays one."
-    W = _numpy(W).astype(np.float64)
+    W = host(W).astype(np.float64)
     if W.ndim != 2 or not W.size: raise ValueError(f"W must be a matrix topics x supertopics, not of shape {W.shape}")
     if not np.isfinite(W).all() or W.min() < 0: raise ValueError(f"W must be nonnegative and finite; smallest entry {W.min():g}")
     top = W.max(1, keepdims=True); W = W/np.where(top > 0, top, 1)
@@ -223,7 +221,7 @@ def top_terms(
     "The first words of each topic; words of weight zero are none."
     check_count(top, 'top')
     if isinstance(topics, (list, tuple)) and not hasattr(topics[0], 'dtype'): return [np.asarray(t, int)[:top] for t in topics]
-    H = _numpy(topics)
+    H = host(topics)
     if H.ndim != 2: raise ValueError(f"topics must be a matrix terms x topics, or lists of term numbers; its shape is {H.shape}")
     order = np.argsort(-H, axis=0, kind='stable')[:top]
     return [order[H[order[:, j], j] > 0, j] for j in range(H.shape[1])]
@@ -267,7 +265,7 @@ def psnr(
     peak:float=1., # The largest value a pixel may have
 )->float: # Decibels, the higher the better; inf for equal images
     "Peak signal-to-noise ratio."
-    a, b = _numpy(image).astype(np.float64), _numpy(reference).astype(np.float64)
+    a, b = host(image).astype(np.float64), host(reference).astype(np.float64)
     if a.shape != b.shape or not a.size: raise ValueError(f"image has shape {a.shape}, reference {b.shape}; they must agree and not be empty")
     if check_number(peak, 'peak') == 0: raise ValueError("peak must be positive, not 0")
     mse = float(np.mean(((a - b)/peak)**2))
@@ -277,6 +275,6 @@ def image_tv(
     image, # Image (rows, columns), or array (..., rows, columns)
 ): # The total variation of each image: a float, or an array (...)
     "Anisotropic total variation: the sum of differences between neighbouring pixels."
-    I = _numpy(image).astype(np.float64)
+    I = host(image).astype(np.float64)
     if I.ndim < 2: raise ValueError(f"an image has rows and columns; the shape is {I.shape}")
     return np.abs(np.diff(I, axis=-1)).sum((-2, -1)) + np.abs(np.diff(I, axis=-2)).sum((-2, -1))

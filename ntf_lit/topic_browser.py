@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'POLICY', 'log', 'COMMANDS', 'CHOICES', 'rounded', 'first_terms', 'mode_kind', 'stratum_corpus',
            'topic_profiles', 'shades', 'course', 'excerpt', 'Samples', 'page_data', 'plural', 'safe_json', 'asset',
            'page', 'checked', 'Choices', 'Browser', 'act', 'live_class', 'live_front', 'heard', 'Core', 'choose',
-           'TopicCore', 'png', 'mode_html', 'show_core', 'core_extras', 'merge_topics', 'Paged', 'looked_at', 'flat',
+           'TopicCore', 'mode_html', 'show_core', 'core_extras', 'merge_topics', 'Paged', 'looked_at', 'flat',
            'TopicBrowser']
 
 # %% ../nbs/62_topic_browser.ipynb #4b7c6783
@@ -17,8 +17,6 @@ import logging
 import math
 import os
 import re
-import struct
-import zlib
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -28,8 +26,8 @@ import numpy as np
 import traitlets as T
 
 from .checks import check_choice, check_labels, check_number
-from .topics import (ORDERS, Table, Tree, View, agreement, drivers, feature_table, match_topics, named, profiles, relevance, shown,
-    term_topics, topic_shares, topic_terms, tree, typical_samples, view)
+from .topics import (ORDERS, Table, Tree, View, agreement, drivers, feature_table, match_topics, named, png, relevance, shown,
+    term_topics, topic_shares, topic_terms, tree, view)
 
 # %% ../nbs/62_topic_browser.ipynb #a45fce6d
 def rounded(
@@ -88,8 +86,8 @@ def stratum_corpus(
     k:int, # Number of a mode
 ): # Array (1 + strata + 1, d): all, each stratum if there are several, all by the model
     "Shares of the indices of a mode in everything and in every stratum."
-    M, B = v.masses, v.backgrounds; parts = v.weights.sum(1) + v.sizes.sum(1)[v.stratum] if k == 0 else None; out = []
-    for s in range(len(v.strata)): out.append(v.topics[k-1] @ M[s] + v.features[k-1][s] @ B[s] if k else np.where(v.stratum == s, parts, 0.))
+    M, B = v.masses, v.backgrounds; out = []
+    for s in range(len(v.strata)): out.append(v.topics[k-1] @ M[s] + v.features[k-1][s] @ B[s] if k else np.where(v.stratum == s, v.sample_masses, 0.))
     out = np.array([v.corpus[k], *(out if len(out) > 1 else []), sum(out)]); total = out.sum(1, keepdims=True)
     return out/np.where(total > 0, total, 1.)
 
@@ -153,12 +151,12 @@ def _modes(views, kinds, n):
 # %% ../nbs/62_topic_browser.ipynb #2a653f1a
 def _features(v, modes):
     "The features of every stratum, the largest first, in every mode."
-    S, q = v.sizes.shape; own = v.masses.sum(1) + v.backgrounds.sum(1); out = []
-    for s in range(S):
+    out = []
+    for s in range(len(v.strata)):
         found = []
         for f in [f for f in np.argsort(-v.sizes[s], kind='stable')[:12] if v.sizes[s, f] > 0]:
             show = [_feature(v, s, f, ks, m) for ks, m in modes]
-            found.append(dict(share=float(f"{v.backgrounds[s, f]/(own[s] or 1.):.4g}"), modes=show))
+            found.append(dict(share=float(f"{v.feature_shares[s, f]:.4g}"), modes=show))
         out.append(found)
     return out
 
@@ -186,8 +184,8 @@ def course(
         span = float(each[-1] - each[0]); step = math.ceil((span + 1)/most) if each.dtype.kind != 'f' else span/most
         at = np.minimum((times - each[0])//step, most - 1).astype(int); labels = [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)]
     elif len(each) > most: return None
-    B = len(labels); own = v.weights.sum(1) + v.sizes.sum(1)[v.stratum]; key = v.stratum*B + at
-    whole = np.bincount(key, own, S*B).reshape(S, B)
+    B = len(labels); key = v.stratum*B + at
+    whole = np.bincount(key, v.sample_masses, S*B).reshape(S, B)
     mass = np.array([np.bincount(key, w, S*B).reshape(S, B) for w in v.weights.T]).reshape(v.rank, S, B)
     part = lambda a, b: np.divide(a, b, out=np.zeros(a.shape), where=b > 0)
     return dict(name=name, labels=labels, has=(whole > 0).tolist(), all=(whole.sum(0) > 0).tolist(), total=rounded(part(mass.sum(1), np.broadcast_to(whole.sum(0), (v.rank, B))), 3),
@@ -233,7 +231,7 @@ class Samples:
         return [self._one(v, j, int(i), width) for i in top[np.argsort(-w[top], kind='stable')] if w[i] > 0]
 
     def _one(self, v, j, i, width):
-        own = float(v.weights[i].sum() + v.sizes[v.stratum[i]].sum()); w = float(v.weights[i, j]); where, text = self._text(v, j, i, width)
+        own, w = float(v.sample_masses[i]), float(v.weights[i, j]); where, text = self._text(v, j, i, width)
         return dict(id=i, name=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]), weight=float(f'{w:.4g}'), part=float(f'{w/own:.4g}'), where=where, text=text)
 
 # %% ../nbs/62_topic_browser.ipynb #c1061620
@@ -270,11 +268,10 @@ def page_data(
 )->dict: # Plain values only
     "What a page draws, samples left out."
     views = [views] if isinstance(views, View) else list(views); v = views[0]; modes = _modes(views, kinds, n)
-    of = lambda v: v.mass/(v.total or 1.)
-    inside = [_inside(v) for v in views]; first = np.cumsum([0, *(v.rank for v in views)])
+    inside = [v.stratum_shares for v in views]; first = np.cumsum([0, *(v.rank for v in views)])
     data = dict(kind='topics', title=shown(title, 200) if title else '', note=shown(note, 300) if note else '', unit=v.modes[0], units=plural(v.modes[0]), axis=axis,
         sets=[dict(name=shown(name, 60), first=int(f), count=v.rank) for name, f, v in zip(sets or [f'model {i}' for i in range(len(views))], first, views)],
-        strata=[shown(s, 60) for s in v.strata], share=[x for i, v in enumerate(views) for x in rounded(of(v) if shares is None else shares[i])],
+        strata=[shown(s, 60) for s in v.strata], share=[x for i, v in enumerate(views) for x in rounded(v.shares if shares is None else shares[i])],
         shares=[[x for part in inside for x in rounded(part[s])] for s in range(len(v.strata))],
         names=[shown(name, 200) for v in views for name in v.names], modes=[m for _, m in modes],
         term=next((i for i, (_, m) in enumerate(modes) if m['kind'] == 'words'), -1), features=[_features(v, modes) for v in views])
@@ -282,13 +279,8 @@ def page_data(
     if len(views) > 1: data |= _likeness(views)
     return data
 
-# %% ../nbs/62_topic_browser.ipynb #fc8cfcbb
+# %% ../nbs/62_topic_browser.ipynb #e4d7c163
 def plural(word): return shown(word, 40) + ('es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's')
-
-def _inside(v):
-    "Shares of the topics within each stratum, (S, rank)."
-    own = v.masses.sum(1) + v.backgrounds.sum(1)
-    return v.masses/np.where(own > 0, own, 1.)[:, None]
 
 def _likeness(views):
     "How alike the topics of every two views are, and their best matching."
@@ -408,8 +400,54 @@ class _Told(Choices):
         if not self._hold: self.front.redraw(self)
     def _set_of(self, topic): return next(i for i, s in enumerate(self.data['sets']) if s['first'] <= topic < s['first'] + s['count'])
 
-# %% ../nbs/62_topic_browser.ipynb #09bf96dd
-class Browser(_Told):
+# %% ../nbs/62_topic_browser.ipynb #34b91898
+class _Edits(_Told):
+    "Commands with consequences."
+    def _best(self, i):
+        s = self.data['sets'][i]; seen = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j]
+        return max(seen, key=lambda j: self.data['share'][j], default=self.selected)
+    def _do_select(self, topic):
+        self.selected = _root(self.merged, topic)
+        if self.beside == topic: self.beside = -1
+    def _do_beside(self, topic): self.beside = -1 if topic == self.selected else topic
+    def _do_stratum(self, stratum):
+        self.stratum = stratum
+        if stratum < 0 or stratum == self.versus: self.versus = -1
+    def _do_versus(self, stratum):
+        if self.stratum >= 0 and stratum != self.stratum: self.versus = stratum
+    def _do_set(self, i): self.selected, self.beside = self._best(i), -1; self.set_ = i
+    def _do_other(self, i): self.other = i
+    def _do_depth(self, layer):
+        self.depth = layer
+        if self.selected >= 0 and self._set_of(self.selected) < layer: self.selected = self._best(layer)
+
+# %% ../nbs/62_topic_browser.ipynb #8419b971
+class _NameEdits(_Edits):
+    "Names, hiding, merging, and the way back."
+    def _do_name(self, topic, value):
+        old = self.names_[topic]
+        if value != old: self.names_ = tuple(value if j == topic else n for j, n in enumerate(self.names_)); return dict(cmd='name', topic=topic, value=old)
+    def _do_hide(self, topic):
+        if topic not in self.hidden: self.hidden = (*self.hidden, topic); return dict(cmd='show', topic=topic)
+    def _do_show(self, topic):
+        if topic in self.hidden: self.hidden = tuple(j for j in self.hidden if j != topic); return dict(cmd='hide', topic=topic)
+    def _do_merge(self, topic, into):
+        if topic == into or self.merged[topic] != topic or self.merged[into] != into or self._set_of(topic) != self._set_of(into): return
+        self.merged = tuple(into if j == topic else m for j, m in enumerate(self.merged))
+        if self.beside in (topic, into): self.beside = -1
+        if self.selected == topic: self.selected = into
+        return dict(cmd='split', topic=topic)
+    def _do_split(self, topic):
+        old = self.merged[topic]
+        if old != topic: self.merged = tuple(j if j == topic else m for j, m in enumerate(self.merged)); self.selected = topic; return dict(cmd='merge', topic=topic, into=old)
+    def _do_undo(self):
+        if not self.undo: return
+        last, self.undo = self.undo[-1], self.undo[:-1]
+        found = checked(last, self.sizes)
+        if found: getattr(self, f'_do_{found[0]}')(*found[1])
+
+# %% ../nbs/62_topic_browser.ipynb #a5ba0bfb
+class Browser(_NameEdits):
     "State, commands and fronts that both browsers share."
     def __init__(self, data, samples, front='auto', **kwargs):
         self.data, self.samples, self.undo, self._seq, self._page = data, samples, [], 0, 0
@@ -452,57 +490,6 @@ def _setting(cmd, x):
     return {'select': 'selected', 'set': 'set_'}.get(cmd, cmd), ORDERS[x] if cmd == 'order' else x
 
 Browser.act = act
-
-# %% ../nbs/62_topic_browser.ipynb #3ddc3d5c
-class _Edits:
-    "Commands with consequences."
-    def _best(self, i):
-        s = self.data['sets'][i]; seen = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j]
-        return max(seen, key=lambda j: self.data['share'][j], default=self.selected)
-    def _do_select(self, topic):
-        self.selected = _root(self.merged, topic)
-        if self.beside == topic: self.beside = -1
-    def _do_beside(self, topic): self.beside = -1 if topic == self.selected else topic
-    def _do_stratum(self, stratum):
-        self.stratum = stratum
-        if stratum < 0 or stratum == self.versus: self.versus = -1
-    def _do_versus(self, stratum):
-        if self.stratum >= 0 and stratum != self.stratum: self.versus = stratum
-    def _do_set(self, i): self.selected, self.beside = self._best(i), -1; self.set_ = i
-    def _do_other(self, i): self.other = i
-    def _do_depth(self, layer):
-        self.depth = layer
-        if self.selected >= 0 and self._set_of(self.selected) < layer: self.selected = self._best(layer)
-
-# %% ../nbs/62_topic_browser.ipynb #773073f0
-class _NameEdits:
-    "Names, hiding, merging, and the way back."
-    def _do_name(self, topic, value):
-        old = self.names_[topic]
-        if value != old: self.names_ = tuple(value if j == topic else n for j, n in enumerate(self.names_)); return dict(cmd='name', topic=topic, value=old)
-    def _do_hide(self, topic):
-        if topic not in self.hidden: self.hidden = (*self.hidden, topic); return dict(cmd='show', topic=topic)
-    def _do_show(self, topic):
-        if topic in self.hidden: self.hidden = tuple(j for j in self.hidden if j != topic); return dict(cmd='hide', topic=topic)
-    def _do_merge(self, topic, into):
-        if topic == into or self.merged[topic] != topic or self.merged[into] != into or self._set_of(topic) != self._set_of(into): return
-        self.merged = tuple(into if j == topic else m for j, m in enumerate(self.merged))
-        if self.beside in (topic, into): self.beside = -1
-        if self.selected == topic: self.selected = into
-        return dict(cmd='split', topic=topic)
-    def _do_split(self, topic):
-        old = self.merged[topic]
-        if old != topic: self.merged = tuple(j if j == topic else m for j, m in enumerate(self.merged)); self.selected = topic; return dict(cmd='merge', topic=topic, into=old)
-    def _do_undo(self):
-        if not self.undo: return
-        last, self.undo = self.undo[-1], self.undo[:-1]
-        found = checked(last, self.sizes)
-        if found: getattr(self, f'_do_{found[0]}')(*found[1])
-
-# %% ../nbs/62_topic_browser.ipynb #eefd135d
-for _part in (_Edits, _NameEdits):
-    for _name, _f in vars(_part).items():
-        if callable(_f) and not _name.startswith('__'): setattr(Browser, _name, _f)
 
 # %% ../nbs/62_topic_browser.ipynb #31c4c49a
 _live = []
@@ -555,10 +542,10 @@ class Core(W.VBox):
         self.ties, self.busy = [], False
         super().__init__(self.build(browser)); self.add_class('ntf-core'); self.redraw(browser)
 
-    def tie(self, browser, widget, cmd, arg, read=lambda x: x):
-        "A change of the widget is a command."
+    def tie(self, browser, widget, cmd, arg, read=lambda x: x, **more):
+        "A change of the widget is a command; `more` are functions that give its other arguments."
         def changed(change):
-            if not self.busy and change.new is not None: browser.act(cmd, **{arg: read(change.new)})
+            if not self.busy and change.new is not None: browser.act(cmd, **{arg: read(change.new)}, **{name: f() for name, f in more.items()})
         widget.observe(changed, 'value'); self.ties.append((widget, changed))
         return widget
 
@@ -582,7 +569,7 @@ def choose(description, options, value, **kw): return W.Dropdown(description=des
 class TopicCore(Core):
     "The topic browser of plain widgets."
     def build(self, b):
-        d, tie = b.data, self.tie
+        d, tie, this = b.data, self.tie, dict(topic=lambda: b.selected)
         strata = [('all', -1), *((s, i) for i, s in enumerate(d['strata']))]
         self.topics = tie(b, W.Select(description='Topics', options=[], rows=14, layout=W.Layout(width='22rem')), 'select', 'topic')
         self.stratum = tie(b, choose('Stratum', strata, -1), 'stratum', 'stratum'); self.versus = tie(b, choose('against', [('nothing', -1), *strata[1:]], -1), 'versus', 'stratum')
@@ -591,30 +578,14 @@ class TopicCore(Core):
         self.order = tie(b, choose('Order', [(o, i) for i, o in enumerate(ORDERS)], 0), 'order', 'order')
         self.lam = tie(b, W.BoundedFloatText(description='λ', min=0, max=1, step=.05, value=b.lam, layout=W.Layout(width='9rem')), 'lam', 'value')
         self.slide = tie(b, W.FloatSlider(min=0, max=1, step=.05, value=b.lam, readout=False, description='λ', layout=W.Layout(width='14rem')), 'lam', 'value')
-        self.name = tie(b, W.Text(description='Name', continuous_update=False), 'name', 'value', lambda x: x[:200]); self.find = tie(b, W.Text(description='Find', continuous_update=False), 'query', 'value', lambda x: x[:200])
-        self.merge = tie(b, choose('Merge into', [('…', None)], None), 'merge', 'into'); self.beside = tie(b, choose('Beside', [('nothing', -1)], -1), 'beside', 'topic')
+        self.name = tie(b, W.Text(description='Name', continuous_update=False), 'name', 'value', lambda x: x[:200], **this); self.find = tie(b, W.Text(description='Find', continuous_update=False), 'query', 'value', lambda x: x[:200])
+        self.merge = tie(b, choose('Merge into', [('…', None)], None), 'merge', 'into', **this); self.beside = tie(b, choose('Beside', [('nothing', -1)], -1), 'beside', 'topic')
         self.hide = self.press('Hide', lambda _: b.act('show' if b.selected in b.hidden else 'hide', topic=b.selected)); self.undo = self.press('Undo', lambda _: b.act('undo'))
         self.body = W.HTML(); several = [self.set] if len(d['sets']) > 1 else []
         return [W.HBox([*several, *([self.stratum, self.versus] if len(strata) > 2 else []), self.order, self.lam, self.slide, self.find], layout=W.Layout(flex_flow='row wrap')),
             W.HBox([W.VBox([self.topics, self.name, self.merge, self.beside, W.HBox([self.hide, self.undo])]), W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))], layout=W.Layout(flex_flow='row wrap'))]
 
-    def tie(self, browser, widget, cmd, arg, read=lambda x: x):
-        "Names and merging speak of the topic selected."
-        if cmd not in ('name', 'merge'): return super().tie(browser, widget, cmd, arg, read)
-        def changed(change):
-            if not self.busy and change.new is not None: browser.act(cmd, topic=browser.selected, **{arg: read(change.new)})
-        widget.observe(changed, 'value'); self.ties.append((widget, changed))
-        return widget
-
-# %% ../nbs/62_topic_browser.ipynb #f7e9b38b
-def png(
-    pixels, # Bytes, rows x columns
-): # A PNG file as text for an <img>
-    "A grey picture without any library."
-    rows, columns = pixels.shape; part = lambda kind, b: struct.pack('>I', len(b)) + kind + b + struct.pack('>I', zlib.crc32(kind + b))
-    raw = b''.join(b'\0' + row.tobytes() for row in pixels.astype(np.uint8))
-    return base64.b64encode(b'\x89PNG\r\n\x1a\n' + part(b'IHDR', struct.pack('>IIBBBBB', columns, rows, 8, 0, 0, 0, 0)) + part(b'IDAT', zlib.compress(raw)) + part(b'IEND', b'')).decode()
-
+# %% ../nbs/62_topic_browser.ipynb #6d2cc64f
 def mode_html(
     browser, # A browser
     topic:int, # Number of a topic
@@ -623,7 +594,7 @@ def mode_html(
     d = browser.data; m = d['modes'][browser.mode]; v, j = browser.view_of(topic); name = html.escape(shown(browser.names_[topic], 80))
     if m['kind'] == 'image':
         px = np.frombuffer(base64.b64decode(m['img'][topic]), np.uint8).reshape(m['shape'])
-        return f'<img alt="{name} as a picture" src="data:image/png;base64,{png(px)}" style="width:220px;image-rendering:pixelated">'
+        return f'<img alt="{name} as a picture" src="{png(px)}" style="width:220px;image-rendering:pixelated">'
     if m['kind'] == 'ordered':
         p = m['p'][topic]['v']; top = max(p, default=0) or 1; n = len(p)
         bars = ''.join(f'<rect x="{600*i/n:.1f}" width="{max(1, 600/n - 1):.1f}" y="{120 - 110*x/top:.1f}" height="{110*x/top:.1f}" fill="#0072b2"><title>{html.escape(t)}: {x:.2%}</title></rect>' for i, (x, t) in enumerate(zip(p, m['items'])))
@@ -744,7 +715,7 @@ class Paged(_Tables):
 def _views_of(model, data, **kwargs):
     "(views, shares of their topics, the tree or None) of one model, with layers or without."
     layered = hasattr(model, 'layers_') or hasattr(model, 'layers') or isinstance(model, Tree)
-    if not layered or isinstance(model, View): v = view(model, data, **kwargs); return [v], [v.mass/(v.total or 1.)], None
+    if not layered or isinstance(model, View): v = view(model, data, **kwargs); return [v], [v.shares], None
     t = model if isinstance(model, Tree) else tree(model, data, **kwargs)
     return list(t.views), list(t.shares), t
 

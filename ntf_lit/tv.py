@@ -13,13 +13,13 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import array_namespace
 
-from .checks import check_choice, check_count, check_number, check_seed
+from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import fit
 from .init import move
 from .stratified import StrataModel, own_value, start_strata
-from .tensor import Dense, Masked, Sparse, as_data, residual
+from .tensor import Masked, Sparse, as_data, residual
 from .updates import Quadratic, violation
 
 # %% ../nbs/22_tv.ipynb #bcb8eead
@@ -271,9 +271,9 @@ class _TVPenalty(_TVSettings):
 # %% ../nbs/22_tv.ipynb #93fef998
 class _TVBlocks(_TVPenalty):
     "The blocks of a sweep, and the rule for each."
-    def explained(self, V, F, w, t):
+    def explained(self, rows, F, w, t):
         "What the background takes off, and what is linear in the penalty."
-        E = super().explained(V, F, w, t)
+        E = super().explained(rows, F, w, t)
         if self.charged != 'component': return E
         cost = self.strength*component_tv(F[1:], self.grids, t or None)*(F[0].sum(0) if t else 1.)
         return cost if E is None else E + cost
@@ -299,9 +299,9 @@ def on_host(
     inner:int, # Rounds of the rule
 ): # The new factor, of the kind of `B`
     "Apply a NumPy rule in float64 to a block of any kind."
-    host = lambda A: A if A is None else (A.detach().cpu().numpy() if is_torch_array(A) else A).astype(np.float64, copy=False)
-    q = TVBlock(host(q.gram), host(q.cross), host(q.extra), host(q.price), q.grid, q.unit)
-    return move(rule(host(B), q, inner), B)
+    double = lambda A: A if A is None else host(A).astype(np.float64, copy=False)
+    q = TVBlock(double(q.gram), double(q.cross), double(q.extra), double(q.price), q.grid, q.unit)
+    return move(rule(double(B), q, inner), B)
 
 # %% ../nbs/22_tv.ipynb #a5b5027d
 def jump_slope(
@@ -338,13 +338,11 @@ class _TVSweep(_TVBlocks):
 
     def paper_sweep(self, p, k):
         "The source's sweep: sign split, then every row of the topics divided by its norm."
-        V, F = list(p.V), [p.W, *p.H]
-        for block, t, q in self.blocks(V, F, *self.seen_as(p)): block[t] = self.update(block[t], q, k)
-        xp, H = array_namespace(p.W), F[1:]
+        p, _ = self.updated(p, k); xp, H = array_namespace(p.W), list(p.H)
         for t in range(len(H) if self.topics is None else 0):
             n = xp.sqrt((H[t]*H[t]).sum(1))[:, None]
             H[t] = H[t]/xp.where(n > 0, n, xp.ones_like(n))
-        p = replace(p, V=tuple(V), W=F[0], H=tuple(H))
+        p = replace(p, H=tuple(H))
         return p, self.objective(p)
 
 # %% ../nbs/22_tv.ipynb #279a6e42

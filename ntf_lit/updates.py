@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
-from .tensor import inner
+from .tensor import gram, inner
 
 # %% ../nbs/10_updates.ipynb #90329b6a
 @dataclass(frozen=True)
@@ -25,21 +25,25 @@ class Quadratic:
     def value(self, B):
         "The objective without its constant."
         slope = self.cross if self.extra is None else self.cross - self.extra
-        return .5*inner(B.mT @ B, self.gram) - inner(slope, B)
+        return .5*inner(gram(B), self.gram) - inner(slope, B)
     def pos(self, B):
         "The half of the gradient that pushes down."
-        return B @ self.gram if self.extra is None else B @ self.gram + self.extra
+        out = B @ self.gram
+        if self.extra is not None: out += self.extra
+        return out
     def gradient(self, B): return self.pos(B) - self.cross
 
 # %% ../nbs/10_updates.ipynb #c5d0233c
 def ratio(
     neg, # Nonnegative array
-    pos, # Nonnegative array of the same shape
+    pos, # Nonnegative array; the two may broadcast
+    into=None, # `pos`, if it is no longer needed: the quotient takes its memory
 ): # `neg/pos`; 0 where `pos` is 0
     "A quotient without an epsilon."
     if is_torch_array(pos): return (neg/pos).nan_to_num_(0., 0., 0.)
-    if pos.size and pos.min() > 0: return neg/pos
-    return np.divide(neg, pos, out=np.zeros_like(pos), where=pos > 0)
+    if pos.size and pos.min() > 0: return np.divide(neg, pos, out=into)
+    if into is None: into = np.zeros(np.broadcast_shapes(np.shape(neg), np.shape(pos)), np.result_type(neg, pos))
+    return np.divide(neg, pos, out=into, where=pos > 0)
 
 def mu(
     B, # Current factor (n, r), or a stack
@@ -47,7 +51,9 @@ def mu(
     inner:int=1, # How many steps
 ):
     "Multiplicative update (Lee & Seung 2001, theorem 1, with a linear term)."
-    for _ in range(inner): B = B*ratio(q.cross, q.pos(B))
+    for _ in range(inner):
+        pos = q.pos(B); step = ratio(q.cross, pos, pos)
+        step *= B; B = step
     return B
 
 # %% ../nbs/10_updates.ipynb #8475fe82
@@ -93,7 +99,7 @@ def _hals_blocks(B, gram, slope, inner):
 
 @cache
 def _compiled():
-    "The row loop compiled, or None without numba."
+    "The loops over blocks compiled, or None without numba."
     try: from numba import njit
     except ImportError: return None
     return njit(cache=True, fastmath={'reassoc', 'contract', 'nsz'})(_hals_blocks)

@@ -33,6 +33,9 @@ def code_cells(nb): return [c for c in nb['cells'] if c['cell_type'] == 'code']
 def source(cell): return ''.join(cell['source'])
 
 
+def exported_cells(nb): return [c for c in code_cells(nb) if re.search(r'^\s*#\s*\|\s*export[si]?\b', source(c), re.M)]
+
+
 def outputs(nb): return [o for c in code_cells(nb) for o in c.get('outputs', [])]
 
 
@@ -43,10 +46,10 @@ def output_text(output):
     return '\n'.join(json.dumps(t) if isinstance(t, dict) else ''.join(t) for t in texts)
 
 
-def notebook_tree(nb):
+def notebook_tree(nb, cells=code_cells):
     "All code cells as one syntax tree; magics become calls, as IPython makes them."
     plain = TransformerManager().transform_cell
-    text = '\n'.join(plain(source(c)) for c in code_cells(nb))
+    text = '\n'.join(plain(source(c)) for c in cells(nb))
     return compile(text, 'notebook', 'exec', ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
@@ -84,20 +87,20 @@ def upward_imports(
     layers, # The layer of each module
     homes, # The module of each name that the package's front gives
     package='ntf_lit',
+    readers=(), # Modules that may be imported from anywhere
 ):
     "Imports from the notebook's own layer or a higher one."
     if own is None: return
     for module, name in package_imports(tree, package):
         if module is None: module = name if name in layers else homes.get(name)
-        if layers.get(module, FRONT) >= own: yield f'imports {name or "all"} from {module or package}, which is not below it'
+        if module not in readers and layers.get(module, FRONT) >= own: yield f'imports {name or "all"} from {module or package}, which is not below it'
 
 
 # --- Notebooks ---
 
 def long_cells(nb):
     "Exported cells of more than 25 lines; directives and empty lines do not count."
-    for cell in code_cells(nb):
-        if not re.search(r'^\s*#\s*\|\s*export[si]?\b', source(cell), re.M): continue
+    for cell in exported_cells(nb):
         n = sum(1 for line in source(cell).splitlines() if line.strip() and not re.match(r'\s*#\s*\|', line))
         if n > MAX_LINES: yield f"exported cell {cell.get('id')} has {n} lines, {MAX_LINES} at most"
 

@@ -33,14 +33,14 @@ def refuses(error, words): return pytest.raises(error, match=words)
 NAME = r'X(\[1\])?'
 AT = r'at \(1, 2(, 0)?\)'
 DATA = {    # what is done to the data; what is raised, in which words; what scikit-learn's own check says instead
-    'negative': (entry(-.3), ValueError, rf'{NAME} must be nonnegative; smallest entry -0.3 {AT}; shift, clip', r'X must be nonnegative, its smallest entry is -0.3; shift or clip'),
-    'NaN': (entry(np.nan), ValueError, rf'{NAME} has NaN {AT}; pass mask=', r'X[\s\S]*NaN[\s\S]*mask='),
-    'infinite': (entry(np.inf), ValueError, rf'{NAME} has an infinite entry {AT}; replace it or mask it', r'X contains infinity'),
-    'minus infinite': (entry(-np.inf), ValueError, rf'{NAME} must be nonnegative; smallest entry -inf {AT}', r'X contains infinity'),
+    'negative': (entry(-.3), ValueError, rf'{NAME} must be nonnegative; smallest entry -0.3 {AT}; shift, clip', None),
+    'NaN': (entry(np.nan), ValueError, rf'{NAME} has NaN {AT}; pass mask=', None),
+    'infinite': (entry(np.inf), ValueError, rf'{NAME} has an infinite entry {AT}; replace it or mask it', None),
+    'minus infinite': (entry(-np.inf), ValueError, rf'{NAME} must be nonnegative; smallest entry -inf {AT}', None),
     'complex': (entry(1j, complex), (TypeError, ValueError), rf'{NAME} must hold real numbers, not complex128', r'Complex data not supported'),
     'objects': (entry('much', object), (TypeError, ValueError), rf'{NAME} must hold real numbers, not object', r"could not convert string to float: 'much'"),
-    'words': (lambda A: A.astype(str), (TypeError, ValueError), rf'{NAME} must hold real numbers, not <U\d+; convert it to float', r'real numbers'),
-    'dates': (lambda A: (A*9).astype('M8[D]'), (TypeError, ValueError), rf'{NAME} must hold real numbers, not datetime64', r'real numbers'),
+    'words': (lambda A: A.astype(str), (TypeError, ValueError), rf'{NAME} must hold real numbers, not <U\d+; convert it to float', None),
+    'dates': (lambda A: (A*9).astype('M8[D]'), (TypeError, ValueError), rf'{NAME} must hold real numbers, not datetime64', None),
     'masked array': (lambda A: np.ma.masked_greater(A, .9), TypeError, rf'{NAME} is a masked array; pass {NAME}.filled\(0\) and mask=~numpy.ma.getmaskarray\({NAME}\)', None),
     'an empty mode': (lambda A: A[:, :0], ValueError, rf'{NAME} has shape \(\d, 0(, 4)?\): mode 1 is empty; drop it|stratum 1 has shape \(., 0', r'0 feature\(s\) \(shape=\(\d, 0\)\)'),
     'no samples': (lambda A: A[:0], ValueError, r'X has shape \(0, 5(, 4)?\): mode 0 is empty; drop it|stratum 1 of X is empty; leave it out', r'0 sample\(s\) \(shape=\(0, 5\)\)'),
@@ -346,7 +346,7 @@ def test_samples_of_another_shape(kind):
     for other in (X[:, :3], np.concatenate([X, X], 1), X[..., None]):
         with refuses(ValueError, r'X has shape \(.*\); .* was fitted on samples of shape \(5, (4)?\)|X has \d+ features, but NMF is expecting 5|NMF takes matrices'): m.transform(other)
     for other in (-X, X*np.nan):
-        with refuses(ValueError, r'X (must be nonnegative|has NaN)|Negative values.* X|X contains NaN'): m.transform(other)
+        with refuses(ValueError, r'X (must be nonnegative|has NaN)'): m.transform(other)
     with refuses(TypeError if kind != 'NMF' else ValueError, r'X must hold real numbers|Complex data'): m.transform(X*1j)
 
 

@@ -1,5 +1,4 @@
 """The browsers without a page: hostile words, commands, links between browsers, bad input, what travels, the JavaScript's own tests."""
-import html
 import json
 import logging
 import os
@@ -7,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,8 +15,8 @@ import traitlets as T
 
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
-from ntf_lit.topic_browser import COMMANDS, TopicBrowser, checked, page, safe_json
-from ntf_lit.topics import tree, view
+from ntf_lit.topic_browser import COMMANDS, TopicBrowser, page, safe_json
+from ntf_lit.topics import view
 
 ROOT = Path(__file__).resolve().parents[1]
 PAYLOADS = [

@@ -4,10 +4,12 @@ import builtins
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 import ntf_lit.course
 
@@ -56,7 +58,7 @@ WRONG = {
 
 def names(cell):
     "What a cell uses, and what it defines."
-    tree = ast.parse(cell.source)
+    tree = ast.parse(TransformerManager().transform_cell(cell.source))
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     made = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     made |= {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
@@ -165,14 +167,67 @@ def test_form(name):
 
 
 @each_lesson
-def test_student_copy(name):
-    nb = course.student(LESSONS[name], name, 'someone/ntf_lit')
+def test_text_needs_no_answers(name):
+    "Cells between the exercises use nothing that a student is to write."
+    answers = {f.name for _, answer, _ in exercises(LESSONS[name]) for f in ast.parse(answer.source).body if isinstance(f, ast.FunctionDef)}
+    assert answers
+    for cell in LESSONS[name].cells:
+        if cell.cell_type != 'code' or course.SOLUTION.search(cell.source) or course.CHECK.search(cell.source): continue
+        used, made = names(cell)
+        answers -= made
+        assert not used & answers, cell.source
+
+
+PLACES = [(None, None), ('someone/ntf_lit', None), ('someone/ntf_lit', 'a/copies/blob/main'), (None, 'a/copies/blob/main')]
+
+
+@each_lesson
+@pytest.mark.parametrize('repo, place', PLACES)
+def test_student_copy(name, repo, place):
+    nb = course.student(LESSONS[name], name, repo, place)
     nbformat.validate(nb)
     code = [c for c in nb.cells if c.cell_type == 'code']
     assert not any('SOLUTION' in c.source or '#|' in c.source or c.outputs for c in code)
     assert sum('raise NotImplementedError()' in c.source for c in code) == len(list(exercises(LESSONS[name])))
-    assert f'blob/main/nbs/course/{name}.ipynb' in nb.cells[0].source and 'mybinder.org/v2/gh/someone/ntf_lit' in nb.cells[0].source
-    assert 'mybinder' not in course.student(LESSONS[name], name).cells[0].source
+    head = nb.cells[0].source
+    assert 'nbs/course' not in head, 'a link to the solutions'
+    assert (f'colab.research.google.com/github/a/copies/blob/main/{name}.ipynb' in head) == bool(place)
+    assert ('mybinder.org/v2/gh/someone/ntf_lit' in head) == bool(repo and not place) == ('upload' in head)
+
+
+def run_install(source, monkeypatch, here):
+    "What the first cell asks and what it installs, with and without the package."
+    asked, ran = [], []
+    monkeypatch.setitem(sys.modules, 'ntf_lit', ntf_lit if here else None)   # None: not to be found
+    space = dict(input=lambda text: asked.append(text) or 'me/mine', get_ipython=lambda: SimpleNamespace(run_line_magic=lambda *line: ran.append(line)))
+    exec(TransformerManager().transform_cell(source), space)
+    return asked, [(kind, line.replace('{repository}', space.get('repository', ''))) for kind, line in ran]
+
+
+@each_lesson
+@pytest.mark.parametrize('repo', [None, 'someone/ntf_lit'])
+@pytest.mark.parametrize('made', ['student', 'teacher'])
+def test_the_package_is_installed_only_where_it_is_missing(name, repo, made, monkeypatch):
+    nb = course.student(LESSONS[name], name, repo) if made == 'student' else course.graded(LESSONS[name], repo)
+    first = next(c.source for c in nb.cells if c.cell_type == 'code')
+    assert run_install(first, monkeypatch, True) == ([], [])
+    asked, ran = run_install(first, monkeypatch, False)
+    assert len(asked) == (repo is None)
+    assert ran == [('pip', f'install -q "ntf_lit[demo] @ git+https://github.com/{repo or "me/mine"}"')]
+
+
+@pytest.mark.parametrize('given, place', [('', None), ('a/b', 'a/b/blob/main'), ('a/b/', 'a/b/blob/main'), ('a/b/tree/fall/x', 'a/b/blob/fall/x'),
+                                          ('https://github.com/a/b/tree/main/tree', 'a/b/blob/main/tree')])
+def test_where_student_copies_are(given, place, monkeypatch):
+    monkeypatch.setenv('STUDENT_COPIES', given)
+    assert course.copies() == place
+
+
+def test_links_of_the_site_say_what_they_open():
+    assert course.links('01_nmf', None) == ''
+    solved, both = course.links('01_nmf', 'me/mine'), course.links('01_nmf', 'me/mine', 'a/copies/blob/main')
+    assert 'with solutions' in solved and 'blanks' not in solved and 'labpath=nbs/course/01_nmf.ipynb' in solved
+    assert both.index('with blanks') < both.index('a/copies/blob/main/01_nmf.ipynb') < both.index('with solutions')
 
 
 @each_lesson

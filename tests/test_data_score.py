@@ -179,7 +179,7 @@ def test_bad_arguments(call, error, message):
 
 # --- data that may not be there ---
 
-@pytest.mark.parametrize('loader', [data.newsgroups_tensor, data.newsgroups_sparse, data.newsgroups_coo, data.newsgroups_supervised, data.olivetti_strata])
+@pytest.mark.parametrize('loader', [data.newsgroups_tensor, data.newsgroups_sparse, data.newsgroups_coo, data.newsgroups_supervised, data.olivetti_strata, data.tweets_rank8])
 def test_no_cache_no_network(loader, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path))
     with pytest.raises(DataUnavailable, match='could not be had .* pass download=True, or set SCIKIT_LEARN_DATA .* or use') as e: loader(download=False)
@@ -249,6 +249,20 @@ def test_newsgroups_sparse_and_coo():
     np.testing.assert_allclose(np.sort(C.data), np.sort(d.X.data))
 
 
+@pytest.mark.parametrize('subset, posts', [('train', 11314), ('test', 7532), ('all', 18846)])
+def test_newsgroups_subsets(subset, posts):
+    d = cached(data.newsgroups_sparse, download=False, max_features=50, subset=subset)
+    assert d.X.shape == (posts, 50) and sum(map(len, d.texts)) == posts and len(set(sum(d.info['group'], []))) == 20
+    assert {'train': 'training part', 'test': 'test part', 'all': 'both parts'}[subset] in d.note
+    if subset == 'all': assert data.newsgroups_coo(d).X.shape[:2] == (6, 20)
+
+
+@pytest.mark.parametrize('loader', [data.newsgroups_posts, data.newsgroups_sparse, data.newsgroups_coo])
+@pytest.mark.parametrize('subset', ['tests', None, 1])
+def test_newsgroups_have_no_other_subset(loader, subset):
+    with pytest.raises(ValueError, match="subset must be one of 'train', 'test', 'all', not "): loader(download=False, subset=subset)
+
+
 def test_newsgroups_supervised_is_the_papers():
     d = cached(data.newsgroups_supervised, download=False)
     assert d.X.shape == (1000, 45535) and d.X.nnz == 62871 and (np.diff(d.X.tocsc().indptr) > 0).sum() == 19036 and (np.diff(d.X.indptr) == 0).sum() == 25
@@ -260,6 +274,46 @@ def test_olivetti():
     d = cached(data.olivetti_strata, download=False)
     assert len(d.tensors) == 40 and {A.shape for A in d.tensors} == {(10, 64, 64)}
     assert abs(np.linalg.norm(d.X) - 734.208) < 1e-3 and d.X.min() >= 0 and d.X.max() == 1
+
+
+# --- the tweets' published factors ---
+
+def test_tweets_are_the_published():
+    d = cached(data.tweets_rank8, download=False); model, saved = d.truth['model'], d.truth['saved']
+    assert d.X.shape == (8, 10, 12721) and d.modes == ('candidate', 'month', 'term') and abs(np.linalg.norm(d.X) - 4.9545) < 1e-4
+    assert all((F == saved[k]).all() for F, k in zip(model.factors, ('X_1', 'X_2', 'X_3'))) and all((A >= 0).all() and np.isfinite(A).all() for A in saved.values())
+    assert [d.labels['term'][i] for i in model.factors[2][:, 0].argsort()[::-1][:3]] == ['martinomalley', 'hillaryclinton', 'realdonaldtrump']
+    left = [np.linalg.norm(d.X - CP(tuple(saved[f'{m}_A1'] @ (saved[f'{m}_A2'] if l == 2 else np.eye(4)) @ saved[f'{m}_S{l}'] for m in 'ABC')).full())/np.linalg.norm(d.X) for l in (1, 2)]
+    np.testing.assert_allclose(left, [.590, .693], atol=1e-3)     # the places of all arrays in the file are right
+
+
+@pytest.mark.parametrize('name', data.TWEET_FILES)
+def test_another_file_in_the_cache_is_refused(name, tmp_path, monkeypatch, capsys):
+    "A file that is not the published one, byte for byte, is not read."
+    monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path)); folder = tmp_path/'ntf_lit_tweets'; folder.mkdir()
+    (folder/name).write_bytes(b'cos\nsystem\n(S"touch here"\ntR.')
+    with pytest.raises(OSError, match=f'{name} is not the published file: its SHA-256 is [0-9a-f]+'): data.tweet_file(name, False)
+    assert data.available(data.tweets_rank8, download=False) is None and str(tmp_path) not in capsys.readouterr().out
+
+
+OWN = dict(candidates=np.ones((8, 2)), months=np.ones((10, 2)), terms=np.ones((3, 2)), vocabulary=['tax', 'war', 'gold'])
+
+@pytest.mark.parametrize('change, message', [
+    (dict(months=None), 'own.npz has no array months'), (dict(terms=np.array([print, None])), 'allow_pickle=False'), (dict(vocabulary=np.array([print, 1, 2])), 'allow_pickle=False'),
+    (dict(terms=np.ones((3, 1))), r'terms has shape \(3, 1\)'), (dict(candidates=np.ones((7, 2))), r'candidates has shape \(7, 2\)'), (dict(candidates=np.float64(1)), 'candidates has shape'),
+    (dict(months=-np.ones((10, 2))), 'months must be nonnegative'), (dict(terms=np.full((3, 2), np.nan)), 'terms has NaN'), (dict(terms=np.full((3, 2), np.inf)), 'terms has an infinite entry'),
+])
+def test_own_tweets_are_checked(change, message, tmp_path):
+    own = tmp_path/'own.npz'; np.savez(own, **OWN); assert data.tweets_rank8(own).labels['term'] == OWN['vocabulary']
+    np.savez(own, **{k: v for k, v in (OWN | change).items() if v is not None})
+    with pytest.raises(ValueError, match=message): data.tweets_rank8(own)
+
+
+def test_own_tweets_of_other_kinds(tmp_path):
+    np.save(tmp_path/'own.npy', np.ones(3)); (tmp_path/'own.txt').write_text('no array')
+    with pytest.raises(ValueError, match='own.npy is a single array'): data.tweets_rank8(tmp_path/'own.npy')
+    with pytest.raises(ValueError): data.tweets_rank8(tmp_path/'own.txt')
+    with pytest.raises(FileNotFoundError): data.tweets_rank8(tmp_path/'none.npz')
 
 
 # --- relative error ---

@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import matplotlib
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT/'docs'))
 HOWTOS = sorted(p for p in (ROOT/'docs/howto').glob('*.md') if p.stem != 'index')
 by_name = {'ids': lambda p: p.stem}
 
@@ -27,6 +29,36 @@ def test_howto_runs(path):
 
 def test_howtos_are_listed():
     assert re.findall(r'^(\w+)$', (ROOT/'docs/howto/index.md').read_text(), re.M) and {p.stem for p in HOWTOS} <= set((ROOT/'docs/howto/index.md').read_text().split())
+
+
+PAGES = sorted(p for p in (ROOT/'docs').rglob('*.md') if 'vendor' not in p.parts)
+
+
+@pytest.mark.parametrize('path', PAGES, **by_name)
+def test_links_lead_somewhere_in_the_repository(path):
+    text = re.sub(r'```.*?```|`[^`]*`|\$[^$]*\$', '', path.read_text(encoding='utf-8'), flags=re.S)
+    links = [link for link in re.findall(r'\]\(([^)#\s]+)', text) if not urlsplit(link).scheme]
+    assert [link for link in links if not (path.parent/link).exists()] == []
+
+
+def test_links_of_the_repository_in_the_site():
+    from build import staged_links
+    assert staged_links('[a](../nbs/01_tensor.ipynb), [b](../nbs/course/01_nmf.ipynb#x), [c](notation.md)') == '[a](explanations/01_tensor.ipynb), [b](course/01_nmf.ipynb#x), [c](notation.md)'
+    assert staged_links('[a](../../nbs/01_tensor.ipynb)') == '[a](../explanations/01_tensor.ipynb)'
+
+
+CITED = re.compile(r"[A-Z]\w+(?:-\w+)?(?:, [A-Z]\w+(?:-\w+)?)*(?:,? (?:&|and) (?:ten )?[A-Z]\w+| et al\.),? \(?((?:19|20)\d\d)\b"
+                   r"|\(([A-Z][a-z]\w+) ((?:19|20)\d\d)\b")  # several authors, or one in brackets
+
+
+def test_every_paper_cited_is_listed():
+    "Names and years in the notebooks' texts, such as *Lee and Seung 2001*, stand in the bibliography."
+    listed = (ROOT/'docs/bibliography.md').read_text(encoding='utf-8').split('## References')[1].splitlines()
+    for path in sorted([*(ROOT/'nbs').glob('[0-9]*.ipynb'), *(ROOT/'nbs/course').glob('*.ipynb')]):
+        text = '\n'.join(c.source for c in nbformat.read(path, 4).cells)
+        for m in CITED.finditer(text):
+            who = re.findall(r'[A-Z]\w+(?:-[A-Z]\w+)?', m[0])
+            assert any(all(w in line for w in who) and (m[1] or m[3]) in line for line in listed), (path.name, m[0])
 
 
 # --- The built site ---

@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from test_properties import ESTIMATORS as KINDS
 from test_properties import close, each, flat, good, matrix, stratified
 
-from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, estimators
+from ntf_lit import HNMF, NMF, StratifiedNMF, StratifiedNTF, estimators
 from ntf_lit.fit import Callback, Progress, TimeLimit, Tolerance
 from ntf_lit.ncpd import RULES, KLModel, NCPDModel, SupervisedModel
 from ntf_lit.result import CP, Status, leaves
@@ -155,7 +155,7 @@ def test_histories_fall(kind, solver, init):
 
 @each
 def test_statuses(kind):
-    X = good(kind); assert fitted(kind, max_iter=2, tol=0).status_ is Status.MAX_ITER
+    assert fitted(kind, max_iter=2, tol=0).status_ is Status.MAX_ITER
     m = fitted(kind, max_iter=5000, tol=1e-5); assert m.status_ is Status.CONVERGED and 0 <= m.history_.improvement < 1e-5
     assert fitted(kind, time_limit=0).status_ is Status.TIME and str(m.status_) in repr(m.result_)
 
@@ -172,7 +172,7 @@ def test_callbacks_and_progress(kind, capsys):
     class Count(Callback):
         def __init__(self): self.seen = []
         def after_sweep(self, state): self.seen.append(state.k)
-    count = Count(); m = fitted(kind, callbacks=[count], max_iter=7, tol=0, progress=True); assert count.seen == [1, 2, 3, 4, 5, 6, 7]
+    count = Count(); fitted(kind, callbacks=[count], max_iter=7, tol=0, progress=True); assert count.seen == [1, 2, 3, 4, 5, 6, 7]
     assert kind in capsys.readouterr().err
     fitted(kind); assert capsys.readouterr() == ('', '')
 
@@ -360,3 +360,10 @@ def test_attributes_are_documented_ones(kind):
     m = fitted(kind); both = {'objective_', 'relative_error_', 'n_iter_', 'status_', 'history_', 'result_', 'weights_', 'labels_', 'mode_names_', 'n_features_in_'}
     own = dict(NMF={'cp_', 'factors_', 'components_'}, NCPD={'cp_', 'factors_'}, StratifiedNMF={'topics_', 'strata_features_', 'strata_', 'sample_indices_', 'components_'}, StratifiedNTF={'topics_', 'strata_features_', 'strata_', 'sample_indices_'})[kind]
     assert all(hasattr(m, a) for a in both | own)
+
+
+@pytest.mark.parametrize('make', [lambda: HNMF(ranks=(3, 2), random_state=0), lambda: NMF(rank=3, random_state=0)], ids=['HNMF', 'NMF'])
+def test_nan_is_no_matter_where_nothing_was_observed(make):
+    X = np.random.default_rng(0).random((12, 9)); seen = np.random.default_rng(1).random(X.shape) < .8
+    a, b = (make().fit(np.where(seen, X, fill), mask=seen) for fill in (np.nan, 7.)); assert np.array_equal(a.transform(X), b.transform(X))
+    with pytest.raises(ValueError, match='NaN'): make().fit(np.where(seen, X, np.nan))

@@ -236,6 +236,7 @@ def test_degenerate_models(factors):
 # --- bad input ---
 
 F2 = [np.ones((5, 2)), np.ones((4, 2))]
+STRATA = view(Strata((np.ones((2, 4, 2)),), np.ones((5, 2)), (np.ones((4, 2)),), (0, 2, 5)))
 BAD = [
     (lambda: view(F2, labels=dict(term=list('abc'))), ValueError, "labels['term'] has 3 names for a mode of 4 indices"),
     (lambda: view(F2, samples=list('abc')), ValueError, "labels['sample'] has 3 names for a mode of 5 indices"),
@@ -260,6 +261,10 @@ BAD = [
     (lambda: topics.topic_terms(view(F2), 0, lam=1.5), ValueError, 'lam must be a finite number of at least 0 and at most 1'),
     (lambda: topics.topic_terms(view(F2), 0, order='tf'), ValueError, "order must be one of 'relevance', 'probability', 'saliency'"),
     (lambda: topics.feature_terms(view(F2), 0, 0), ValueError, 'there is no feature'),
+    (lambda: plots.mode_bars(STRATA, 2, stratum=0), ValueError, 'feature must be a number from 0 to 1 or one of feature 0, feature 1; not 2'),
+    (lambda: plots.mode_bars(STRATA, -1, stratum=0), ValueError, 'feature must be a number from 0 to 1 or one of feature 0, feature 1; not -1'),
+    (lambda: plots.mode_bars(STRATA, 0, stratum=5), ValueError, 'stratum must be a number from 0 to 1'),
+    (lambda: plots.mode_bars(view(F2), 0, stratum=0), ValueError, 'there is no feature'),
     (lambda: topics.term_topics(view(F2), 'tax'), ValueError, "mode 2 must be a number from 0 to 3"),
     (lambda: topics.drivers(view(F2), 0, 0), ValueError, 'pass data= to view'),
     (lambda: topics.match_topics(view(F2), view([F2[0], np.ones((3, 2))])), ValueError, 'only topics over the same indices can be matched'),

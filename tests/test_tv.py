@@ -62,7 +62,8 @@ def models(draw, tvs=DESCENDING, low=-3, high=3, masked=True):
     if draw(st.booleans()): dims, shapes = (6, *dims[1:]), {1: draw(st.sampled_from([(2, 3), (3, 2), (6, 1)]))}
     A = strata(rng, sizes, dims, draw(st.sampled_from([0., .3])))
     mask = [rng.random(a.shape) < .8 for a in A] if masked and draw(st.booleans()) else None
-    if mask: mask[0].reshape(-1)[0] = True; A[0].reshape(-1)[0] = 1.
+    A[0].reshape(-1)[0] = 1.
+    for m in mask or []: m.reshape(-1)[0] = True      # something of each stratum is seen
     on = draw(st.one_of(st.none(), st.sets(st.integers(1, len(dims))).map(tuple)))
     kind = draw(st.sampled_from(tvs)); rule = 'mu' if kind == 'paper' else draw(st.sampled_from(tuple(RULES)))
     ranks = tuple(draw(st.lists(st.integers(0, 2), min_size=len(A), max_size=len(A))))

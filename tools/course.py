@@ -1,10 +1,12 @@
 """The course's student copies: python tools/course.py [folder]   (make course; the folder is course_out)
 
-  student/  for people: every solution is a blank, outputs are gone, links open the lesson elsewhere
+  student/  for people: every solution is a blank, outputs are gone
   teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and the metadata that says which cells are graded
 
-Links to Binder and Colab need to know where the repository is: REPOSITORY=owner/name make course.
-Without it, the remote called origin is asked; if that is not on GitHub, there are no links.
+REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on Colab.
+Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
+STUDENT_COPIES=owner/name/tree/branch/folder says where the student copies are put, for links that open them on Colab;
+lessons in the repository have their solutions, so no link in a student copy leads there.
 """
 import copy
 import os
@@ -37,17 +39,31 @@ def repository(root=ROOT):
     return found[1] if found else None
 
 
-def links(name, repo):
-    "A line that opens a lesson elsewhere; empty where nobody knows the repository."
-    if not repo: return ''
+def copies():
+    "owner/name/blob/branch/folder of the student copies on GitHub, or None."
+    place = os.environ.get('STUDENT_COPIES', '').removeprefix('https://github.com/').strip('/')
+    return (place if place.count('/') > 1 else f'{place}/blob/main').replace('/tree/', '/blob/', 1) if place else None
+
+
+def colab(path): return f'[Colab](https://colab.research.google.com/github/{path})'
+
+
+def binder(repo, path=''): return f'[Binder](https://mybinder.org/v2/gh/{repo}/main{path})'
+
+
+def links(name, repo, place=None):
+    "Where a lesson can be opened, with blanks and with solutions; empty where nobody knows the repository."
     path = f'nbs/course/{name}.ipynb'
-    return (f'*Open here:* [Binder](https://mybinder.org/v2/gh/{repo}/main?labpath={path}) · '
-            f'[Colab](https://colab.research.google.com/github/{repo}/blob/main/{path})')
+    blanks = [f'*Open with blanks:* {colab(f"{place}/{name}.ipynb")}'] if place else []
+    solved = [f'*Open with solutions:* {binder(repo, f"?labpath={path}")} · {colab(f"{repo}/blob/main/{path}")}'] if repo else []
+    return ' · '.join(blanks + solved)
 
 
-def colab_cell(repo):
-    "What a lesson needs first on Colab; it does nothing elsewhere."
-    return nbformat.v4.new_code_cell(f"import sys\nif 'google.colab' in sys.modules:\n    %pip install -q \"ntf_lit[demo] @ git+https://github.com/{repo}\"", id='colab-install')
+def student_links(name, repo, place=None):
+    "How a student opens this copy elsewhere, never the lesson with its solutions."
+    if place: return f'*Open here:* {colab(f"{place}/{name}.ipynb")}'
+    if not repo: return ''
+    return f'*Elsewhere:* upload this file to [Colab](https://colab.research.google.com) (*File* → *Upload notebook*), or drag it into the files of {binder(repo)}.'
 
 
 def blank(source): return SOLUTION.sub(STUB, source)
@@ -62,20 +78,26 @@ def stripped(nb):
     return nb
 
 
-def student(nb, name='', repo=None):
-    "The lesson with blanks."
-    nb = stripped(nb)
+def installing(nb, repo):
+    "The lesson, whose first cell installs the package where it is missing, told where to find it."
     for cell in nb.cells:
-        if cell.cell_type == 'code': cell.source = blank(cell.source)
-    if repo:
-        nb.cells[0].source += '\n\n' + links(name, repo)
-        nb.cells.insert(1, colab_cell(repo))
+        if repo and 'git+https://github.com/{repository}' in cell.source:
+            cell.source = re.sub(r'^ *repository = input\(.*\n', '', cell.source, flags=re.M).replace('{repository}', repo)
     return nb
 
 
-def graded(nb):
+def student(nb, name='', repo=None, place=None):
+    "The lesson with blanks."
+    nb = installing(stripped(nb), repo)
+    for cell in nb.cells:
+        if cell.cell_type == 'code': cell.source = blank(cell.source)
+    if line := student_links(name, repo, place): nb.cells[0].source += '\n\n' + line
+    return nb
+
+
+def graded(nb, repo=None):
     "The lesson with solutions and nbgrader's metadata: a point for every star."
-    nb = stripped(nb)
+    nb = installing(stripped(nb), repo)
     stars = {number: len(s) for cell in nb.cells for s, number in EXERCISE.findall(cell.source)}
     number = None
     for cell in nb.cells:
@@ -89,14 +111,15 @@ def graded(nb):
 
 
 def main(out=ROOT/'course_out'):
-    repo = repository()
+    repo, place = repository(), copies()
     for kind in 'student', 'teacher': (Path(out)/kind).mkdir(parents=True, exist_ok=True)
     for path in lessons():
         nb = nbformat.read(path, 4)
-        nbformat.write(student(nb, path.stem, repo), Path(out)/'student'/path.name)
-        nbformat.write(graded(nb), Path(out)/'teacher'/path.name)
+        nbformat.write(student(nb, path.stem, repo, place), Path(out)/'student'/path.name)
+        nbformat.write(graded(nb, repo), Path(out)/'teacher'/path.name)
     print(f'{len(lessons())} lessons in {out}: student/ to hand out, teacher/ for nbgrader')
-    if not repo: print('No links to Binder and Colab: say where the repository is with REPOSITORY=owner/name.')
+    if not repo: print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
+    if not place: print('No links that open a student copy: say where they will be with STUDENT_COPIES=owner/name/tree/branch/folder.')
 
 
 if __name__ == '__main__': sys.exit(main(*sys.argv[1:]))
