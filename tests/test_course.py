@@ -192,7 +192,8 @@ def test_student_copy(name, repo, place):
     head = nb.cells[0].source
     assert 'nbs/course' not in head, 'a link to the solutions'
     assert (f'colab.research.google.com/github/a/copies/blob/main/{name}.ipynb' in head) == bool(place)
-    assert ('mybinder.org/v2/gh/someone/ntf_lit' in head) == bool(repo and not place) == ('upload' in head)
+    assert (f'mybinder.org/v2/gh/someone/ntf_lit/main?labpath=course_out/student/{name}.ipynb' in head) == bool(repo)
+    assert ('upload' in head) == bool(repo and not place)
 
 
 def run_install(source, monkeypatch, here):
@@ -226,8 +227,9 @@ def test_where_student_copies_are(given, place, monkeypatch):
 def test_links_of_the_site_say_what_they_open():
     assert course.links('01_nmf', None) == ''
     solved, both = course.links('01_nmf', 'me/mine'), course.links('01_nmf', 'me/mine', 'a/copies/blob/main')
-    assert 'with solutions' in solved and 'blanks' not in solved and 'labpath=nbs/course/01_nmf.ipynb' in solved
-    assert both.index('with blanks') < both.index('a/copies/blob/main/01_nmf.ipynb') < both.index('with solutions')
+    assert solved.index('with blanks') < solved.index('labpath=course_out/student/01_nmf.ipynb') < solved.index('with solutions') < solved.index('labpath=nbs/course/01_nmf.ipynb')
+    assert both.index('with blanks') < both.index('a/copies/blob/main/01_nmf.ipynb') < both.index('with solutions') and 'a/copies' not in solved
+    assert 'tools/course.py' in (Path(course.ROOT)/'.binder/postBuild').read_text(encoding='utf-8')           # which makes what the first link opens
 
 
 @each_lesson

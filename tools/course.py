@@ -48,22 +48,27 @@ def copies():
 def colab(path): return f'[Colab](https://colab.research.google.com/github/{path})'
 
 
-def binder(repo, path=''): return f'[Binder](https://mybinder.org/v2/gh/{repo}/main{path})'
+def binder(repo, path): return f'[Binder](https://mybinder.org/v2/gh/{repo}/main?labpath={path})'
+
+
+def blanks(name, repo, place):
+    "Links to the lesson with blanks: Binder makes the student copies itself (.binder/postBuild)."
+    return [binder(repo, f'course_out/student/{name}.ipynb')]*bool(repo) + [colab(f'{place}/{name}.ipynb')]*bool(place)
 
 
 def links(name, repo, place=None):
     "Where a lesson can be opened, with blanks and with solutions; empty where nobody knows the repository."
     path = f'nbs/course/{name}.ipynb'
-    blanks = [f'*Open with blanks:* {colab(f"{place}/{name}.ipynb")}'] if place else []
-    solved = [f'*Open with solutions:* {binder(repo, f"?labpath={path}")} · {colab(f"{repo}/blob/main/{path}")}'] if repo else []
-    return ' · '.join(blanks + solved)
+    solved = [binder(repo, path), colab(f'{repo}/blob/main/{path}')] if repo else []
+    kinds = {'with blanks': blanks(name, repo, place), 'with solutions': solved}
+    return ' · '.join(f'*Open {kind}:* ' + ' · '.join(found) for kind, found in kinds.items() if found)
 
 
 def student_links(name, repo, place=None):
     "How a student opens this copy elsewhere, never the lesson with its solutions."
-    if place: return f'*Open here:* {colab(f"{place}/{name}.ipynb")}'
-    if not repo: return ''
-    return f'*Elsewhere:* upload this file to [Colab](https://colab.research.google.com) (*File* → *Upload notebook*), or drag it into the files of {binder(repo)}.'
+    here, upload = blanks(name, repo, place), 'upload this file to [Colab](https://colab.research.google.com) (*File* → *Upload notebook*)'
+    if not here: return ''
+    return '*Open here:* ' + ' · '.join(here) + ('' if place else f'. Or {upload}.')
 
 
 def blank(source): return SOLUTION.sub(STUB, source)
