@@ -1,6 +1,9 @@
 """Data and scores: what the notebooks 03 and 04 have no room for. No network; tests of fetched sets skip where they are not cached."""
+import hashlib
+import io
 import math
 import sys
+import urllib.error
 from itertools import permutations
 
 import numpy as np
@@ -294,6 +297,32 @@ def test_another_file_in_the_cache_is_refused(name, tmp_path, monkeypatch, capsy
     (folder/name).write_bytes(b'cos\nsystem\n(S"touch here"\ntR.')
     with pytest.raises(OSError, match=f'{name} is not the published file: its SHA-256 is [0-9a-f]+'): data.tweet_file(name, False)
     assert data.available(data.tweets_rank8, download=False) is None and str(tmp_path) not in capsys.readouterr().out
+
+
+class Answer(io.BytesIO):
+    "What a server sends."
+
+
+@pytest.mark.parametrize('name', data.TWEET_FILES)
+def test_another_file_from_the_network_is_refused_and_not_kept(name, tmp_path, monkeypatch):
+    monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path)); asked = []
+    monkeypatch.setattr(data, 'urlopen', lambda url, timeout: asked.append(url) or Answer(b'not what it says'))
+    with pytest.raises(OSError, match='is not the published file'): data.tweet_file(name)
+    assert asked == [data.TWEETS + name] and asked[0].startswith('https://') and not list(tmp_path.rglob('*.npy*'))
+
+
+def test_what_was_fetched_is_kept(tmp_path, monkeypatch):
+    raw = b'some numbers'; monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path)); asked = []
+    monkeypatch.setattr(data, 'TWEET_FILES', {'f.npy': hashlib.sha256(raw).hexdigest()})
+    monkeypatch.setattr(data, 'urlopen', lambda url, timeout: asked.append(url) or Answer(raw))
+    assert data.tweet_file('f.npy') == raw == data.tweet_file('f.npy') == data.tweet_file('f.npy', False) and len(asked) == 1
+    assert [p.name for p in tmp_path.rglob('f.npy*')] == ['f.npy']
+
+
+def test_no_network_is_said(tmp_path, monkeypatch, capsys):
+    def fails(url, timeout): raise urllib.error.URLError('no way out')
+    monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path)); monkeypatch.setattr(data, 'urlopen', fails)
+    assert data.available(data.tweets_rank8) is None and 'no way out' in (said := capsys.readouterr().out) and str(tmp_path) not in said
 
 
 OWN = dict(candidates=np.ones((8, 2)), months=np.ones((10, 2)), terms=np.ones((3, 2)), vocabulary=['tax', 'war', 'gold'])
