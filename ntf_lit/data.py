@@ -12,12 +12,15 @@ __all__ = ['BLOCKS', 'LETTERS', 'DIGIT_NOTE', 'STUMPS', 'FUNCTION_WORDS', 'PARTI
            'tweets_rank8', 'newsgroups_posts', 'first_posts', 'newsgroups_tensor', 'newsgroups_sparse',
            'newsgroups_coo', 'newsgroups_supervised', 'olivetti_strata']
 
-# %% ../nbs/03_data.ipynb #3a1e6e69
+# %% ../nbs/03_data.ipynb #313769a9
 import hashlib
+import io
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import numpy as np
 import scipy.sparse as sp
@@ -513,23 +516,27 @@ MONTHS = ('Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov')
 def tweet_file(
     name:str, # One of `TWEET_FILES`
     download_if_missing:bool=True, # Whether to go to the network when the cache does not have it
-)->Path: # The file, in scikit-learn's cache
-    "A file of the authors, byte for byte; `OSError` if it is another or cannot be had."
-    from sklearn.datasets import fetch_file, get_data_home
+)->bytes: # What is in it
+    "A file of the authors, byte for byte; `OSError` if it is another or cannot be had. It is kept in scikit-learn's cache."
+    from sklearn.datasets import get_data_home
     path = Path(get_data_home())/'ntf_lit_tweets'/name
-    if download_if_missing: fetch_file(TWEETS + name, folder=path.parent, sha256=TWEET_FILES[name], n_retries=1)
-    elif not path.exists(): raise OSError(f"{name} is not in the cache")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.exists(): raw = path.read_bytes()
+    elif not download_if_missing: raise OSError(f"{name} is not in the cache")
+    else:
+        with urlopen(TWEETS + name, timeout=30) as answer: raw = answer.read()
+    found = hashlib.sha256(raw).hexdigest()
     if found != TWEET_FILES[name]: raise OSError(f"{name} is not the published file: its SHA-256 is {found[:12]}..., not {TWEET_FILES[name][:12]}...")
-    return path
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True); new = path.with_name(name + '.new')
+        new.write_bytes(raw); os.replace(new, path)
+    return raw
 
 # %% ../nbs/03_data.ipynb #5430176b
 def _published_tweets(download):
     "(candidates, months, terms, vocabulary, all arrays by the authors' names)"
     raw, words = (fetch(tweet_file, 'the published factors of the political tweets', 'sotu_parties(), which needs no download', download, name=n) for n in TWEET_FILES)
-    raw = raw.read_bytes()
     arrays = {k: np.frombuffer(raw, '<f8', n*r, at).reshape(n, r) for k, (at, n, r) in TWEET_ARRAYS.items()}
-    return arrays['X_1'], arrays['X_2'], arrays['X_3'], np.load(words, allow_pickle=False), arrays
+    return arrays['X_1'], arrays['X_2'], arrays['X_3'], np.load(io.BytesIO(words), allow_pickle=False), arrays
 
 def _local_tweets(path):
     "The same from a .npz file of one's own, which may hold numbers and words only."

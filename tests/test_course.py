@@ -237,7 +237,7 @@ def test_teacher_copy(name):
     cells = [c for c in course.graded(LESSONS[name]).cells if 'nbgrader' in c.metadata]
     flags = [c.metadata['nbgrader'] for c in cells]
     assert len({f['grade_id'] for f in flags}) == len(flags) == 2*len(list(exercises(LESSONS[name])))
-    assert all(f['solution'] != f['grade'] for f in flags)
+    assert all(f['solution'] != f['grade'] and re.fullmatch(r'[\w-]+', f['grade_id'], re.A) for f in flags)      # the form that nbgrader asks for
     assert [f['points'] for f in flags if f['grade']] == [len(s) for c in LESSONS[name].cells for s, _ in course.EXERCISE.findall(c.source)]
 
 

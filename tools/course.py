@@ -109,9 +109,9 @@ def graded(nb, repo=None):
         if found := EXERCISE.search(cell.source): number = found[2]
         flags = dict(schema_version=3, task=False, grade=False, solution=False)
         if cell.cell_type == 'code' and SOLUTION.search(cell.source):
-            cell.metadata['nbgrader'] = flags | dict(grade_id=f'answer-{number}', locked=False, solution=True)
+            cell.metadata['nbgrader'] = flags | dict(grade_id=f"answer-{number.replace('.', '-')}", locked=False, solution=True)
         elif found := CHECK.search(cell.source):
-            cell.metadata['nbgrader'] = flags | dict(grade_id=f'check-{found[1]}', locked=True, grade=True, points=stars[found[1]])
+            cell.metadata['nbgrader'] = flags | dict(grade_id=f"check-{found[1].replace('.', '-')}", locked=True, grade=True, points=stars[found[1]])
     return nb
 
 
