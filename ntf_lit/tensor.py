@@ -66,7 +66,7 @@ def gram(
     F, # Matrix (d, r), or a stack (S, d, r)
 ): # (r, r), or (S, r, r)
     "`F'F`. A stack is copied for it: NumPy is slow with many small products of an array with itself."
-    return (F.mT.copy() if F.ndim == 3 and not is_torch_array(F) else F.mT) @ F
+    return F.mT @ (F.copy() if F.ndim == 3 and not is_torch_array(F) else F)
 
 def inner(
     A, # An array
