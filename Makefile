@@ -14,6 +14,9 @@ DATA = sotu
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 WORKERS = 2
 
+# Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
+unexport VIRTUAL_ENV
+
 .PHONY: help demo test test-slow lab docs course bench experiments clean
 .DELETE_ON_ERROR:
 
