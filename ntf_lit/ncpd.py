@@ -34,7 +34,7 @@ def nnls_rule(
     return array_namespace(slope).stack([nnls_gram(G, C) for G, C in zip(q.gram, slope)])
 
 RULES = dict(mu=mu, hals=hals, nnls=nnls_rule)
-WARMUP = 10
+WARMUP = 5
 
 # %% ../nbs/20_ncpd.ipynb #61c11e18
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .init import move, uniform
 from .ncpd import RULES, _Flat, cp_weights, exact_loss, masked_weights
 from .result import Strata
 from .tensor import (Dense, Masked, best_split, contract, cp_rows, gram, hadamard, inner, khatri_rao, mttkrps, others,
-                            segment_sum, stratum_sums)
+                            run_sums, segment_sum, stratum_sums)
 from .updates import Quadratic, violation
 
 # %% ../nbs/21_stratified.ipynb #698a7a9c
@@ -54,7 +54,8 @@ def strata_mttkrps(
     X = sums.reshape(S, math.prod(dims[:p]), -1)
     Z = X @ _stacked_khatri_rao(V[p:])
     for t in range(p): yield t, _finish(Z.mT, V[:p], t)
-    Z = _stacked_khatri_rao(V[:p]).mT @ X
+    K = _stacked_khatri_rao(V[:p])
+    Z = K.mT @ X if len(V) - p > 1 else (X.mT @ K).mT     # in either case what `_finish` makes of it lies in one piece
     for t in range(len(V) - p): yield p + t, _finish(Z, V[p:], t)
 
 # %% ../nbs/21_stratified.ipynb #1149d8fa
@@ -83,11 +84,19 @@ class _StrataParts(_Flat):
     topics: object = None # Topics to keep as they are, one (d_k, rank) a feature mode; None to fit them
 
     @cached_property
-    def sizes(self): return np.diff(self.offsets)
+    def bounds(self): return np.array(self.offsets)
     @cached_property
-    def sums(self): return stratum_sums(self.data, self.offsets)
+    def sizes(self): return np.diff(self.bounds)
     @cached_property
-    def ids(self): return np.repeat(np.arange(len(self.sizes)), self.sizes)
+    def sums(self): return stratum_sums(self.data, self.bounds)
+    @cached_property
+    def ids(self): return self.owners(self.sizes)     # the stratum of each sample
+
+    def owners(self, n):
+        "The number of each stratum n times in a row; n may differ from stratum to stratum."
+        like = self.data.like
+        return array_namespace(like).asarray(np.repeat(np.arange(len(self.sizes)), n), device=like.device)
+
     @cached_property
     def counts(self):
         "The n_s in the shape of the strata's Gram matrices, (S, q, q)."
@@ -105,38 +114,39 @@ class _StrataCoupling(_StrataParts):
         return move((np.arange(q) < np.array(self.strata_rank)[:, None])[:, None].astype(float), self.data.like)
 
     @cached_property
-    def owners(self): return np.repeat(np.arange(len(self.sizes)), max(self.strata_rank)) # Whose feature it is, for all strata's features in a row
+    def feature_ids(self): return self.owners(max(self.strata_rank))     # the stratum of each feature, for all of them in a row
 
     def coupling(self, V, H, w, t):
-        "The entrywise product of H_k' V_k(s) over k != t, rows times the sums w (S, r) of the weights: (S, r, q)."
+        "The entrywise product of H_k' V_k(s) over k != t and the sums of the weights w (S, r, q), the same for all features."
         HV = [h.mT @ v for k, (h, v) in enumerate(zip(H, V)) if k != t]
-        if not HV: return array_namespace(w).broadcast_to(w[:, :, None], (*w.shape, V[0].shape[2]))
-        M = hadamard(HV); M *= w[:, :, None]
+        if not HV: return w
+        M = hadamard(HV); M *= w
         return M
 
     def explained(self, rows, F, w, t):
         "What the background takes off the cross product of weights (t = 0) or topics; `rows` are the features `in_rows`, (S q, d_k) a mode."
         if not len(rows[0]): return None
         VH = [v @ h for k, (v, h) in enumerate(zip(rows, F[1:]), 1) if k != t]
-        if t: return rows[t-1].mT @ hadamard([w[self.owners], *VH])
-        return hadamard(VH).reshape(len(self.sizes), -1, F[0].shape[1]).sum(1)[self.ids]
+        take = array_namespace(w).take
+        if t: return rows[t-1].mT @ hadamard([take(w, self.feature_ids, axis=0), *VH])
+        return take(run_sums(hadamard(VH), len(self.sizes)), self.ids, axis=0)
 
 # %% ../nbs/21_stratified.ipynb #9b5425f3
 class _StrataBlocks(_StrataCoupling):
     "All blocks of a stratified model, in the order of a sweep."
     def blocks(self, V, F, data, sums):
         "Yield (list, index, problem); the caller replaces `list[index]`. `F` is [W, H_2, ..., H_N]."
-        w = segment_sum(F[0], self.offsets)
-        for _ in range(self.rounds if V[0].shape[-1] else 0): yield from self.feature_blocks(V, F, w, sums)
+        w, q = segment_sum(F[0], self.bounds), V[0].shape[-1]
+        for _ in range(self.rounds if q else 0): yield from self.feature_blocks(V, F, array_namespace(w).stack([w]*q, axis=2), sums)
         grams, rows = [f.mT @ f for f in F], [in_rows(v) for v in V]
         for t, C in mttkrps(data, F):
             yield F, t, Quadratic(hadamard(others(grams, t)), C, self.explained(rows, F, w, t))
             if self.topics is not None: break
             grams[t] = F[t].mT @ F[t]
-            if t == 0: w = segment_sum(F[0], self.offsets)
+            if t == 0: w = segment_sum(F[0], self.bounds)
 
     def feature_blocks(self, V, F, w, sums):
-        "The strata's features, mode after mode; `w` (S, r) are the sums of the weights."
+        "The strata's features, mode after mode; `w` (S, r, q) are the sums of the weights, once a feature."
         for t, C in strata_mttkrps(sums, V):
             if self.live is not None: C = C*self.live
             G = hadamard([self.counts, *map(gram, others(V, t))])
@@ -164,7 +174,7 @@ class _StrataLoss(_StrataBlocks):
         "Data and strata sums, with the model's values where an entry is missing."
         if not isinstance(self.data, Masked): return self.data, self.sums
         data = self.data.filled(self.rows(p))
-        return data, stratum_sums(data, self.offsets)
+        return data, stratum_sums(data, self.bounds)
 
     def first_blocks(self, p):
         "(Is it features?, problem, block) of the first features and of the weights."
@@ -289,7 +299,7 @@ def best_weights(
     if isinstance(model.data, Masked): return _best_masked(model, p)
     F = [p.W, *p.H]; _, C = next(mttkrps(model.data, F))
     G = hadamard(list(map(gram, p.H)))
-    return replace(p, W=RULES['nnls'](p.W, Quadratic(G, C, model.explained([in_rows(v) for v in p.V], F, segment_sum(p.W, model.offsets), 0))))
+    return replace(p, W=RULES['nnls'](p.W, Quadratic(G, C, model.explained([in_rows(v) for v in p.V], F, segment_sum(p.W, model.bounds), 0))))
 
 # %% ../nbs/21_stratified.ipynb #c9fc27ae
 def _best_masked(model, p):

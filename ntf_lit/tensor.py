@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MOST', 'CHUNK', 'JOIN', 'unfold', 'fold', 'khatri_rao', 'others', 'mttkrp', 'hadamard', 'gram', 'inner', 'cp_inner',
            'best_split', 'contract', 'power_of_two', 'Dense', 'mttkrps', 'chunks', 'residual', 'cp_rows', 'Mapped',
-           'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros', 'with_values', 'segment_sum',
+           'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros', 'with_values', 'run_sums', 'segment_sum',
            'stratum_sums', 'as_data', 'as_strata']
 
 # %% ../nbs/01_tensor.ipynb #90c21004
@@ -126,24 +126,30 @@ def _squares(a, scale, size=1 << 18):
     flat, xp = a.reshape(-1), array_namespace(a)
     return math.fsum(float(xp.sum((xp.astype(flat[i:i+size], xp.float64)*scale)**2)) for i in range(0, flat.shape[0], size))
 
-# %% ../nbs/01_tensor.ipynb #86d85733
+# %% ../nbs/01_tensor.ipynb #e34004b3
+def _times(X, K):
+    "(X K)', asked for in the order that is the faster one."
+    if is_torch_array(X) or X.dtype == np.float32: return (X @ K).mT
+    return K.mT @ X.mT
+
 class _DenseProducts:
     "The two products with dense data that serve all modes of an iteration."
     def right(self, factors):
         "`P = X K_R`, component first: (rank, *left modes)."
         p, (s, rest) = self.split, self.halves
         K = khatri_rao([factors[p]*s, *factors[p+1:]])
-        parts = [K.mT @ X.reshape(-1, len(K)).mT for _, X in self.pieces()]     # in this order it takes less than as X K
+        parts = [_times(X.reshape(-1, len(K)), K) for _, X in self.pieces()]
         P = parts[0] if len(parts) == 1 else array_namespace(K).concat(parts, axis=1)
         return (P if rest == 1 else P*rest).reshape(K.shape[1], *self.shape[:p])
 
     def left(self, factors):
         "`Z = K_L' X`, component first: (rank, *right modes)."
-        p, (s, rest), Z = self.split, self.halves, 0
+        p, (s, rest), Z = self.split, self.halves, None
         F = factors[0]*s
         for a, X in self.pieces():
             K = _rows(khatri_rao([F[a:a+len(X)], *factors[1:p]]))
-            Z = Z + K @ X.reshape(K.shape[1], -1)
+            part = K @ X.reshape(K.shape[1], -1)
+            Z = part if Z is None else Z + part
         return (Z if rest == 1 else Z*rest).reshape(Z.shape[0], *self.shape[p:])
 
     contract = staticmethod(contract)
@@ -362,16 +368,25 @@ def with_values(
     M = sp.csr_matrix((values, data.M.indices, data.M.indptr), shape=data.M.shape)
     return Sparse(M, data.shape, data.scale, data.square, data.split, data.tuples)
 
-# %% ../nbs/01_tensor.ipynb #f702ec54
+# %% ../nbs/01_tensor.ipynb #184ca9e3
+def run_sums(
+    A, # Array (S n, ...)
+    S:int, # How many runs of n rows
+): # Array (S, ...)
+    "Sums over runs of rows that are equally long, as a product with ones: libraries add up a short axis slowly."
+    R = A.reshape(S, len(A)//S, -1)
+    return (array_namespace(A).ones((1, R.shape[1]), dtype=A.dtype, device=A.device) @ R).reshape(S, *A.shape[1:])
+
 def segment_sum(
     A, # Array (n, ...)
     offsets, # Where the segments begin, and the end: 0 = o_0 < o_1 < ... < o_S = n
 ): # Array (S, ...)
     "Sums over consecutive runs of rows."
-    if is_torch_array(A):
-        import torch
-        return torch.segment_reduce(A, 'sum', lengths=torch.as_tensor(np.diff(offsets), device=A.device), axis=0)
-    return np.add.reduceat(A, offsets[:-1], axis=0)
+    sizes = np.diff(offsets)
+    if sizes.min() == sizes.max(): return run_sums(A, len(sizes))
+    if not is_torch_array(A): return np.add.reduceat(A, offsets[:-1], axis=0)
+    import torch
+    return torch.segment_reduce(A, 'sum', lengths=torch.as_tensor(sizes, device=A.device), axis=0)
 
 # %% ../nbs/01_tensor.ipynb #e820decf
 def stratum_sums(

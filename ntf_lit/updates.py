@@ -141,4 +141,4 @@ def extrapolate(
     momentum:float, # How far to go on, 0 to 1
 ): # A nonnegative array
     "Go on in the direction of the last step."
-    return array_namespace(new).clip(new + momentum*(new - old), 0., None)
+    return (new + momentum*(new - old)).clip(0.)
