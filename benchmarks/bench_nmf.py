@@ -44,7 +44,10 @@ def faces(rank, seed):
 PEERS = [ScikitLearn(), ScikitLearn('mu'), NNFac()]
 
 
-def limit(program): return 400 if program.name in (*(p.name for p in OWN), PEERS[0].name) else 150
+def limit(program):
+    "How far each is followed; the slow ones, and those that take a second an iteration, not as far."
+    if isinstance(program, NNFac): return 40
+    return 100 if 'mu' in program.name.lower() else 200
 
 
 def rows(quick=False):
