@@ -150,7 +150,7 @@ def rows(quick=False):
     "dict(name, ours_seconds, peer_seconds, ratio, note, ...) of each comparison."
     shape, rank = ((100,)*3, 10) if quick else ((200,)*3, 20)
     what, problem = f'NCPD {shape[0]}^3, rank {rank}', lambda seed: (planted, shape, rank, .1, seed)
-    yield from iteration_rows(OWN, PEERS, problem(0), what, {'TensorLy HALS': '≥ 3.5'}, (12, 24), 3 if quick else 11)
+    yield from iteration_rows(OWN, PEERS, problem(0), what, {'TensorLy HALS': '≥ 3.5'}, (7, 19), 3 if quick else 11)
     aims = {'TensorLy HALS': '≥ 3', 'nn-fac HALS': '≥ 3', 'TensorLy MU': '≥ 15'}
     yield from target_rows(OWN, PEERS, [problem(s) for s in range(1 if quick else 3)], what, aims, limit, 1 if quick else 5)
     if not quick: yield from iteration_rows(OWN, PEERS, (planted, (40,)*3, 7, .1, 0), 'NCPD 40^3, rank 7', {'TensorLy HALS': '≥ 10'}, (12, 112), 7)

@@ -56,5 +56,5 @@ def rows(quick=False):
     problems = {f'NMF {wide[0]} × {wide[1]}, rank 20': lambda seed: (planted, wide, 20, .1, seed),
                 'NMF faces 400 × 4096, rank 40': lambda seed: (faces, 40, seed)}
     for what, problem in problems.items():
-        if not quick: yield from iteration_rows(OWN, PEERS, problem(0), what, {}, (12, 32), 5)
+        if not quick: yield from iteration_rows(OWN, PEERS, problem(0), what, {}, (7, 27), 5)
         yield from target_rows(OWN, PEERS, [problem(s) for s in range(1 if quick else 3)], what, {'scikit-learn cd': '≥ 2'}, limit, 1 if quick else 3)
