@@ -48,7 +48,8 @@ def limit(n):
     "How far each is followed: our HALS n iterations, `cd` three times as many; MU and what takes a second an iteration not as far."
     def of(program):
         if isinstance(program, NNFac): return 40
-        return 100 if 'mu' in program.name.lower() else 3*n if isinstance(program, ScikitLearn) else n
+        if 'mu' in program.name.lower(): return 100
+        return 3*n if isinstance(program, ScikitLearn) else n
     return of
 
 
