@@ -221,15 +221,15 @@ def polish(
     def f(z):
         value, *grads = whole(P, *split(z))
         return value/square, np.concatenate([g.ravel()*u for g, u in zip(grads, units)])/square
-    z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)]); at, history = [z], History().add(f(z)[0]*square, 0.)
+    z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)]); history = History().add(f(z)[0]*square, 0.)
     def seen(intermediate_result):
-        nonlocal history
-        at[0] = intermediate_result.x.copy(); history = history.add(intermediate_result.fun*square, time.monotonic() - begin)
+        nonlocal z, history
+        z = intermediate_result.x.copy(); history = history.add(intermediate_result.fun*square, time.monotonic() - begin)
     try: done = minimize(f, z, jac=True, method='L-BFGS-B', bounds=[(0, None)]*z.size, callback=seen,
                          options=dict(maxiter=max_iter, maxfun=20*max_iter + 20, ftol=1e-15, gtol=1e-10, maxcor=20)).success
     except KeyboardInterrupt: done = None
     status = Status.INTERRUPTED if done is None else Status.CONVERGED if done else Status.MAX_ITER
-    return *split(at[0]), *([None] if B is None else []), status, history
+    return *split(z), *([None] if B is None else []), status, history
 
 # %% ../nbs/31_multi_hntf.ipynb #a7a3ee52
 SCREEN, FINALISTS, TIE = 100, 3, 1e-9   # steps of all starts together; how many are polished; what does not count as better
