@@ -35,7 +35,8 @@ class State:
     ceiling: float = 1. # How far the momentum may grow
     best: tuple = None # (parameters, objective) of the best state so far, where that is not this one
 
-# %% ../nbs/12_fit.ipynb #6652405d
+# %% ../nbs/12_fit.ipynb #03feab97
+@np.errstate(invalid='ignore')
 def advance(
     model, # A model
     state:State, # Where it stands
