@@ -66,7 +66,7 @@ def gram(
     F, # Matrix (d, r), or a stack (S, d, r)
 ): # (r, r), or (S, r, r)
     "`F'F`. A stack is copied for it: NumPy is slow with many small products of an array with itself."
-    return F.mT @ (F.copy() if F.ndim == 3 and not is_torch_array(F) else F)
+    return F.mT @ (F.copy('K') if F.ndim == 3 and not is_torch_array(F) else F)
 
 def inner(
     A, # An array
@@ -373,9 +373,10 @@ def run_sums(
     A, # Array (S n, ...)
     S:int, # How many runs of n rows
 ): # Array (S, ...)
-    "Sums over runs of rows that are equally long, as a product with ones: libraries add up a short axis slowly."
+    "Sums over runs of rows that are equally long; in NumPy, which adds up a short axis slowly, a product with ones."
     R = A.reshape(S, len(A)//S, -1)
-    return (array_namespace(A).ones((1, R.shape[1]), dtype=A.dtype, device=A.device) @ R).reshape(S, *A.shape[1:])
+    out = R.sum(1) if is_torch_array(A) else np.ones((1, R.shape[1]), A.dtype) @ R
+    return out.reshape(S, *A.shape[1:])
 
 def segment_sum(
     A, # Array (n, ...)

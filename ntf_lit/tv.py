@@ -271,9 +271,9 @@ class _TVPenalty(_TVSettings):
 # %% ../nbs/22_tv.ipynb #93fef998
 class _TVBlocks(_TVPenalty):
     "The blocks of a sweep, and the rule for each."
-    def explained(self, rows, F, w, t):
+    def explained(self, V, F, VH, w, t):
         "What the background takes off, and what is linear in the penalty."
-        E = super().explained(rows, F, w, t)
+        E = super().explained(V, F, VH, w, t)
         if self.charged != 'component': return E
         cost = self.strength*component_tv(F[1:], self.grids, t or None)*(F[0].sum(0) if t else 1.)
         return cost if E is None else E + cost

@@ -28,7 +28,7 @@ class Quadratic:
         return .5*inner(gram(B), self.gram) - inner(slope, B)
     def pos(self, B):
         "The half of the gradient that pushes down."
-        out = B @ self.gram
+        out = B @ self.gram if B.ndim == 2 else (self.gram.mT @ B.mT).mT
         if self.extra is not None: out += self.extra
         return out
     def gradient(self, B): return self.pos(B) - self.cross
@@ -116,8 +116,8 @@ def hals(
     loop, torch_B = _compiled() if compiled else None, is_torch_array(B)
     if loop is None or torch_B and B.device.type != 'cpu': return _hals_columns(B, q.gram, slope, inner)
     host = lambda x: x.numpy() if torch_B else x         # the same memory
-    stack = lambda x: np.ascontiguousarray(host(x), dtype=host(B).dtype).reshape((1,)*(3 - x.ndim) + tuple(x.shape))
-    U = stack(B).copy()
+    stack = lambda x: np.asarray(host(x), host(B).dtype) if x.ndim == 3 else np.ascontiguousarray(host(x), host(B).dtype)[None]
+    U = stack(B).copy('K')                               # a stack lies in memory as it did
     loop(U, stack(q.gram), stack(slope), inner)
     U = U.reshape(B.shape)
     return _as_torch(U) if torch_B else U
