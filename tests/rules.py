@@ -6,6 +6,7 @@ import subprocess
 
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 MAX_LINES = 25
@@ -193,6 +194,12 @@ def unlocked(wanted, lock):
         version = pins.get(canonicalize_name(req.name))
         if version is None: yield f'{req} is not in requirements.lock'
         elif version not in req.specifier: yield f'{req}, but requirements.lock has {version}'
+
+
+def too_new(asked, oldest):
+    "Of {package: the Pythons it asks for, or None} those that the oldest Python we support is not among."
+    for name, pythons in asked.items():
+        if pythons and oldest not in SpecifierSet(pythons): yield f'{name} asks for Python {pythons}, but {oldest} is to do'
 
 
 def loose_pins(lock):

@@ -1,10 +1,12 @@
 """The repository keeps to its rules (tests/rules.py), and each rule is shown to find what it is for."""
 import ast
 import configparser
+import contextlib
 import json
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,16 @@ def test_lock_is_plain(): assert rules.loose_pins(LOCK) == []
 def test_requirements_are_locked():
     wanted = [r for key, names in SETTINGS['DEFAULT'].items() if key.endswith('requirements') for r in names.split()]
     assert found(rules.unlocked, wanted, LOCK) == []
+
+
+def test_the_oldest_python_will_do():
+    "The first release of our oldest Python can install what is locked; seen where the locked version is installed."
+    oldest, installed = SETTINGS['DEFAULT']['min_python'] + '.0', {}
+    for line in LOCK:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            about = metadata.metadata(line.split('==')[0])
+            if about['Version'].split('+')[0] == line.split('==')[1]: installed[line] = about['Requires-Python']
+    assert len(installed) > 100 and found(rules.too_new, installed, oldest) == []
 
 
 # --- Layers ---
@@ -237,6 +249,7 @@ def test_lock_rules():
     assert found(rules.unlocked, ['absent'], lock) == ['absent is not in requirements.lock']
     loose = ['b>=2', 'torch==2.13.0+cpu', 'c @ file://x', '-e .']
     assert rules.loose_pins(['a==1', *loose]) == loose
+    assert len(found(rules.too_new, {'a': '>=3.11.5', 'b': '>=3.11', 'c': None}, '3.11.0')) == 1
 
 
 def test_undefined_names(tmp_path):
