@@ -121,21 +121,21 @@ class _StrataMembers(_StrataParts):
 # %% ../nbs/21_stratified.ipynb #2e97ff99
 class _StrataCoupling(_StrataMembers):
     "What the strata's stacks and the topics have to do with each other."
-    def products(self, V, H, VH, t):
+    def products(self, V, F, VH, t):
         "The V_k(s)' H_k of all strata, (S q, r) for each k but t; the list `VH` keeps them, None where one is not made yet."
-        for k in range(len(V)):
-            if k != t and VH[k] is None: VH[k] = in_rows(V[k]) @ H[k]
+        for k, (v, h) in enumerate(zip(V, F[1:])):
+            if k != t and VH[k] is None: VH[k] = in_rows(v) @ h
         return others(VH, t)
 
-    def from_topics(self, V, H, VH, w, t):
-        "What the topics take off the cross product of the strata's features of mode t: a stack (S, d_t, q)."
-        M = hadamard([w, *self.products(V, H, VH, t)])
-        return (M @ H[t].mT).reshape(len(self.sizes), -1, H[t].shape[0]).mT
+    def from_topics(self, V, F, VH, w, t):
+        "What the topics take off the cross product of the strata's features V_t: a stack (S, d_t, q)."
+        M = hadamard([w, *self.products(V, F, VH, t)])
+        return (M @ F[t+1].mT).reshape(len(self.sizes), -1, V[t].shape[1]).mT
 
     def explained(self, V, F, VH, w, t):
-        "What the background takes off the cross product of weights (t = 0) or topics."
+        "What the background takes off the cross product of F_t: weights (t = 0) or topics."
         if not V[0].shape[-1]: return None
-        VH = self.products(V, F[1:], VH, t - 1)
+        VH = self.products(V, F, VH, t - 1)
         if t: return in_rows(V[t-1]).mT @ hadamard([w, *VH])
         return array_namespace(F[0]).take(run_sums(hadamard(VH), len(self.sizes)), self.ids, axis=0)
 
@@ -163,7 +163,7 @@ class _StrataBlocks(_StrataCoupling):
         for t, C in strata_mttkrps(sums, V):
             if self.live is not None: C = C*self.live
             G = hadamard([self.counts, *map(gram, others(V, t))])
-            yield V, t, Quadratic(G, C, self.from_topics(V, F[1:], VH, w, t))
+            yield V, t, Quadratic(G, C, self.from_topics(V, F, VH, w, t))
             VH[t] = None
 
 # %% ../nbs/21_stratified.ipynb #4b1cea70
