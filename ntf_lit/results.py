@@ -24,6 +24,7 @@ def timed(
     start = time.perf_counter()
     return f(*args, **kw), time.perf_counter() - start
 
+# %% ../nbs/64_results.ipynb #7f29c5bd
 def summary(
     runs, # Numbers of the runs, (runs,) or (runs, numbers); or one row of numbers
     seconds, # What a run took: one number, or one a run

@@ -31,7 +31,7 @@ def in_rows(
 
 def by_column(
     V, # A stack (S, d, q)
-): # The same numbers, laid in memory column after column; `V` itself if they are
+): # The same numbers, laid in memory column after column; a view of `V` where they are so
     "A stack whose `in_rows` needs no copy."
     return in_rows(V).reshape(V.shape[0], V.shape[2], V.shape[1]).mT
 

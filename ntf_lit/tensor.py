@@ -65,7 +65,7 @@ def hadamard(
 def gram(
     F, # Matrix (d, r), or a stack (S, d, r)
 ): # (r, r), or (S, r, r)
-    "`F'F`. A stack is copied for it: NumPy is slow with many small products of an array with itself."
+    "`F'F`. A stack is copied for it, as it lies in memory: NumPy is slow with many small products of an array with itself."
     return F.mT @ (F.copy('K') if F.ndim == 3 and not is_torch_array(F) else F)
 
 def inner(
