@@ -1,7 +1,8 @@
 """The browsers: seconds until a model stands on the screen, and what is sent.
 
-    python benchmarks/bench_browsers.py [--quick]
+python benchmarks/bench_browsers.py [--quick]
 """
+
 import argparse
 import json
 import time
@@ -14,7 +15,7 @@ from ntf_lit.result import Hierarchy, Layer, Strata
 from ntf_lit.topic_browser import TopicBrowser, page_data
 from ntf_lit.topics import topic_shares, view
 
-LIMIT = 2. # Seconds
+LIMIT = 2.0  # Seconds
 
 
 def sent(b):
@@ -26,33 +27,71 @@ def seconds(f, repeats):
     "Seconds of each call, and what the last one gave."
     times = []
     for _ in range(repeats):
-        start = time.perf_counter(); out = f(); times.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        out = f()
+        times.append(time.perf_counter() - start)
     return times, out
 
 
 def row(name, what, f, repeats, aim='', note=lambda out: ''):
     "One measurement, against the two seconds that a reader may have to wait."
-    times, out = seconds(f, repeats); ratios = sorted(LIMIT/t for t in times)
-    return dict(name=name, ours=what, peer='two seconds', ours_seconds=median(times), peer_seconds=LIMIT, ratio=median(ratios), spread=[ratios[0], ratios[-1]], aim=aim, note=note(out))
+    times, out = seconds(f, repeats)
+    ratios = sorted(LIMIT / t for t in times)
+    return dict(
+        name=name,
+        ours=what,
+        peer='two seconds',
+        ours_seconds=median(times),
+        peer_seconds=LIMIT,
+        ratio=median(ratios),
+        spread=[ratios[0], ratios[-1]],
+        aim=aim,
+        note=note(out),
+    )
 
 
 def rows(quick=False):
     "dict(name, ours_seconds, note, ...) of each measurement."
-    n, d, rank, repeats = (20_000, 2_000, 40, 3) if quick else (100_000, 10_000, 100, 5); size = f'{d} words, {rank} topics, {n} samples'
-    rng = np.random.default_rng(0); W, F = rng.random((n, rank))**8, rng.random((d, rank))**20; words = [f'word{i}' for i in range(d)]
-    kb = lambda b: f'{sent(b)/1e3:.0f} kB sent'; aim = '' if quick else '≥ 1'
+    n, d, rank, repeats = (20_000, 2_000, 40, 3) if quick else (100_000, 10_000, 100, 5)
+    size = f'{d} words, {rank} topics, {n} samples'
+    rng = np.random.default_rng(0)
+    W, F = rng.random((n, rank)) ** 8, rng.random((d, rank)) ** 20
+    words = [f'word{i}' for i in range(d)]
+    kb = lambda b: f'{sent(b) / 1e3:.0f} kB sent'
+    aim = '' if quick else '≥ 1'
     yield row('view', size, lambda: view([W, F], labels=dict(term=words)), repeats)
     v = view([W, F], labels=dict(term=words))
     yield row('page_data', size, lambda: page_data(v), repeats)
     yield row('topic_shares', size, lambda: topic_shares(v), repeats)
     yield row('TopicBrowser', size, lambda: TopicBrowser([W, F], labels=dict(term=words)), repeats, aim, kb)
-    V = tuple(rng.random((2, k, 3)) for k in (8, d)); m = Strata(V, W, (rng.random((8, rank)), F), (0, n//3, n))
-    yield row('TopicBrowser', size + ', 2 strata, 8 parts', lambda: TopicBrowser(m, labels=dict(part=[f'part {i}' for i in range(8)], term=words), times=np.arange(n) % 150 + 1860), repeats, aim, kb)
-    L = rng.random((rank, 10))**4; h = Hierarchy((Layer((W, F)), Layer((W @ L, F @ L), (L, L))))
-    yield row('HierarchyBrowser', size + ', and 10 above', lambda: HierarchyBrowser(h, labels=dict(term=words)), repeats, aim, kb)
+    V = tuple(rng.random((2, k, 3)) for k in (8, d))
+    m = Strata(V, W, (rng.random((8, rank)), F), (0, n // 3, n))
+    yield row(
+        'TopicBrowser',
+        size + ', 2 strata, 8 parts',
+        lambda: TopicBrowser(
+            m, labels=dict(part=[f'part {i}' for i in range(8)], term=words), times=np.arange(n) % 150 + 1860
+        ),
+        repeats,
+        aim,
+        kb,
+    )
+    L = rng.random((rank, 10)) ** 4
+    h = Hierarchy((Layer((W, F)), Layer((W @ L, F @ L), (L, L))))
+    yield row(
+        'HierarchyBrowser',
+        size + ', and 10 above',
+        lambda: HierarchyBrowser(h, labels=dict(term=words)),
+        repeats,
+        aim,
+        kb,
+    )
 
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--quick', action='store_true', help='smaller problems, fewer repetitions')
-    for r in rows(parser.parse_args().quick): print(f"{r['name']:20} {r['ours']:70} {r['ours_seconds']:9.3g} s   {r['aim']:8} {r['note']}", flush=True)
+    for r in rows(parser.parse_args().quick):
+        print(
+            f'{r["name"]:20} {r["ours"]:70} {r["ours_seconds"]:9.3g} s   {r["aim"]:8} {r["note"]}', flush=True
+        )

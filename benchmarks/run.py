@@ -4,6 +4,7 @@
 
 One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at stands beside what was measured.
 """
+
 import argparse
 import importlib
 import sys
@@ -14,16 +15,29 @@ from pathlib import Path
 from harness import Worker, cells, machine, markdown, save, set_threads
 
 HERE = Path(__file__).resolve().parent
-OWN = 'ncpd', 'nmf', 'strata' # These start processes themselves
+OWN = 'ncpd', 'nmf', 'strata'  # These start processes themselves
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     known = sorted(p.stem.removeprefix('bench_') for p in HERE.glob('bench_*.py'))
-    parser.add_argument('--quick', action='store_true', help='smaller problems, fewer repetitions: a few minutes')
-    parser.add_argument('--only', nargs='+', choices=known, default=known, metavar='NAME', help=f"some of {', '.join(known)}")
-    parser.add_argument('--threads', type=int, default=1, help='threads of each process; with more than one, wall time is taken')
-    parser.add_argument('--out', type=Path, default=HERE.parent/'bench_out', help='folder of bench.json and bench.md')
+    parser.add_argument(
+        '--quick', action='store_true', help='smaller problems, fewer repetitions: a few minutes'
+    )
+    parser.add_argument(
+        '--only', nargs='+', choices=known, default=known, metavar='NAME', help=f'some of {", ".join(known)}'
+    )
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        help='threads of each process; with more than one, wall time is taken',
+    )
+    parser.add_argument(
+        '--out', type=Path, default=HERE.parent / 'bench_out', help='folder of bench.json and bench.md'
+    )
     return parser.parse_args()
 
 
@@ -34,15 +48,17 @@ def collect(name, quick):
 
 def rows_of(name, quick):
     "The rows of a benchmark, as they come."
-    if name in OWN: yield from importlib.import_module(f'bench_{name}').rows(quick)
+    if name in OWN:
+        yield from importlib.import_module(f'bench_{name}').rows(quick)
     else:
-        with Worker() as worker: yield from worker(collect, name, quick)
+        with Worker() as worker:
+            yield from worker(collect, name, quick)
 
 
 def main():
     args = arguments()
     set_threads(args.threads)
-    warnings.simplefilter('ignore') # Peers that are told to stop early say so
+    warnings.simplefilter('ignore')  # Peers that are told to stop early say so
     where, rows, start = machine(args.threads), [], time.monotonic()
     for name in args.only:
         print(f'== {name} ==', flush=True)
@@ -50,7 +66,10 @@ def main():
             rows.append(dict(benchmark=name, **r))
             print(' | '.join(cells(r)), flush=True)
             save(args.out, rows, where)
-    print(f'\n{markdown(rows)}\n{len(rows)} comparisons in {(time.monotonic() - start)/60:.1f} minutes; also in {args.out}/bench.md and bench.json')
+    print(
+        f'\n{markdown(rows)}\n{len(rows)} comparisons in {(time.monotonic() - start) / 60:.1f} minutes; also in {args.out}/bench.md and bench.json'
+    )
 
 
-if __name__ == '__main__': sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

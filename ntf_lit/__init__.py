@@ -9,14 +9,17 @@ __all__ = ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HN
 __version__ = "0.1.0"
 
 _ESTIMATORS = 'NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF'
-_HOME = {name: 'estimators' for name in _ESTIMATORS} | dict.fromkeys(('NeuralNMF', 'NeuralNCPD'), 'neural_estimators')
+_HOME = {name: 'estimators' for name in _ESTIMATORS} | dict.fromkeys(('NeuralNMF', 'NeuralNCPD'),
+                                                                     'neural_estimators')
 
 def __getattr__(name):
     "Import a public name when it is first asked for."
     from importlib import import_module
     if name in _HOME: return getattr(import_module(f'.{_HOME[name]}', __name__), name)
-    raise AttributeError(f"module 'ntf_lit' has no attribute {name!r}; it has {', '.join(_HOME)}, and its modules")
+    raise AttributeError(
+        f"module 'ntf_lit' has no attribute {name!r}; it has {', '.join(_HOME)}, and its modules")
 
-_all_ = ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF', 'NeuralNMF', 'NeuralNCPD']   # what `from ntf_lit import *` brings
+_all_ = ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF', 'NeuralNMF',
+         'NeuralNCPD']   # what `from ntf_lit import *` brings
 
 def __dir__(): return [*_HOME, '__version__']

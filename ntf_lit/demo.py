@@ -37,7 +37,8 @@ def addresses(
 ): # A `Dataset`: two strata of address x part x word
     "State of the Union addresses by party, words counted by logarithm."
     d = sotu_tensor(since, max_features=max_features)
-    X, words = tfidf([p for stratum in d.passages for cut in stratum for p in cut], sublinear_tf=True, **_sotu_words(max_features))
+    X, words = tfidf([p for stratum in d.passages for cut in stratum for p in cut], sublinear_tf=True,
+                     **_sotu_words(max_features))
     cells = X.toarray().reshape(-1, len(d.labels['part']), len(words))
     ends = np.cumsum([len(n) for n in d.samples])
     return replace(d, tensors=np.split(cells, ends[:-1]), labels={**d.labels, 'term': words})
@@ -51,11 +52,14 @@ class Starts(Callback):
         file=None, # Where to write it; standard error when left out
     ):
         shape = '{desc} |{bar:24}| {n_fmt} of {total_fmt}, {elapsed}{postfix}'
-        try: self.n, self.bar = n, need('tqdm').tqdm(total=n, desc=desc, file=file, bar_format=shape, disable=None) # no bar in a log
+        try:
+            self.n, self.bar = n, need('tqdm').tqdm(total=n, desc=desc, file=file, bar_format=shape,
+                                                    disable=None) # no bar in a log
         except ImportError: self.bar = None
     def after_sweep(self, state):
         if self.bar is None: return
-        self.bar.set_postfix_str(f'sweep {state.k}', refresh=False); self.bar.update(0)
+        self.bar.set_postfix_str(f'sweep {state.k}', refresh=False)
+        self.bar.update(0)
     def cleanup(self):
         if self.bar is None: return
         self.bar.update(1)
@@ -82,7 +86,8 @@ def run(
 )->Run: # The best fit, as a record
     "Fit strata and time it."
     bar, t = Starts(starts, desc), time.monotonic()
-    model = StratifiedNTF(rank, strata_rank=strata_rank, n_init=starts, random_state=seed, callbacks=[bar], **kwargs)
+    model = StratifiedNTF(rank, strata_rank=strata_rank, n_init=starts, random_state=seed, callbacks=[bar],
+                          **kwargs)
     model.fit(dict(zip(data.strata, data.tensors)))
     return Run(data, model, view(model, data), time.monotonic() - t, starts)
 
@@ -96,7 +101,8 @@ def esc(
 
 def svg(width, height, label, body):
     "A picture with a description for those who do not see it."
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}" preserveAspectRatio="none">{body}</svg>'
+    return (f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}" '
+            f'preserveAspectRatio="none">{body}</svg>')
 
 def bars(
     values, # One number a bar
@@ -105,9 +111,13 @@ def bars(
     height:int=34, # Height of the picture
 ): # SVG
     "Small bars in a row."
-    values = np.asarray(values, float); top = values.max(initial=0.) or 1.; n = max(len(values), 1)
+    values = np.asarray(values, float)
+    top = values.max(initial=0.) or 1.
+    n = max(len(values), 1)
     heights = [max((height - 2)*v/top, .8) for v in values]
-    body = ''.join(f'<rect class="{kind or "bar"}" x="{i*12 + 1}" y="{height - h:.1f}" width="10" height="{h:.1f}" rx="1"/>' for i, h in enumerate(heights))
+    body = ''.join(
+        f'<rect class="{kind or "bar"}" x="{i*12 + 1}" y="{height - h:.1f}" width="10" height="{h:.1f}" '
+        'rx="1"/>' for i, h in enumerate(heights))
     return svg(12*n, height, label, body)
 
 # %% ../nbs/69_demo.ipynb #9f03ae49
@@ -119,17 +129,22 @@ def words_html(
     "The words of a component, larger for larger probability."
     top, p, _, _ = _indices(v, component, v.term_mode, n, 'relevance', .6)
     size = lambda i: .86 + .5*math.sqrt(p[i]/p[top].max())
-    return '<p class="words">' + ' '.join(f'<span style="font-size:{size(i):.2f}em" dir="auto">{esc(v.labels[v.term_mode][i], 24)}</span>' for i in top) + '</p>'
+    return '<p class="words">' + ' '.join(
+        f'<span style="font-size:{size(i):.2f}em" dir="auto">{esc(v.labels[v.term_mode][i], 24)}</span>'
+        for i in top) + '</p>'
 
 def place(
     p, # A profile over the parts
 ): # A phrase
     "Where in the speech a profile lies."
-    p = np.asarray(p); n = len(p); first, last = p[0], p[-1]
+    p = np.asarray(p)
+    n = len(p)
+    first, last = p[0], p[-1]
     if first > .6: return 'at the beginning'
     if last > .6: return 'at the end'
     if p.max() < 2/n: return 'all through the speech'
-    inside = np.flatnonzero(p >= .5*p.max()); a, b = inside[0] + 1, inside[-1] + 1
+    inside = np.flatnonzero(p >= .5*p.max())
+    a, b = inside[0] + 1, inside[-1] + 1
     return f'mostly in part {a}' if a == b else f'mostly in parts {a} to {b}'
 
 # %% ../nbs/69_demo.ipynb #bd3f7fae
@@ -141,11 +156,15 @@ def quotation(
     "The stretch of a text with most weight."
     tokens = text.split()
     if not tokens: return ''
-    best = [max(re.findall(r'[^\W\d_]{3,}', t.lower()), key=lambda w: weights.get(w, 0.), default='') for t in tokens]
-    n = min(width, len(tokens)); worth = lambda a: sum(weights.get(w, 0.) for w in {*best[a:a+n]}) # a word counts once
-    value = [worth(a) for a in range(len(tokens) - n + 1)]; a = last = value.index(max(value))
+    best = [max(re.findall(r'[^\W\d_]{3,}', t.lower()), key=lambda w: weights.get(w, 0.), default='')
+            for t in tokens]
+    n = min(width, len(tokens))
+    worth = lambda a: sum(weights.get(w, 0.) for w in {*best[a:a+n]}) # a word counts once
+    value = [worth(a) for a in range(len(tokens) - n + 1)]
+    a = last = value.index(max(value))
     while last + 1 < len(value) and value[last+1] >= value[a]: last += 1
-    a = (a + last)//2; b = a + n # the words in the middle
+    a = (a + last)//2
+    b = a + n # the words in the middle
     least = .15*max(weights.values(), default=1.)
     mark = lambda t, w: f'<mark>{esc(t, 40)}</mark>' if weights.get(w, 0.) > least else esc(t, 40)
     body = ' '.join(mark(t, w) for t, w in zip(tokens[a:b], best[a:b]))
@@ -161,14 +180,22 @@ def course(
     height:int=84, # Height of the bars
 ): # SVG
     "Bars over the years."
-    x, w = np.asarray(x, float), np.asarray(w, float); lo, hi = x.min() - 1, x.max() + 1
-    at = lambda year: 640*(year - lo)/(hi - lo); top = w.max() or 1.
+    x, w = np.asarray(x, float), np.asarray(w, float)
+    lo, hi = x.min() - 1, x.max() + 1
+    at = lambda year: 640*(year - lo)/(hi - lo)
+    top = w.max() or 1.
     shift = lambda i: 1.6*(np.sum(x[:i] == x[i])) # addresses of the same year stand side by side
-    bar = lambda i: f'<rect class="s{stratum[i] % 6}" x="{at(x[i]) + shift(i) - 1.4:.1f}" y="{height - height*w[i]/top:.1f}" width="2.6" height="{height*w[i]/top:.1f}"><title>{esc(names[i])}</title></rect>'
+    bar = lambda i: (f'<rect class="s{stratum[i] % 6}" x="{at(x[i]) + shift(i) - 1.4:.1f}" '
+                     f'y="{height - height*w[i]/top:.1f}" width="2.6" '
+                     f'height="{height*w[i]/top:.1f}"><title>{esc(names[i])}</title></rect>')
     step = 20 if hi - lo > 60 else 10
     years = range(int(math.ceil(lo/step))*step, int(hi) + 1, step)
-    grid = ''.join(f'<line x1="{at(y):.1f}" x2="{at(y):.1f}" y1="0" y2="{height + 4}"/><text x="{at(y) + 3:.1f}" y="{height + 14}">{y}</text>' for y in years)
-    body = f'<g class="grid">{grid}</g>' + ''.join(bar(i) for i in range(len(w)) if w[i] > .01*top) + f'<line class="base" x1="0" x2="640" y1="{height}" y2="{height}"/>'
+    grid = ''.join(
+        f'<line x1="{at(y):.1f}" x2="{at(y):.1f}" y1="0" y2="{height + 4}"/><text x="{at(y) + 3:.1f}" '
+        f'y="{height + 14}">{y}</text>' for y in years)
+    body = f'<g class="grid">{grid}</g>' + ''.join(bar(i) for i in range(len(w))
+                                                   if w[
+        i] > .01*top) + f'<line class="base" x1="0" x2="640" y1="{height}" y2="{height}"/>'
     return svg(640, height + 18, label, body).replace(' preserveAspectRatio="none"', '')
 
 # %% ../nbs/69_demo.ipynb #e154acb4
@@ -177,9 +204,12 @@ def era(
     w, # Weights
 ): # (year, year)
     "The shortest stretch of years that holds half of the weight."
-    x, w = np.asarray(x), np.asarray(w, float); order = np.argsort(x, kind='stable'); x, c = x[order], np.cumsum(w[order])
+    x, w = np.asarray(x), np.asarray(w, float)
+    order = np.argsort(x, kind='stable')
+    x, c = x[order], np.cumsum(w[order])
     if not len(c) or not c[-1] > 0: return 0, 0
-    before = np.concatenate([[0.], c[:-1]]); ends = np.searchsorted(c, np.minimum(before + .5*c[-1], c[-1]*(1 - 1e-12)))
+    before = np.concatenate([[0.], c[:-1]])
+    ends = np.searchsorted(c, np.minimum(before + .5*c[-1], c[-1]*(1 - 1e-12)))
     full = c[np.minimum(ends, len(c) - 1)] - before >= .5*c[-1]*(1 - 1e-9)
     a = min(np.flatnonzero(full), key=lambda i: (x[ends[i]] - x[i], i))
     return int(x[a]), int(x[ends[a]])
@@ -192,11 +222,13 @@ def distinctive(v, component):
 
 def _quoted(v, component, passage):
     d = distinctive(v, component)
-    return quotation(passage, {v.labels[v.term_mode][i].lower(): float(d[i]) for i in np.argsort(-d)[:30] if d[i] > 0})
+    return quotation(passage,
+                     {v.labels[v.term_mode][i].lower(): float(d[i]) for i in np.argsort(-d)[:30] if d[i] > 0})
 
 def topic_quotation(r, j):
     "(name of an address, its part, quotation) for a topic."
-    i = int(r.view.weights[:, j].argmax()); part = int(drivers(r.view, j, i)[0].argmax())
+    i = int(r.view.weights[:, j].argmax())
+    part = int(drivers(r.view, j, i)[0].argmax())
     passages = [p for stratum in r.data.passages for p in stratum]
     return r.view.labels[0][i], part, _quoted(r.view, j, passages[i][part])
 
@@ -243,7 +275,8 @@ figcaption{color:var(--mut);font-size:.8rem;margin-top:2px}.triple{display:grid;
 .equation span{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px 16px;color:var(--fg);font:600 1rem system-ui,sans-serif}.equation small{display:block;color:var(--mut);font-weight:400}
 footer{color:var(--mut);font-size:.86rem;padding-top:34px;padding-bottom:60px;overflow-wrap:anywhere}code{font-size:.92em}
 @media(max-width:760px){.topic{grid-template-columns:1fr}svg text{font-size:19px}.wide table{min-width:640px}header{padding-top:28px}}@media print{body{background:#fff}.card{break-inside:avoid}}
-""" + ''.join(f'rect.s{i},.b{i}{{fill:var(--s{i})}}.c{i}{{border-color:var(--s{i})!important;color:var(--s{i})}}.k{i}{{background:var(--s{i})}}' for i in range(6))
+""" + ''.join(
+    f'rect.s{i},.b{i}{{fill:var(--s{i})}}.c{i}{{border-color:var(--s{i})!important;color:var(--s{i})}}.k{i}{{background:var(--s{i})}}' for i in range(6))
 
 # %% ../nbs/69_demo.ipynb #d515b813
 def page(
@@ -251,7 +284,8 @@ def page(
     body:str, # What is in it, HTML
 ): # A whole HTML document
     "A page that loads nothing and runs nothing."
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action "
+              "'none'")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
@@ -263,7 +297,8 @@ def page(
 def header(title, lead, facts):
     "Title, one sentence, and the numbers that matter."
     numbers = ''.join(f'<div><dt>{esc(k)}</dt><dd>{esc(x)}</dd></div>' for k, x in facts.items())
-    return f'<header><h1>{esc(title, 100)}</h1><p class="lead">{html.escape(lead)}</p><dl class="facts">{numbers}</dl></header>'
+    return (f'<header><h1>{esc(title, 100)}</h1><p class="lead">{html.escape(lead)}</p><dl '
+            f'class="facts">{numbers}</dl></header>')
 
 def section(title, note, *body):
     "A heading, a note for the newcomer, and what it is about."
@@ -276,35 +311,49 @@ def wide(columns, rows, **formats):
 # %% ../nbs/69_demo.ipynb #6ccbf093
 def feature_card(r, s, f):
     "One feature of a stratum: where, how much, which words, and a quotation."
-    v = r.view; c, p, share = feature_number(v, s, f), v.features[0][s, :, f], v.feature_shares[s, f]
+    v = r.view
+    c, p, share = feature_number(v, s, f), v.features[0][s, :, f], v.feature_shares[s, f]
     name, part, text = feature_quotation(r, s, f)
     label = f'Place in the speech, {len(p)} parts: {place(p)}'
-    return (f'<article class="card feature">{bars(p, label, f"s{s % 6}")}<p class="meta"><strong>{place(p).capitalize()}</strong><br>{share:.0%} of what this party says</p>'
-            f'{words_html(v, c, 11)}<blockquote>{text}<cite>{esc(name)}, part {part + 1}</cite></blockquote></article>')
+    return (
+        f'<article class="card feature">{bars(p, label, f"s{s % 6}")}<p '
+        f'class="meta"><strong>{place(p).capitalize()}</strong><br>{share:.0%} of what this party says</p>'
+            f'{words_html(v, c, 11)}<blockquote>{text}<cite>{esc(name)}, part '
+            f'{part + 1}</cite></blockquote></article>')
 
 def feature_columns(r, card=feature_card):
     "The strata side by side, their features in the order of the speech."
     v, out = r.view, []
     for s, name in enumerate(v.strata):
         mean = (v.features[0][s]*np.arange(v.shape[1])[:, None]).sum(0)
-        out.append(f'<div class="col"><h3 class="c{s % 6}">{esc(name)}, in every address</h3>' + ''.join(card(r, s, int(f)) for f in np.argsort(mean)) + '</div>')
+        out.append(f'<div class="col"><h3 class="c{s % 6}">{esc(name)}, in every address</h3>'
+                   + ''.join(card(r, s, int(f)) for f in np.argsort(mean)) + '</div>')
     return f'<div class="cols">{"".join(out)}</div>'
 
 # %% ../nbs/69_demo.ipynb #d06b4d7a
 def topic_card(r, j):
     "One topic: words, course over the years, place, typical addresses, a quotation."
-    v = r.view; x = np.concatenate(r.data.info['year']); w = v.weights[:, j]; a, b = era(x, w); p = v.topics[0][:, j]
+    v = r.view
+    x = np.concatenate(r.data.info['year'])
+    w = v.weights[:, j]
+    a, b = era(x, w)
+    p = v.topics[0][:, j]
     top = [v.labels[0][i] for i in np.argsort(-w, kind='stable')[:3] if w[i] > 0]
     name, part, text = topic_quotation(r, j)
     label = f'Weight by year; half of it from {a} to {b}; most in {", ".join(shown(n) for n in top)}'
-    return (f'<article class="card topic"><div><h3>{esc(v.names[j], 70)}</h3><p class="meta">half of it {a} to {b} · {v.shares[j]:.1%} of everything said</p>{words_html(v, j, 10)}'
-            f'<div class="placed">{bars(p, "Place in the speech: " + place(p))}<p class="meta">{place(p)}</p></div></div>'
-            f'<div>{course(x, w, v.stratum, v.labels[0], label)}<p class="meta">Most of it in {esc(", ".join(top), 120)}</p>'
+    return (
+        f'<article class="card topic"><div><h3>{esc(v.names[j], 70)}</h3><p class="meta">half of it {a} to '
+        f'{b} · {v.shares[j]:.1%} of everything said</p>{words_html(v, j, 10)}'
+            f'<div class="placed">{bars(p, "Place in the speech: " + place(p))}<p '
+            f'class="meta">{place(p)}</p></div></div>'
+            f'<div>{course(x, w, v.stratum, v.labels[0], label)}<p class="meta">Most of it in '
+            f'{esc(", ".join(top), 120)}</p>'
             f'<blockquote>{text}<cite>{esc(name)}, part {part + 1}</cite></blockquote></div></article>')
 
 def in_time(r):
     "Numbers of the topics, the earliest first."
-    x = np.concatenate(r.data.info['year']); w = r.view.weights
+    x = np.concatenate(r.data.info['year'])
+    w = r.view.weights
     return sorted(range(r.view.rank), key=lambda j: (w[:, j]*x).sum()/(w[:, j].sum() or 1.))
 
 # %% ../nbs/69_demo.ipynb #0218158f
@@ -312,7 +361,9 @@ def plain_rank(
     r:Run, # A stratified fit
 ): # The rank of an NTF with at least as many parameters
     "A model without strata of the same size (the paper's matching rule)."
-    v = r.view; d = sum(v.shape[1:]); n = v.shape[0]
+    v = r.view
+    d = sum(v.shape[1:])
+    n = v.shape[0]
     return math.ceil((v.rank*(n + d) + v.sizes.size*d)/(n + d))
 
 def nearest_topics(
@@ -320,48 +371,73 @@ def nearest_topics(
     plain:Run, # One without strata
 ): # A list: (component name, words, plain topic, agreement, its words, its mean weight in each stratum)
     "For each stratum's feature the plain topic that is most like it."
-    a, b = r.view, plain.view; unit = lambda P: P/np.where(P.any(0), np.linalg.norm(P, axis=0), 1.)
-    C = math.prod(unit(components(a, k)[0][:, a.rank:]).T @ unit(b.topics[k-1]) for k in range(1, len(a.modes)))
-    mean = b.masses/np.bincount(b.stratum, minlength=len(b.strata))[:, None]; q = a.sizes.shape[1]; out = []
+    a, b = r.view, plain.view
+    unit = lambda P: P/np.where(P.any(0), np.linalg.norm(P, axis=0), 1.)
+    C = math.prod(unit(components(a, k)[0][:, a.rank:]).T @ unit(b.topics[k-1])
+                  for k in range(1, len(a.modes)))
+    mean = b.masses/np.bincount(b.stratum, minlength=len(b.strata))[:, None]
+    q = a.sizes.shape[1]
+    out = []
     for s in range(len(a.strata)):
         for f in np.argsort((a.features[0][s]*np.arange(a.shape[1])[:, None]).sum(0)):
-            c = s*q + int(f); j = int(C[c].argmax())
-            out.append((a.strata[s], int(f), _words(a, a.rank + c, 3), j, float(C[c, j]), _words(b, j, 4), mean[:, j]/(mean[:, j].sum() or 1.)))
+            c = s*q + int(f)
+            j = int(C[c].argmax())
+            out.append((a.strata[s], int(f), _words(a, a.rank + c, 3), j, float(C[c, j]), _words(b, j, 4),
+                        mean[:, j]/(mean[:, j].sum() or 1.)))
     return out
 
 # %% ../nbs/69_demo.ipynb #11dda9d6
 def comparison(r, plain):
     "The section on what the model without strata does."
-    rows = nearest_topics(r, plain); shared = {}
+    rows = nearest_topics(r, plain)
+    shared = {}
     for row in rows: shared.setdefault(row[3], set()).add(row[0])
-    both = [', '.join(map(shown, _words(plain.view, j, 4))) for j, strata in shared.items() if len(strata) > 1]
-    lines = [(s, w, agree, pw, ' : '.join(f'{100*x:.0f}' for x in share)) for s, f, w, j, agree, pw, share in rows]
+    both = [', '.join(map(shown, _words(plain.view, j, 4))) for j,
+            strata in shared.items() if len(strata) > 1]
+    lines = [(s, w, agree, pw, ' : '.join(f'{100*x:.0f}' for x in share)) for s, f, w, j, agree, pw,
+             share in rows]
     rank, errors = plain.view.rank, (r.model.relative_error_, plain.model.relative_error_)
-    said = f'Some are the nearest to features of both parties, and both use them alike ({"; ".join(both)}): what each party says in its own words has become one topic. ' if both else ''
-    note = (f'Without strata, a factorization with as many parameters has {rank} topics and no parties. Its relative error is {errors[1]:.3f}, with strata it is {errors[0]:.3f}: '
-            f'strata are not there to lower the error, they sort what is found. For each party feature above, this is the plain topic most like it. {said}'
+    said = (f'Some are the nearest to features of both parties, and both use them alike ({"; ".join(both)}): '
+            'what each party says in its own words has become one topic. ') if both else ''
+    note = (
+        f'Without strata, a factorization with as many parameters has {rank} topics and no parties. Its '
+        f'relative error is {errors[1]:.3f}, with strata it is {errors[0]:.3f}: '
+            'strata are not there to lower the error, they sort what is found. For each party feature '
+            f'above, this is the plain topic most like it. {said}'
             'Which party says what would have to be put together by hand, from the weights of all addresses.')
     split = ' : '.join(shown(s, 20) for s in r.view.strata)
-    return section('And without strata?', html.escape(note), wide(['party', 'its feature', 'agreement', 'nearest plain topic', f'used by {split}'], lines, agreement='.2f'))
+    return section('And without strata?', html.escape(note),
+                   wide(['party', 'its feature', 'agreement', 'nearest plain topic', f'used by {split}'],
+                        lines, agreement='.2f'))
 
 # %% ../nbs/69_demo.ipynb #81d3bfa5
 def facts(r):
     "The numbers at the head of a page."
-    v = r.view; size = ' × '.join(str(d) for d in v.shape)
-    return {f'{v.modes[0]} × ' + ' × '.join(v.modes[1:]): size, 'strata': str(len(v.strata)), f'topics, and features of each of {len(v.strata)} strata': f'{v.rank} + {v.sizes.shape[1]}',
-            'relative error': f'{r.model.relative_error_:.3f}', f'seconds, {r.starts} start{"s"*(r.starts > 1)}': f'{r.seconds:.1f}', 'sweeps of the best start': str(r.model.n_iter_)}
+    v = r.view
+    size = ' × '.join(str(d) for d in v.shape)
+    return {f'{v.modes[0]} × ' + ' × '.join(v.modes[1:]): size, 'strata': str(len(v.strata)),
+            f'topics, and features of each of {len(v.strata)} strata': f'{v.rank} + {v.sizes.shape[1]}',
+            'relative error': f'{r.model.relative_error_:.3f}',
+            f'seconds, {r.starts} start{"s"*(r.starts > 1)}': f'{r.seconds:.1f}',
+            'sweeps of the best start': str(r.model.n_iter_)}
 
-EQUATION = ('<div class="equation" role="img" aria-label="An address is about what its party always says plus topics that come and go"><span>an address<small>part of the speech × word</small></span>≈'
-            '<span>what its party always says<small>the same in each of its addresses</small></span>+<span>what the times say<small>topics, with weights of its own</small></span></div>')
+EQUATION = (
+    '<div class="equation" role="img" aria-label="An address is about what its party always says plus topics '
+    'that come and go"><span>an address<small>part of the speech × word</small></span>≈'
+            '<span>what its party always says<small>the same in each of its '
+            'addresses</small></span>+<span>what the times say<small>topics, with weights of its '
+            'own</small></span></div>')
 
 def key(names, more=''):
     "Which colour is which stratum."
-    return '<p class="meta keys">' + ''.join(f'<span class="key"><i class="k{s % 6}"></i>{esc(n)}</span>' for s, n in enumerate(names)) + html.escape(more) + '</p>'
+    return '<p class="meta keys">' + ''.join(f'<span class="key"><i class="k{s % 6}"></i>{esc(n)}</span>'
+                                             for s, n in enumerate(names)) + html.escape(more) + '</p>'
 
 def shares_table(r):
     "Topics by share, and how much of each party they make up."
     columns = ['of everything', *(f'of {s} addresses' for s in r.view.strata)]
-    rows = [(row['name'], row['share'], *(row[f'in {s}'] for s in r.view.strata)) for row in topic_shares(r.view)]
+    rows = [(row['name'], row['share'], *(row[f'in {s}'] for s in r.view.strata))
+            for row in topic_shares(r.view)]
     return wide(['topic', *columns], rows, **dict.fromkeys(columns, '.1%'))
 
 # %% ../nbs/69_demo.ipynb #ce3a3d8e
@@ -370,21 +446,43 @@ def sotu_page(
     plain:Run, # The fit without strata
 ): # HTML
     "What each party always says, and what the times say."
-    v = r.view; years = np.concatenate(r.data.info['year']); n = v.shape[0]
-    lead = (f'{n} addresses on the State of the Union, {years.min()} to {years.max()}, taken apart without being told anything but who belonged to which party. '
-            'What an address shares with all others of its party comes out on one side, the concerns of its time on the other.')
-    always = ('These are the strata features. Nobody picked the words or the places: each feature is a pattern over the eight parts of the speech (the bars) times a pattern over words, '
-              'and the model puts the same into <em>every</em> address of the party, from the first to the last. So it is an average, and words that only later addresses use are in it too. The quotation is the passage most like it.')
-    times = ('The topics are shared by both parties; each address has its own weight for each. Nothing told the model about time, so that the weights gather in eras is a finding. Earliest first.')
-    return page('What parties always say, and what the times say', header('What parties always say, and what the times say', lead, facts(r)) + '<main>' + EQUATION
-        + section('What each party always says', always, feature_columns(r)) + section('What the times say', times, key(v.strata, 'height of a bar: weight of the topic in an address'), *(topic_card(r, j) for j in in_time(r)))
-        + section('How much of it?', 'Parts of the whole model, and of each party. The backgrounds are the features above, added up.', shares_table(r)) + comparison(r, plain) + '</main>' + footer(r))
+    v = r.view
+    years = np.concatenate(r.data.info['year'])
+    n = v.shape[0]
+    lead = (
+        f'{n} addresses on the State of the Union, {years.min()} to {years.max()}, taken apart without being '
+        'told anything but who belonged to which party. '
+            'What an address shares with all others of its party comes out on one side, the concerns of its '
+            'time on the other.')
+    always = (
+        'These are the strata features. Nobody picked the words or the places: each feature is a pattern '
+        'over the eight parts of the speech (the bars) times a pattern over words, '
+              'and the model puts the same into <em>every</em> address of the party, from the first to the '
+              'last. So it is an average, and words that only later addresses use are in it too. The '
+              'quotation is the passage most like it.')
+    times = (
+        'The topics are shared by both parties; each address has its own weight for each. Nothing told the '
+        'model about time, so that the weights gather in eras is a finding. Earliest first.')
+    return page('What parties always say, and what the times say',
+                header('What parties always say, and what the times say', lead, facts(r)) + '<main>'
+                + EQUATION
+        + section('What each party always says', always, feature_columns(r))
+        + section('What the times say', times,
+                  key(v.strata, 'height of a bar: weight of the topic in an address'),
+                  *(topic_card(r, j) for j in in_time(r)))
+        + section('How much of it?',
+                  'Parts of the whole model, and of each party. The backgrounds are the features above, '
+                  'added up.', shares_table(r)) + comparison(r, plain) + '</main>' + footer(r))
 
 def footer(r):
     "Where the data come from and how the page was made."
     starts = f'the best of {r.starts} random starts' if r.starts > 1 else 'one random start'
-    how = f'Stratified-NTF (Sietsema, Vural, Chapman, Yaniv, Needell, arXiv 2411.18805), {r.view.rank} topics, {r.view.sizes.shape[1]} features a stratum, solver {r.model.solver}; {starts}, objective {r.model.objective_:.5g}; {r.model.status_}'
-    return f'<footer><p>{html.escape(how)}</p><p>{html.escape(r.data.note)}</p><p>Made by ntf_lit. This file needs no network and runs no script.</p></footer>'
+    how = (f'Stratified-NTF (Sietsema, Vural, Chapman, Yaniv, Needell, arXiv 2411.18805), {r.view.rank} '
+           f'topics, {r.view.sizes.shape[1]} features a stratum, solver {r.model.solver}; {starts}, '
+           f'objective {r.model.objective_:.5g}; {r.model.status_}')
+    return (
+        f'<footer><p>{html.escape(how)}</p><p>{html.escape(r.data.note)}</p><p>Made by ntf_lit. This file '
+            'needs no network and runs no script.</p></footer>')
 
 # %% ../nbs/69_demo.ipynb #39a3b99f
 PUBLISHED = dict(newsgroups=42.082, faces=74.115)
@@ -398,33 +496,50 @@ def losses(
     norm:float, # Norm of the data
 ): # HTML table
     "Our losses beside the published ones."
-    rows = [('published: Stratified-NTF', PUBLISHED[setting], None), *((f'published: {k}', x, None) for k, x in others.items())]
+    rows = [('published: Stratified-NTF', PUBLISHED[setting], None),
+            *((f'published: {k}', x, None) for k, x in others.items())]
     rows += [(f'here: {k}', loss(r), r.seconds) for k, r in runs.items()]
-    return wide(['run', 'loss ‖A − B‖', 'relative', 'seconds'], [(k, x, x/norm, t) for k, x, t in rows], relative='.4f', seconds='.1f', **{'loss ‖A − B‖': '.3f'})
+    return wide(['run', 'loss ‖A − B‖', 'relative', 'seconds'], [(k, x, x/norm, t) for k, x, t in rows],
+                relative='.4f', seconds='.1f', **{'loss ‖A − B‖': '.3f'})
 
-def total_norm(data): return math.sqrt(sum(float(((A if hasattr(A, 'ndim') and not hasattr(A, 'coords') else A.data)**2).sum()) for A in data.tensors))
+def total_norm(data):
+    return math.sqrt(sum(float(((A if hasattr(A, 'ndim') and not hasattr(A, 'coords') else A.data)**2).sum())
+                         for A in data.tensors))
 
 # %% ../nbs/69_demo.ipynb #eca74d75
 def word_card(r, s, f):
     "A feature that is known by its words."
     v = r.view
-    return f'<article class="card"><p class="meta">{v.feature_shares[s, f]:.0%} of this stratum</p>{words_html(v, feature_number(v, s, f), 12)}</article>'
+    return (f'<article class="card"><p class="meta">{v.feature_shares[s, f]:.0%} of this '
+            f'stratum</p>{words_html(v, feature_number(v, s, f), 12)}</article>')
 
 def newsgroups_page(r, runs, norm):
     "Five strata of newsgroups."
     v = r.view
-    topics = ''.join(f'<article class="card"><h3>{esc(v.names[j], 70)}</h3><p class="meta">{" · ".join(f"{esc(s)} {x:.0%}" for s, x in zip(v.strata, v.masses[:, j]/(v.masses[:, j].sum() or 1.)))}</p>{words_html(v, j, 14)}</article>' for j in v.order)
-    columns = [f'<div class="col"><h3 class="c{s % 6}">{esc(name)}</h3>' + ''.join(word_card(r, s, int(f)) for f in np.argsort(-v.sizes[s])) + '</div>' for s, name in enumerate(v.strata)]
-    lead = 'Five parts of a forum, nineteen groups, their first hundred posts each. Every part gets words of its own; topics are left for what the parts have in common.'
-    note = 'The published run stops after ten updates, close to the zero model (whose loss is the norm of the data). The words below are those of the longer run.'
-    return page('Newsgroups in five strata', header('Newsgroups in five strata', lead, facts(r)) + '<main>' + section('The loss', note, losses('newsgroups', runs, {}, norm))
-        + section('What each part of the forum is about', 'Strata features: the same in all posts of a stratum.', f'<div class="cols">{"".join(columns)}</div>')
-        + section('What they share', 'Topics, and how their mass divides among the strata.', topics) + '</main>' + footer(r))
+    topics = ''.join(
+        f'<article class="card"><h3>{esc(v.names[j], 70)}</h3><p '
+        f'class="meta">{" · ".join(f"{esc(s)} {x:.0%}" for s, x in zip(v.strata, v.masses[:, j]/(v.masses[:, j].sum() or 1.)))}</p>{words_html(v, j, 14)}</article>' for j in v.order)
+    columns = [f'<div class="col"><h3 class="c{s % 6}">{esc(name)}</h3>'
+               + ''.join(word_card(r, s, int(f)) for f in np.argsort(-v.sizes[s])) + '</div>' for s,
+               name in enumerate(v.strata)]
+    lead = (
+        'Five parts of a forum, nineteen groups, their first hundred posts each. Every part gets words of '
+            'its own; topics are left for what the parts have in common.')
+    note = ('The published run stops after ten updates, close to the zero model (whose loss is the norm of '
+            'the data). The words below are those of the longer run.')
+    return page('Newsgroups in five strata', header('Newsgroups in five strata', lead, facts(r)) + '<main>'
+                + section('The loss', note, losses('newsgroups', runs, {}, norm))
+        + section('What each part of the forum is about',
+                  'Strata features: the same in all posts of a stratum.',
+                  f'<div class="cols">{"".join(columns)}</div>')
+        + section('What they share', 'Topics, and how their mass divides among the strata.', topics)
+        + '</main>' + footer(r))
 
 # %% ../nbs/69_demo.ipynb #35032d22
 def passed(r, published):
     "(sweeps, seconds) after which a fit was below a loss; None if it never was."
-    h = r.model.history_; below = np.flatnonzero(np.sqrt(2*np.array(h.objective)) <= published)
+    h = r.model.history_
+    below = np.flatnonzero(np.sqrt(2*np.array(h.objective)) <= published)
     return (int(below[0]), h.seconds[below[0]]) if len(below) else None
 
 def picture(
@@ -433,21 +548,45 @@ def picture(
     top=None, # What is white; the largest entry when left out
 ): # HTML
     "A grey picture with its name."
-    image = np.asarray(image, float); top = float(image.max()) if top is None else top
-    return f'<figure><img alt="{esc(caption)}" src="{png(np.rint(255*np.clip(image/(top or 1.), 0, 1)))}"><figcaption>{esc(caption)}</figcaption></figure>'
+    image = np.asarray(image, float)
+    top = float(image.max()) if top is None else top
+    return (f'<figure><img alt="{esc(caption)}" '
+            f'src="{png(np.rint(255*np.clip(image/(top or 1.), 0, 1)))}"><figcaption>{esc(caption)}</figcaption></figure>')
 
 # %% ../nbs/69_demo.ipynb #8d936aa8
 def faces_page(r, runs, norm, people=12):
     "Forty people as strata."
-    v, p = r.view, r.model; chosen = np.linspace(0, len(v.strata) - 1, min(people, len(v.strata))).astype(int)
-    rows = ''.join(f'<article class="card"><h3>{esc(v.strata[s])}</h3><div class="triple">{picture(r.data.tensors[s][0], "a picture", 1)}{picture(p.model_.background(s), "the person")}{picture(p.reconstruct(v.strata[s])[0], "model", 1)}</div></article>' for s in chosen)
-    topics = ''.join(picture(np.outer(v.topics[0][:, j], v.topics[1][:, j]), f'topic {j}') for j in v.order[:24])
-    lead = 'Forty people, ten pictures each. What all pictures of a person share is the person; what changes from picture to picture, the light, the tilt and the smile, is left to topics that everybody shares.'
+    v, p = r.view, r.model
+    chosen = np.linspace(0, len(v.strata) - 1, min(people, len(v.strata))).astype(int)
+    rows = ''.join(
+        f'<article class="card"><h3>{esc(v.strata[s])}</h3><div '
+        f'class="triple">{picture(r.data.tensors[s][0], "a picture", 1)}{picture(p.model_.background(s), "the person")}{picture(p.reconstruct(v.strata[s])[0], "model", 1)}</div></article>' for s in chosen)
+    topics = ''.join(picture(np.outer(v.topics[0][:, j], v.topics[1][:, j]), f'topic {j}')
+                     for j in v.order[:24])
+    lead = (
+        'Forty people, ten pictures each. What all pictures of a person share is the person; what changes '
+            'from picture to picture, the light, the tilt and the smile, is left to topics that everybody '
+            'shares.')
     when = passed(r, PUBLISHED['faces'])
-    note = 'The published losses are those after 1,000 multiplicative updates. Plain NTF fits best, as it should: strata are there to tell the person from the rest.' + (f' The default rule passes the published loss of Stratified-NTF after {when[0]} sweeps, {when[1]:.1f} s.' if when else '')
-    return page('Faces: the person, and the rest', header('Faces: the person, and the rest', lead, facts(r)) + '<main>' + section('The loss', note, losses('faces', runs, {'plain NTF of the same size': 60.959, 'Stratified-NMF of rank 1': 107.921}, norm))
-        + section('The person', 'Left: one of the ten pictures. Middle: the strata features added up, the same for all ten (brightened). Right: the model of the left picture, features and topics.', f'<div class="cols" style="grid-template-columns:repeat(auto-fit,minmax(300px,1fr))">{rows}</div>')
-        + section('The rest', 'The largest topics: patches of light and shade that any face may need. Each is a pattern of rows times a pattern of columns.', f'<div class="faces">{topics}</div>') + '</main>' + footer(r))
+    note = ('The published losses are those after 1,000 multiplicative updates. Plain NTF fits best, as it '
+            'should: strata are there to tell the person from the rest.') + (
+        f' The default rule passes the published loss of Stratified-NTF after {when[0]} sweeps, '
+        f'{when[1]:.1f} s.' if when else '')
+    return page('Faces: the person, and the rest',
+                header('Faces: the person, and the rest', lead, facts(r)) + '<main>'
+                + section('The loss', note,
+                          losses('faces', runs,
+                                 {'plain NTF of the same size': 60.959, 'Stratified-NMF of rank 1': 107.921},
+                                 norm))
+        + section('The person',
+                  'Left: one of the ten pictures. Middle: the strata features added up, the same for all ten '
+                  '(brightened). Right: the model of the left picture, features and topics.',
+                  '<div class="cols" '
+                  f'style="grid-template-columns:repeat(auto-fit,minmax(300px,1fr))">{rows}</div>')
+        + section('The rest',
+                  'The largest topics: patches of light and shade that any face may need. Each is a pattern '
+                  'of rows times a pattern of columns.', f'<div class="faces">{topics}</div>') + '</main>'
+                  + footer(r))
 
 # %% ../nbs/69_demo.ipynb #6fecfc05
 def sotu_summary(r):
@@ -456,17 +595,21 @@ def sotu_summary(r):
     for s, name in enumerate(v.strata):
         lines.append(f'\n{shown(name)}, in every address:')
         for f in np.argsort((v.features[0][s]*np.arange(v.shape[1])[:, None]).sum(0)):
-            spark = ''.join(' ▁▂▃▄▅▆▇█'[round(8*x/(v.features[0][s, :, f].max() or 1.))] for x in v.features[0][s, :, f])
+            spark = ''.join(' ▁▂▃▄▅▆▇█'[round(8*x/(v.features[0][s, :, f].max() or 1.))]
+                            for x in v.features[0][s, :, f])
             lines.append(f'  |{spark}|  {", ".join(map(shown, _words(v, feature_number(v, s, f), 8)))}')
-    lines.append('\nTopics that come and go, the earliest first (addresses with most of each):'); x = np.concatenate(r.data.info['year'])
+    lines.append('\nTopics that come and go, the earliest first (addresses with most of each):')
+    x = np.concatenate(r.data.info['year'])
     for j in in_time(r):
-        a, b = era(x, v.weights[:, j]); top = v.labels[0][int(v.weights[:, j].argmax())]
+        a, b = era(x, v.weights[:, j])
+        top = v.labels[0][int(v.weights[:, j].argmax())]
         lines.append(f'  {a}-{b}  {", ".join(map(shown, _words(v, j, 5))):<62.62}  {shown(top, 30)}')
     return '\n'.join(lines)
 
 def outcome(r):
     "The fit in one line."
-    return f'\nloss {loss(r):.4f}, relative error {r.model.relative_error_:.4f}, {r.model.n_iter_} sweeps; best of {r.starts} start{"s"*(r.starts > 1)} in {r.seconds:.1f} s; {r.model.status_}'
+    return (f'\nloss {loss(r):.4f}, relative error {r.model.relative_error_:.4f}, {r.model.n_iter_} sweeps; '
+            f'best of {r.starts} start{"s"*(r.starts > 1)} in {r.seconds:.1f} s; {r.model.status_}')
 
 # %% ../nbs/69_demo.ipynb #751a53a5
 def make_sotu(starts=10, seed=0, **data):
@@ -481,20 +624,26 @@ def _runs(setting, data, rank, strata_rank, starts, seed, settings):
     for name, kwargs in settings.items():
         n = 1 if kwargs.get('solver') == 'mu' else starts
         runs[name] = r = run(data, rank, strata_rank, n, seed, name[:16].ljust(16), **kwargs)
-    said = [f'  {k}: loss {loss(x):.3f} (published: {PUBLISHED[setting]:.3f}), {x.seconds:.1f} s' for k, x in runs.items()]
+    said = [f'  {k}: loss {loss(x):.3f} (published: {PUBLISHED[setting]:.3f}), {x.seconds:.1f} s' for k,
+            x in runs.items()]
     return runs, total_norm(data), '\n'.join(said) + '\n' + outcome(r)
 
 def make_newsgroups(starts=1, seed=0, data=None):
     "(page, text, fit) of the paper's newsgroups."
-    settings = {'ten multiplicative updates, as in the paper': dict(solver='mu', init='uniform', tol=0., max_iter=10), 'default rule, to convergence': dict(max_iter=100)}
-    runs, norm, text = _runs('newsgroups', data or newsgroups_tensor(sparse=True), 5, 3, starts, seed, settings)
-    r = [*runs.values()][-1]; v = r.view
-    words = [f'  {shown(s)}: ' + ' | '.join(', '.join(map(shown, _words(v, feature_number(v, i, f), 4))) for f in np.argsort(-v.sizes[i])) for i, s in enumerate(v.strata)]
+    settings = {'ten multiplicative updates, as in the paper': dict(
+        solver='mu', init='uniform', tol=0., max_iter=10), 'default rule, to convergence': dict(max_iter=100)}
+    runs, norm, text = _runs('newsgroups', data or newsgroups_tensor(sparse=True), 5, 3, starts, seed,
+                             settings)
+    r = [*runs.values()][-1]
+    v = r.view
+    words = [f'  {shown(s)}: ' + ' | '.join(', '.join(map(shown, _words(v, feature_number(v, i, f), 4)))
+                                            for f in np.argsort(-v.sizes[i])) for i, s in enumerate(v.strata)]
     return newsgroups_page(r, runs, norm), '\n'.join(['\nStrata features:', *words, '', text]), r
 
 def make_faces(starts=1, seed=0, data=None):
     "(page, text, fit) of the paper's faces."
-    runs, norm, text = _runs('faces', data or olivetti_strata(), 40, 15, starts, seed, {'default rule': dict(max_iter=250, tol=0.)})
+    runs, norm, text = _runs('faces', data or olivetti_strata(), 40, 15, starts, seed,
+                             {'default rule': dict(max_iter=250, tol=0.)})
     return faces_page(r := [*runs.values()][-1], runs, norm), text, r
 
 # %% ../nbs/69_demo.ipynb #6cc05fa1
@@ -506,7 +655,8 @@ def save_page(
     out='demo_out', # Folder; made if it is not there
 ): # The path
     "Write a page."
-    path = Path(out); path.mkdir(parents=True, exist_ok=True)
+    path = Path(out)
+    path.mkdir(parents=True, exist_ok=True)
     (path/f'{name}.html').write_text(text, encoding='utf-8')
     return (path/f'{name}.html').resolve()
 
@@ -524,7 +674,8 @@ def save_browser(
 def show_page(path, open_it=True):
     "Open a page where somebody is there to see it, and say where it is."
     seen = False
-    if open_it and sys.stdout.isatty() and (sys.platform in ('win32', 'darwin') or os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+    if open_it and sys.stdout.isatty() and (sys.platform in ('win32', 'darwin') or os.environ.get('DISPLAY')
+                                            or os.environ.get('WAYLAND_DISPLAY')):
         try: seen = webbrowser.open(path.as_uri())
         except webbrowser.Error: pass
     print(f'\nThe page {"is open in your browser" if seen else "is ready; open it in any browser"}: {path}')
@@ -534,19 +685,31 @@ def main(
     argv=None, # Arguments; those of the command line when left out
 ): # 0, or 1 where the data cannot be had
     "The command `python -m ntf_lit.demo`."
-    parser = argparse.ArgumentParser(prog='python -m ntf_lit.demo', description='What strata buy, on one page.')
-    parser.add_argument('data', nargs='?', default='sotu', choices=MAKERS, help='State of the Union addresses (the default), or one of the settings of the paper')
+    parser = argparse.ArgumentParser(prog='python -m ntf_lit.demo',
+                                     description='What strata buy, on one page.')
+    parser.add_argument('data', nargs='?', default='sotu', choices=MAKERS,
+                        help='State of the Union addresses (the default), or one of the settings of the '
+                             'paper')
     parser.add_argument('--out', default='demo_out', help='folder for the page (default: demo_out)')
     parser.add_argument('--starts', type=int, default=None, help='random starts, of which the best is kept')
     parser.add_argument('--seed', type=int, default=0, help='seeds the starts')
     parser.add_argument('--no-open', action='store_true', help='do not open a browser')
     args = parser.parse_args(argv)
-    if args.starts is not None and args.starts < 1: parser.error(f'--starts must be at least 1, not {args.starts}')
-    clock = time.monotonic(); print(f'Reading the data ({args.data}) ...', flush=True)
-    try: text, summary, r = MAKERS[args.data](**({} if args.starts is None else dict(starts=args.starts)), seed=args.seed)
-    except (DataUnavailable, ImportError) as e: print(f'\nThis demo cannot run here: {e}', file=sys.stderr); return 1
-    path = save_page(text, args.data, args.out); topics = save_browser(r, path)
-    print(f'{summary}\n{time.monotonic() - clock:.0f} s in all.\n\nThe topics in a browser of their own: {topics}')
+    if args.starts is not None and args.starts < 1:
+        parser.error(f'--starts must be at least 1, not {args.starts}')
+    clock = time.monotonic()
+    print(f'Reading the data ({args.data}) ...', flush=True)
+    try:
+        text, summary, r = MAKERS[args.data](**({} if args.starts is None else dict(starts=args.starts)),
+                                             seed=args.seed)
+    except (DataUnavailable, ImportError) as e:
+        print(f'\nThis demo cannot run here: {e}', file=sys.stderr)
+        return 1
+    path = save_page(text, args.data, args.out)
+    topics = save_browser(r, path)
+    print(
+        f'{summary}\n{time.monotonic() - clock:.0f} s in all.\n\nThe topics in a browser of their own: '
+        f'{topics}')
     show_page(path, not args.no_open)
     return 0
 

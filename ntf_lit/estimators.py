@@ -48,15 +48,18 @@ class _Settings(TransformerMixin, BaseEstimator):
             if name != 'self': setattr(self, name, value)
 
     def _sweeps(self): return check_count(self.max_iter, 'max_iter', 0)
-    def _limit(self): return [] if self.time_limit is None else [TimeLimit(check_number(self.time_limit, 'time_limit'))]
+    def _limit(self):
+        return [] if self.time_limit is None else [TimeLimit(check_number(self.time_limit, 'time_limit'))]
     def _calls(self):
         "Callbacks, with a progress bar if there is to be one."
-        return [*self.callbacks, *([Progress(self._sweeps(), desc=type(self).__name__)] if self.progress else [])]
+        return [*self.callbacks,
+                *([Progress(self._sweeps(), desc=type(self).__name__)] if self.progress else [])]
 
     def _supervised(self):
         "Whether labels take part; what `available_if` asks."
         if getattr(self, 'label_weight', 0) > 0: return True
-        raise AttributeError("without labels there is nothing to predict; set label_weight > 0 and pass y to fit")
+        raise AttributeError(
+            "without labels there is nothing to predict; set label_weight > 0 and pass y to fit")
 
 # %% ../nbs/50_estimators.ipynb #cda45667
 class _Base(_Settings):
@@ -64,13 +67,15 @@ class _Base(_Settings):
     def _best(self, model, n_init=1, callbacks=()):
         "The best of some starts, by the settings."
         stop = [Tolerance(check_number(self.tol, 'tol')), *self._limit()]
-        return best_of(model, n_init, seed=self.random_state, max_iter=self._sweeps(), stop=stop, callbacks=callbacks)
+        return best_of(model, n_init, seed=self.random_state, max_iter=self._sweeps(), stop=stop,
+                       callbacks=callbacks)
 
     def _run(self, model):
         "Fit a model with the estimator's settings and keep the outcome."
         r = self._best(model, check_count(self.n_init, 'n_init'), self._calls())
         if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning)
-        self.result_, self.status_, self.history_, self.n_iter_ = _replace(r, model=without_data(r.model)), r.status, r.history, r.n_iter
+        self.result_, self.status_, self.history_, self.n_iter_ = _replace(
+            r, model=without_data(r.model)), r.status, r.history, r.n_iter
         self.objective_, self.relative_error_ = r.objective, r.relative_error
         return r
 
@@ -91,8 +96,10 @@ def as_weights(
     like, # A factor (d, rank) they belong to
 ): # An array of its kind
     "Weights to apply a model to; `ValueError` if they are not one a component."
-    W = as_float(W, 'W'); rank = like.shape[1]
-    if W.ndim != 2 or W.shape[1] != rank: raise ValueError(f"W has shape {tuple(W.shape)}; it must be (n, {rank}), one weight a component")
+    W = as_float(W, 'W')
+    rank = like.shape[1]
+    if W.ndim != 2 or W.shape[1] != rank:
+        raise ValueError(f"W has shape {tuple(W.shape)}; it must be (n, {rank}), one weight a component")
     return W if is_torch_array(W) else move(W, like)
 
 def same_samples(
@@ -101,7 +108,9 @@ def same_samples(
 ): # The data
     "`ValueError` unless the samples have the shape of those in the fit."
     if tuple(data.shape[1:]) != tuple(estimator._shape):
-        raise ValueError(f"X has shape {tuple(data.shape)}; {type(estimator).__name__} was fitted on samples of shape {tuple(estimator._shape)}")
+        raise ValueError(
+            f"X has shape {tuple(data.shape)}; {type(estimator).__name__} was fitted on samples of shape "
+            f"{tuple(estimator._shape)}")
     return data
 
 # %% ../nbs/50_estimators.ipynb #e3c67995
@@ -121,8 +130,10 @@ class _CPUse(_Base):
     def score(self, X, y=None, *, mask=None):
         "The part of the squared norm of X that the topics explain, at most 1."
         check_is_fitted(self)
-        data = self._data(X, mask=mask); W = self._weights(data)*data.scale
-        return 1 - 2*NCPDModel(data, self.rank).objective(CP((W, *self._topics)))/data.square if data.square else 1.
+        data = self._data(X, mask=mask)
+        W = self._weights(data)*data.scale
+        return 1 - 2*NCPDModel(data, self.rank).objective(
+            CP((W, *self._topics)))/data.square if data.square else 1.
 
     def _weights(self, data):
         "The weights that are best for the topics."
@@ -196,18 +207,23 @@ class _Supervision(_CPFit):
     def _targets(self, y, n, like):
         "One-hot targets (n, classes) and who is known."
         y, known = known_labels(y)
-        if len(y) != n: raise ValueError(f"y has {len(y)} labels for {n} samples; give one a sample, -1 where it is not known")
+        if len(y) != n:
+            raise ValueError(
+                f"y has {len(y)} labels for {n} samples; give one a sample, -1 where it is not known")
         self.classes_, index = np.unique(y[known], return_inverse=True)
-        Y = np.zeros((len(y), len(self.classes_))); Y[known, index] = 1.
+        Y = np.zeros((len(y), len(self.classes_)))
+        Y[known, index] = 1.
         return move(Y, like), known
 
     def _fit_supervised(self, data, y):
         if self.loss != 'frobenius': raise ValueError("label_weight > 0 needs loss='frobenius'")
         Y, known = self._targets(y, data.shape[0], data.like)
-        r = self._run(SupervisedModel(data, self.rank, self.solver, self.inner, self.init, Y, known, self.label_weight))
+        r = self._run(SupervisedModel(data, self.rank, self.solver, self.inner, self.init, Y, known,
+                                      self.label_weight))
         self.weights_, self._topics, self.label_components_ = r.params.W, [r.params.H], r.params.B
         self._shape, self.n_features_in_ = data.shape[1:], data.shape[1]
-        self.cp_ = CP((r.params.W, r.params.H)); self.factors_ = list(self.cp_.factors)
+        self.cp_ = CP((r.params.W, r.params.H))
+        self.factors_ = list(self.cp_.factors)
         return self
 
 # %% ../nbs/50_estimators.ipynb #acd94bb5
@@ -216,7 +232,8 @@ class _Prediction(_Supervision):
     @available_if(_Settings._supervised)
     def decision_function(self, X):
         "How much of each class is in each sample: weights times classes by topics, (n, classes)."
-        check_is_fitted(self, 'label_components_', msg="This %(name)s was not fitted with labels; pass y to fit")
+        check_is_fitted(self, 'label_components_',
+                        msg="This %(name)s was not fitted with labels; pass y to fit")
         return self.transform(X) @ self.label_components_.mT
 
     @available_if(_Settings._supervised)
@@ -233,11 +250,14 @@ def as_matrix(
 ): # An array or CSR matrix; what its entries are is checked by `as_data`
     "A matrix checked as scikit-learn checks it."
     name = type(estimator).__name__
-    if len(getattr(X, 'shape', ())) > 2: raise ValueError(f"X has shape {tuple(X.shape)}; {name} takes matrices: reshape it, or use a tensor model")
+    if len(getattr(X, 'shape', ())) > 2:
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}; {name} takes matrices: reshape it, or use a tensor model")
     if is_torch_array(X): return X
     if isinstance(X, COO): X = sp.coo_array((X.data, tuple(np.asarray(X.coords))), shape=X.shape)
     if isinstance(X, np.ndarray) and X.dtype.kind in 'fUSMm': X = as_float(X)
-    return validate_data(estimator, X, accept_sparse='csr', dtype=[np.float64, np.float32], reset=reset, ensure_all_finite=False)
+    return validate_data(estimator, X, accept_sparse='csr', dtype=[np.float64, np.float32], reset=reset,
+                         ensure_all_finite=False)
 
 # %% ../nbs/50_estimators.ipynb #fc2f6112
 class _Matrix(_Prediction):
@@ -283,32 +303,42 @@ class NMF(ClassNamePrefixFeaturesOutMixin, _Matrix):
 # %% ../nbs/50_estimators.ipynb #033fd626
 def _is_list_of_strata(X):
     "Whether a list holds strata, rather than being one tensor written as nested lists of numbers."
-    order = lambda x: len(x.shape) if hasattr(x, 'shape') else 1 + max(map(order, x), default=0) if isinstance(x, (list, tuple)) else 0
+    order = lambda x: len(x.shape) if hasattr(x,
+                                              'shape') else 1 + max(map(order, x), default=0) if isinstance(
+        x, (list, tuple)) else 0
     return isinstance(X, (list, tuple)) and (not len(X) or any(order(x) >= 2 for x in X))
 
 def _stratum_labels(strata, n):
     "The names of the strata, in order, and the number of each sample's."
     labels = np.zeros(n, int) if strata is None else np.asarray(strata)
-    if labels.shape != (n,): raise ValueError(f"strata must hold one label a sample, {n} of them, not shape {labels.shape}")
+    if labels.shape != (n,):
+        raise ValueError(f"strata must hold one label a sample, {n} of them, not shape {labels.shape}")
     try: return np.unique(labels, return_inverse=True)
-    except TypeError: raise TypeError(f"strata must hold labels of one kind that can be sorted, not {sorted({type(v).__name__ for v in labels})}; make them all text or all numbers") from None
+    except TypeError:
+        raise TypeError(
+            "strata must hold labels of one kind that can be sorted, not "
+            f"{sorted({type(v).__name__ for v in labels})}; make them all text or all numbers") from None
 
 # %% ../nbs/50_estimators.ipynb #20449a44
 def _group(X, strata, mask):
     "Strata as (names, list of arrays or one body, sample indices of each, masks)."
-    if isinstance(X, dict) and not is_sparse(X): return list(X), list(X.values()), None, None if mask is None else [mask[k] for k in X]
+    if isinstance(X, dict) and not is_sparse(X):
+        return list(X), list(X.values()), None, None if mask is None else [mask[k] for k in X]
     if strata is None and _is_list_of_strata(X): return list(range(len(X))), list(X), None, mask
     X = X if hasattr(X, 'shape') else as_float(X)
     names, index = _stratum_labels(strata, check_shape(X.shape)[0])
     where = [np.flatnonzero(index == s) for s in range(len(names))]
-    return names.tolist(), [_take(X, w) for w in where], where, None if mask is None else [_take(mask, w) for w in where]
+    return names.tolist(), [_take(X, w) for w in where], where, None if mask is None else [
+        _take(mask, w) for w in where]
 
 def _take(X, rows):
     "Some samples: a view where they are a run, else a copy."
     if is_frame(X): return X.iloc[rows]
     if is_sparse(X) and not hasattr(X, 'tocsr'):
-        keep = np.isin(X.coords[0], rows); coords = np.array(X.coords)[:, keep]
-        return COO(np.concatenate([np.searchsorted(rows, coords[:1]), coords[1:]]), np.asarray(X.data)[keep], (len(rows), *X.shape[1:]))
+        keep = np.isin(X.coords[0], rows)
+        coords = np.array(X.coords)[:, keep]
+        return COO(np.concatenate([np.searchsorted(rows, coords[:1]), coords[1:]]), np.asarray(X.data)[keep],
+                   (len(rows), *X.shape[1:]))
     X = X.tocsr() if is_sparse(X) else X if is_torch_array(X) else np.asarray(X)
     return X[int(rows[0]):int(rows[-1])+1] if len(rows) and rows[-1] - rows[0] + 1 == len(rows) else X[rows]
 
@@ -342,12 +372,17 @@ class _StrataSettings(_StrataFit):
     def _ranks(self, count):
         "The strata rank of each stratum."
         if np.ndim(self.strata_rank) == 0: return (check_count(self.strata_rank, 'strata_rank', 0),)*count
-        if len(self.strata_rank) != count: raise ValueError(f"strata_rank has {len(self.strata_rank)} entries for {count} strata; give one number, or one a stratum")
+        if len(self.strata_rank) != count:
+            raise ValueError(
+                f"strata_rank has {len(self.strata_rank)} entries for {count} strata; give one number, or "
+                "one a stratum")
         return tuple(check_count(q, f'strata_rank[{s}]', 0) for s, q in enumerate(self.strata_rank))
 
     def _model(self, data, offsets):
         settings = dict(strata_rank=self._ranks(len(offsets) - 1), offsets=tuple(offsets), rounds=self.rounds)
-        if self.tv is not None: return TVModel(data, self.rank, self.solver, self.inner, self.init, tv=self.tv, weight=self.tv_weight, modes=self.tv_modes, **settings)
+        if self.tv is not None:
+            return TVModel(data, self.rank, self.solver, self.inner, self.init, tv=self.tv,
+                           weight=self.tv_weight, modes=self.tv_modes, **settings)
         return StrataModel(data, self.rank, self.solver, self.inner, self.init, **settings)
 
 # %% ../nbs/50_estimators.ipynb #2ba6bdda
@@ -360,7 +395,8 @@ class _StrataOutcome(_StrataSettings):
         if self.tv is None and self.n_iter_: p = best_weights(model, p)
         self.model_, self.objective_, self.relative_error_ = model.finish(p, model.objective(p))
         p = self.model_
-        self.topics_ = list(p.H); self.weights_ = [p.weights(s) for s in range(len(self.strata_))]
+        self.topics_ = list(p.H)
+        self.weights_ = [p.weights(s) for s in range(len(self.strata_))]
         self.strata_features_ = [[v[s][:, :q] for v in p.V] for s, q in enumerate(model.strata_rank)]
 
 # %% ../nbs/50_estimators.ipynb #3617a84e
@@ -370,29 +406,37 @@ class _StrataUse(_StrataOutcome):
         "Which stratum is meant."
         check_is_fitted(self)
         if stratum is None and len(self.strata_) == 1: return 0
-        if stratum not in self.strata_: raise ValueError(f"stratum must be one of {', '.join(map(repr, self.strata_))}, not {stratum!r}; for another use new_stratum")
+        if stratum not in self.strata_:
+            raise ValueError(
+                f"stratum must be one of {', '.join(map(repr, self.strata_))}, not {stratum!r}; for another "
+                "use new_stratum")
         return self.strata_.index(stratum)
 
     def transform(self, X, *, strata=None, stratum=None, mask=None):
         "Exact weights of samples: of one stratum (an array), or of strata given as to `fit` (a list, or an array in the order of the samples)."
         check_is_fitted(self)
-        if stratum is not None or (strata is None and not isinstance(X, (list, dict, tuple)) and len(self.strata_) == 1): return self._weights(X, stratum, mask)
+        if stratum is not None or (strata is None and not isinstance(X, (list, dict, tuple))
+                                   and len(self.strata_) == 1):
+            return self._weights(X, stratum, mask)
         names, parts, where, masks = _group(X, strata, mask)
-        if strata is None and not isinstance(X, dict) and len(parts) == len(self.strata_): names = self.strata_
+        if strata is None and not isinstance(X, dict) and len(parts) == len(self.strata_):
+            names = self.strata_
         W = [self._weights(*one) for one in zip(parts, names, masks or [None]*len(parts))]
         if where is None: return W
         return array_namespace(*W).concat(W)[np.argsort(np.concatenate(where))]
 
     def _weights(self, X, stratum, mask=None):
         s, data = self._number(stratum), same_samples(self, as_data(self._check(X), mask))
-        return strata_weights(data, self.strata_features_[s] if self.strata_features_[s][0].shape[1] else [], self.topics_)
+        return strata_weights(data, self.strata_features_[s] if self.strata_features_[s][0].shape[1] else [],
+                              self.topics_)
 
 # %% ../nbs/50_estimators.ipynb #ddc3f6b3
 class _StrataModelUse(_StrataUse):
     "The model of samples, and samples of a new stratum."
     def inverse_transform(self, W, *, stratum=None):
         "The model (n, d_2, ..., d_N) of weights W (n, rank) in a stratum, its background included."
-        s = self._number(stratum); W = as_weights(W, self.topics_[0])
+        s = self._number(stratum)
+        W = as_weights(W, self.topics_[0])
         return cp_rows([W, *self.topics_])(0, len(W)) + self.model_.background(s)
 
     def reconstruct(self, stratum=None):
@@ -403,8 +447,11 @@ class _StrataModelUse(_StrataUse):
     def new_stratum(self, X, strata_rank=1):
         "Features [V_2, ..., V_N] and weights of samples of a stratum that was not in the fit; the topics stay."
         check_is_fitted(self)
-        data, offsets = as_strata([X]); same_samples(self, data)
-        model = StrataModel(data, self.rank, self.solver, self.inner, strata_rank=(check_count(strata_rank, 'strata_rank', 0),), offsets=tuple(offsets), rounds=self.rounds, topics=self.topics_)
+        data, offsets = as_strata([X])
+        same_samples(self, data)
+        model = StrataModel(data, self.rank, self.solver, self.inner,
+                            strata_rank=(check_count(strata_rank, 'strata_rank', 0),), offsets=tuple(offsets),
+                            rounds=self.rounds, topics=self.topics_)
         p = self._best(model).params
         return [v[0] for v in p.V], p.W
 
@@ -453,8 +500,11 @@ class _Growing(_Base):
         self._keep_labels(X)
         X = self._check(X, reset=True)
         labels = {}
-        if getattr(self, 'label_weight', 0) and y is not None: labels = dict(zip(('labels', 'known'), known_labels(y)), weight=check_number(self.label_weight, 'label_weight'))
-        h = self._grow(X, mask=mask, seed=self.random_state, allow_growth=self.allow_growth, **labels, **self._how())
+        if getattr(self, 'label_weight', 0) and y is not None:
+            labels = dict(zip(('labels', 'known'), known_labels(y)),
+                          weight=check_number(self.label_weight, 'label_weight'))
+        h = self._grow(X, mask=mask, seed=self.random_state, allow_growth=self.allow_growth, **labels,
+                       **self._how())
         self.hierarchy_, self.layers_, self.links_ = h, list(h.layers), [layer.links for layer in h.layers]
         self.relative_error_ = [layer.relative_error for layer in h.layers]
         self.status_, self.history_ = list(h.status), list(h.history)
@@ -465,7 +515,8 @@ class _Growing(_Base):
     def _check(self, X, reset=False): return X
     def _how(self):
         "Settings of the fit of a layer."
-        return dict(rule=self.solver, init=self.init, max_iter=self._sweeps(), tol=self.tol, inner=self.inner, stop=self._limit(), callbacks=self._calls())
+        return dict(rule=self.solver, init=self.init, max_iter=self._sweeps(), tol=self.tol, inner=self.inner,
+                    stop=self._limit(), callbacks=self._calls())
 
 # %% ../nbs/50_estimators.ipynb #685fb19c
 class _GrownUse(_Growing):
@@ -532,7 +583,8 @@ class HNCPD(_GrownUse):
     ):
         self._set(locals())
 
-    def _grow(self, X, **how): return hncpd(X, self.ranks, reference=self.reference, n_init=self.n_init, **how)
+    def _grow(self, X, **how):
+        return hncpd(X, self.ranks, reference=self.reference, n_init=self.n_init, **how)
 
 # %% ../nbs/50_estimators.ipynb #6998b79f
 class HNTF(_GrownUse):
@@ -562,9 +614,11 @@ class _GrownTogether(_GrownUse):
     "How the links of a Multi-HNTF are found."
     def _grow(self, X, **how):
         how |= dict(n_init=self.n_init, link_iter=self.link_iter)
-        if check_choice(self.train, 'train', ('exact', 'average', 'joint')) != 'joint': return multi_hntf(X, self.ranks, train=self.train, **how)
+        if check_choice(self.train, 'train', ('exact', 'average', 'joint')) != 'joint':
+            return multi_hntf(X, self.ranks, train=self.train, **how)
         from ntf_lit.neural import multi_hntf_joint
-        return _replace(multi_hntf_joint(X, self.ranks, train_factors=self.train_factors, seed=how.pop('seed'), first=how), result=None)
+        return _replace(multi_hntf_joint(X, self.ranks, train_factors=self.train_factors,
+                                         seed=how.pop('seed'), first=how), result=None)
 
     @property
     def W_(self): return [layer.links[0] if layer.links else None for layer in self.layers_]

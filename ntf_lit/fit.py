@@ -43,12 +43,14 @@ def advance(
 ): # (params, objective, changes to make to the state)
     "One iteration: a sweep, from an extrapolated point if that helps."
     plain = lambda: model.sweep(state.params, state.k)
-    if not getattr(model, 'accelerate', False) or state.k < getattr(model, 'warmup', 0) or state.before is None:
+    if not getattr(model, 'accelerate', False) or state.k < getattr(model, 'warmup',
+                                                                    0) or state.before is None:
         return *plain(), {}
     ahead = [extrapolate(a, b, state.momentum) for a, b in zip(leaves(state.params), leaves(state.before))]
     params, objective = model.sweep(rebuild(state.params, ahead), state.k)
     if objective <= state.objective:
-        return params, objective, dict(momentum=min(state.ceiling, 1.05*state.momentum), ceiling=min(1., 1.01*state.ceiling))
+        return params, objective, dict(momentum=min(state.ceiling, 1.05*state.momentum),
+                                       ceiling=min(1., 1.01*state.ceiling))
     return *plain(), dict(momentum=state.momentum/1.5, ceiling=state.momentum)
 
 # %% ../nbs/12_fit.ipynb #8e312b88
@@ -56,7 +58,9 @@ def advance(
 class Tolerance:
     "Converged when an iteration improves the objective by less than `tol` of itself."
     tol: float = 1e-6
-    def __call__(self, state): return Status.CONVERGED if self.tol > 0 and state.k and 0 <= state.history.improvement < self.tol else None
+    def __call__(self, state):
+        return (Status.CONVERGED if self.tol > 0 and state.k and 0 <= state.history.improvement < self.tol
+                else None)
 
 @dataclass(frozen=True)
 class TimeLimit:
@@ -71,7 +75,8 @@ class Stationary:
     tol: float = 1e-6
     every: int = 10
     def __call__(self, state):
-        return Status.KKT if state.k and state.k % self.every == 0 and self.model.kkt(state.params) < self.tol else None
+        return Status.KKT if state.k and state.k % self.every == 0 and self.model.kkt(
+            state.params) < self.tol else None
 
 # %% ../nbs/12_fit.ipynb #a11c5c57
 class Callback:
@@ -109,7 +114,8 @@ def fit(
     "Run a model until a rule stops it, it is interrupted, or `max_iter` iterations are done."
     check_count(max_iter, 'max_iter', 0)
     run, clock = _begin(model, start, seed, resume), time.monotonic()
-    state = run.state; clock -= state.history.seconds[-1]
+    state = run.state
+    clock -= state.history.seconds[-1]
     with ExitStack() as cleanups:      # all of them run, whatever one of them raises
         for c in reversed(callbacks): cleanups.callback(c.cleanup)
         try:
@@ -137,7 +143,8 @@ def _begin(model, start, seed, resume):
     params = _copied(start) if start is not None else model.start(check_seed(seed))
     if resume is not None:
         state = load_checkpoint(resume, params)
-        return _Run(state, state if state.best is None else replace(state, params=state.best[0], objective=state.best[1], best=None))
+        return _Run(state, state if state.best is None
+                    else replace(state, params=state.best[0], objective=state.best[1], best=None))
     objective = float(model.objective(params))
     return _Run(*[State(params, objective, History().add(objective, 0.))]*2)
 
@@ -146,7 +153,8 @@ def _result(model, state, status, history=None):
     params, objective, error = model.finish(state.params, state.objective)
     unit = objective/state.objective if state.objective else model.finish(state.params, 1.)[1]
     history = history or state.history
-    return Result(params, objective, error, status, History(tuple(o*unit for o in history.objective), history.seconds), model)
+    return Result(params, objective, error, status,
+                  History(tuple(o*unit for o in history.objective), history.seconds), model)
 
 # %% ../nbs/12_fit.ipynb #847428ea
 def _loop(model, run, max_iter, stop, callbacks, clock):
@@ -161,7 +169,8 @@ def _loop(model, run, max_iter, stop, callbacks, clock):
             if not np.isfinite(objective): return Status.NOT_FINITE
             history = s.history.add(objective, time.monotonic() - clock)
             best = None if objective <= run.best.objective else (run.best.params, run.best.objective)
-            run.state = replace(s, params=params, objective=objective, history=history, k=s.k + 1, before=s.params, best=best, **changes)
+            run.state = replace(s, params=params, objective=objective, history=history, k=s.k + 1,
+                                before=s.params, best=best, **changes)
             if best is None: run.best = run.state
             for c in callbacks: c.after_sweep(run.state)
     except KeyboardInterrupt: return Status.INTERRUPTED
@@ -173,11 +182,14 @@ def save_checkpoint(
 ):
     "Write a state, all or nothing."
     arrays = {f'params_{i}': host(a) for i, a in enumerate(leaves(state.params))}
-    if state.before is not None: arrays |= {f'before_{i}': host(a) for i, a in enumerate(leaves(state.before))}
+    if state.before is not None:
+        arrays |= {f'before_{i}': host(a) for i, a in enumerate(leaves(state.before))}
     if state.best: arrays |= {f'best_{i}': host(a) for i, a in enumerate(leaves(state.best[0]))}
     arrays |= dict(history=np.array([state.history.objective, state.history.seconds]), k=np.array(state.k),
-                   numbers=np.array([state.objective, state.momentum, state.ceiling, state.best[1] if state.best else np.nan]))
-    path = Path(path); handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix='.part')
+                   numbers=np.array([state.objective, state.momentum, state.ceiling,
+                                     state.best[1] if state.best else np.nan]))
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix='.part')
     try:
         with os.fdopen(handle, 'wb') as f: np.savez(f, **arrays)
         os.replace(temporary, path)
@@ -192,24 +204,31 @@ def load_checkpoint(
     "Read a state; `ValueError` if it belongs to another model or is not a checkpoint. Nothing in the file is run."
     try:
         return _state_of(_stored(path), params)
-    except Exception as e: raise ValueError(f"{path} is not a checkpoint of this model: {e}") from e     # a broken file makes its readers say anything
+    except Exception as e:
+        raise ValueError(
+            f"{path} is not a checkpoint of this model: {e}") from e     # a broken file makes its readers say anything
 
 def _stored(path):
     "The arrays of an .npz file; objects are refused."
     out = {}
     with zipfile.ZipFile(path) as z:
         for name in z.namelist():
-            with z.open(name) as f: out[name.removesuffix('.npy')] = np.lib.format.read_array(f, allow_pickle=False)
+            with z.open(name) as f:
+                out[name.removesuffix('.npy')] = np.lib.format.read_array(f, allow_pickle=False)
     return out
 
 def _state_of(stored, params):
     "A `State` from stored arrays, checked."
-    (objective, momentum, ceiling, lowest), (losses, seconds), k = stored['numbers'], stored['history'], int(stored['k'])
-    if k < 0 or not len(losses) or np.isnan([objective, momentum, ceiling]).any(): raise ValueError(f"{k} iterations with {len(losses)} losses, the last {objective}")
+    (objective, momentum, ceiling, lowest), (losses,
+                                             seconds), k = stored['numbers'], stored['history'], int(
+        stored['k'])
+    if k < 0 or not len(losses) or np.isnan([objective, momentum, ceiling]).any():
+        raise ValueError(f"{k} iterations with {len(losses)} losses, the last {objective}")
     new, old, best = (_fill(params, stored, name) for name in ('params', 'before', 'best'))
     if new is None: raise ValueError("it holds no parameters")
     history = History(tuple(map(float, losses)), tuple(map(float, seconds)))
-    return State(new, float(objective), history, k, old, float(momentum), float(ceiling), best and (best, float(lowest)))
+    return State(new, float(objective), history, k, old, float(momentum), float(ceiling),
+                 best and (best, float(lowest)))
 
 # %% ../nbs/12_fit.ipynb #83189373
 def _fill(params, stored, name):
@@ -219,16 +238,21 @@ def _fill(params, stored, name):
     if count != len(old): raise ValueError(f"it holds {count} arrays where the model has {len(old)}")
     new = [stored[f'{name}_{i}'] for i in range(len(old))]
     for a, b in zip(old, new): _check_stored(a, b)
-    move = lambda a, b: array_namespace(a).asarray(b, dtype=a.dtype, device=a.device) if is_torch_array(a) else b
+    move = lambda a, b: array_namespace(a).asarray(b, dtype=a.dtype,
+                                                   device=a.device) if is_torch_array(a) else b
     return rebuild(params, [move(a, b) for a, b in zip(old, new)])
 
 # %% ../nbs/12_fit.ipynb #d2bdc31f
 def _check_stored(a, b):
     "`ValueError` unless the stored array `b` can stand where the model has `a`: its shape and precision, finite, nonnegative where that is."
     dtype = str(a.dtype).removeprefix('torch.')
-    if b.shape != tuple(a.shape) or str(b.dtype) != dtype: raise ValueError(f"stored array of shape {b.shape} and {b.dtype} where the model has {tuple(a.shape)} and {dtype}")
+    if b.shape != tuple(a.shape) or str(b.dtype) != dtype:
+        raise ValueError(
+            f"stored array of shape {b.shape} and {b.dtype} where the model has {tuple(a.shape)} and {dtype}")
     if not np.isfinite(b).all(): raise ValueError("a stored array is not finite")
-    if bool((a > 0).any()) and (b < 0).any(): raise ValueError("a stored factor has negative entries")     # what an optimiser remembers starts at zero and may be negative
+    if bool((a > 0).any()) and (b < 0).any():
+        raise ValueError(
+            "a stored factor has negative entries")     # what an optimiser remembers starts at zero and may be negative
 
 # %% ../nbs/12_fit.ipynb #ebbc8c08
 class Checkpoint(Callback):
@@ -253,7 +277,8 @@ def best_of(
     "Fit from several starts and keep the best."
     check_count(n_init, 'n_init')
     if n_init == 1 or start is not None: return fit(model, start, seed=seed, **kw)
-    best, size = None, lambda r: (r.objective, r.relative_error)      # squares of very small or large data leave the floats: then the error decides
+    best, size = None, lambda r: (r.objective,
+                                  r.relative_error)      # squares of very small or large data leave the floats: then the error decides
     for rng in check_seed(seed).spawn(n_init):
         r = fit(model, seed=rng, **kw)
         if best is None or size(r) < size(best): best = r

@@ -20,10 +20,12 @@ def upward(
     least:float=1e-3, # Leave out what is less
 ): # For each node, numbered through: [[node above, part], ...]
     "Where every topic of every layer goes."
-    first = np.cumsum([0, *t.ranks]); out = []
+    first = np.cumsum([0, *t.ranks])
+    out = []
     for l in range(len(t.views)):
         M = t.links[l+1] if l + 1 < len(t.views) else np.zeros((t.ranks[l], 0))
-        out += [[[int(first[l+1] + k), float(f'{M[j, k]:.4g}')] for k in np.argsort(-M[j], kind='stable') if M[j, k] > least] for j in range(t.ranks[l])]
+        out += [[[int(first[l+1] + k), float(f'{M[j, k]:.4g}')] for k in np.argsort(-M[j], kind='stable')
+                 if M[j, k] > least] for j in range(t.ranks[l])]
     return out
 
 # %% ../nbs/63_hierarchy_browser.ipynb #bb011754
@@ -36,7 +38,8 @@ def outline(
     below = lambda i: sorted((j for j, a in enumerate(above) if a == i), key=lambda j: -share[j])
     out, stack = [], [(i, 0) for i in reversed(below(None))]
     while stack:
-        i, depth = stack.pop(); out.append((i, depth))
+        i, depth = stack.pop()
+        out.append((i, depth))
         stack += [(j, depth + 1) for j in reversed(below(i))]
     return out
 
@@ -45,26 +48,45 @@ class HierarchyCore(Core):
     "The hierarchy browser of plain widgets."
     def build(self, b):
         d, tie = b.data, self.tie
-        self.nodes = tie(b, W.Select(description='Topics', options=[], rows=18, layout=W.Layout(width='28rem')), 'select', 'topic')
-        self.depth = tie(b, choose('Layers', [('all' if not i else f"down to {i}", i) for i in range(len(d['sets']))], 0), 'depth', 'layer')
-        self.mode = tie(b, choose('Mode', [(m['name'], i) for i, m in enumerate(d['modes'])], 0 if d['modes'] else None), 'mode', 'mode')
+        self.nodes = tie(b, W.Select(description='Topics', options=[], rows=18,
+                                     layout=W.Layout(width='28rem')), 'select', 'topic')
+        self.depth = tie(b, choose('Layers',
+                                   [('all' if not i else f"down to {i}", i) for i in range(len(d['sets']))],
+                                   0), 'depth', 'layer')
+        self.mode = tie(b, choose('Mode', [(m['name'], i) for i, m in enumerate(d['modes'])],
+                                  0 if d['modes'] else None), 'mode', 'mode')
         self.beside = tie(b, choose('Beside', [('nothing', -1)], -1), 'beside', 'topic')
-        self.name = W.Text(description='Name', continuous_update=False); self.find = tie(b, W.Text(description='Find', continuous_update=False), 'query', 'value', lambda x: x[:200])
+        self.name = W.Text(description='Name', continuous_update=False)
+        self.find = tie(b, W.Text(description='Find', continuous_update=False), 'query', 'value',
+                        lambda x: x[:200])
         def rename(change):
             if not self.busy: b.act('name', topic=b.selected, value=change.new[:200])
-        self.name.observe(rename, 'value'); self.ties.append((self.name, rename)); self.undo = self.press('Undo', lambda _: b.act('undo')); self.body = W.HTML()
-        left = W.VBox([self.nodes, self.name, self.beside, self.undo]); right = W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))
-        return [W.HBox([self.depth, self.find], layout=W.Layout(flex_flow='row wrap')), W.HBox([left, right], layout=W.Layout(flex_flow='row wrap'))]
+        self.name.observe(rename, 'value')
+        self.ties.append((self.name, rename))
+        self.undo = self.press('Undo', lambda _: b.act('undo'))
+        self.body = W.HTML()
+        left = W.VBox([self.nodes, self.name, self.beside, self.undo])
+        right = W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))
+        return [W.HBox([self.depth, self.find], layout=W.Layout(flex_flow='row wrap')),
+                W.HBox([left, right], layout=W.Layout(flex_flow='row wrap'))]
 
     def show(self, b):
-        label = lambda i, depth=0: f"{'    '*depth}{b.number(i)}  {shown(b.names_[i], 40)}   {b.data['share'][i]:.1%}"
-        lines = [(i, n) for i, n in outline(b.data['up'], b.data['share']) if b._set_of(i) >= b.depth and b.query.strip().lower() in b.names_[i].lower()]
-        self.nodes.options = [(label(i, n), i) for i, n in lines]; self.nodes.value = b.selected if b.selected in dict(lines) else None
-        self.beside.options = [('nothing', -1), *((label(i).strip(), i) for i in range(len(b.names_)) if i != b.selected)]; self.beside.value = b.beside if b.beside != b.selected else -1
-        self.depth.value, self.undo.disabled = b.depth, not b.undo; self.name.value = b.names_[b.selected] if b.selected >= 0 else ''
+        label = lambda i, depth=0: (f"{'    '*depth}{b.number(i)}  {shown(b.names_[i], 40)}   "
+                                    f"{b.data['share'][i]:.1%}")
+        lines = [(i, n) for i, n in outline(b.data['up'], b.data['share']) if b._set_of(i) >= b.depth
+                 and b.query.strip().lower() in b.names_[i].lower()]
+        self.nodes.options = [(label(i, n), i) for i, n in lines]
+        self.nodes.value = b.selected if b.selected in dict(lines) else None
+        self.beside.options = [('nothing', -1),
+                               *((label(i).strip(), i) for i in range(len(b.names_)) if i != b.selected)]
+        self.beside.value = b.beside if b.beside != b.selected else -1
+        self.depth.value, self.undo.disabled = b.depth, not b.undo
+        self.name.value = b.names_[b.selected] if b.selected >= 0 else ''
         if self.mode.options: self.mode.value = b.mode
-        parts = [f'<div>{b.node_html(i)}</div>' for i in (b.selected, b.beside) if i >= 0] or ['<p>This model has no topics.</p>']
-        self.body.value = f'<div class="ntf-table" style="display:flex;flex-wrap:wrap;gap:2rem">{"".join(parts)}</div>'
+        parts = [f'<div>{b.node_html(i)}</div>' for i in (b.selected, b.beside)
+                 if i >= 0] or ['<p>This model has no topics.</p>']
+        self.body.value = ('<div class="ntf-table" '
+                           f'style="display:flex;flex-wrap:wrap;gap:2rem">{"".join(parts)}</div>')
 
 # %% ../nbs/63_hierarchy_browser.ipynb #427fc7ea
 class _Layers:
@@ -79,15 +101,21 @@ class _NodeTables(Paged):
     def named_tree(self):
         "The tree with the names of now."
         t = self.tree
-        return Tree(tuple(self.view_of(s['first'])[0] if s['count'] else v for s, v in zip(self.data['sets'], t.views)), t.links, t.shares)
-    def number(self, topic): i = self._set_of(topic); return f"{i}.{topic - self.data['sets'][i]['first']}"
+        return Tree(tuple(self.view_of(s['first'])[0] if s['count'] else v for s,
+                          v in zip(self.data['sets'], t.views)), t.links, t.shares)
+    def number(self, topic):
+        i = self._set_of(topic)
+        return f"{i}.{topic - self.data['sets'][i]['first']}"
     def node(self, topic):
         "(layer, number in it) of a node."
-        i = self._set_of(topic); return i, topic - self.data['sets'][i]['first']
+        i = self._set_of(topic)
+        return i, topic - self.data['sets'][i]['first']
     def node_html(self, topic):
         "A node without JavaScript."
-        t, (l, j) = self.named_tree, self.node(topic); m = self.data['modes'][self.mode] if self.data['modes'] else dict(kind='')
-        words = node_words(t, l, j, 14).to_html() if m['kind'] == 'words' else mode_html(self, topic) if m['kind'] else ''
+        t, (l, j) = self.named_tree, self.node(topic)
+        m = self.data['modes'][self.mode] if self.data['modes'] else dict(kind='')
+        words = node_words(t, l, j, 14).to_html() if m['kind'] == 'words' else mode_html(self, topic) if m[
+            'kind'] else ''
         return f'<h4>{html.escape(shown(self.names_[topic], 120))}</h4>{words}{node_links(t, l, j).to_html()}'
     @property
     def table(self): return tree_table(self.named_tree)
@@ -111,10 +139,22 @@ class HierarchyBrowser(_NodeTables):
         front='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
         **kwargs # `terms`, `unit`, `sample_mode` for the view; anything else for the widget
     ):
-        own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}; layers = model if isinstance(model, Tree) or hasattr(model, 'layers_') or hasattr(model, 'layers') else _Layers(model)
-        self.views, sets, axis, shares, self.tree = looked_at(layers, data, names=names, labels=labels, samples=flat(sample_names), strata=strata, **own)
-        texts = flat(samples if samples is not None else getattr(data, 'texts', None)); passages = flat(getattr(data, 'passages', None), True); n = self.views[0].shape[0]
-        d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note, n=60)
-        d |= dict(kind='hierarchy', up=upward(self.tree), features=[]); texts = texts if texts is not None and len(texts) == n else None
-        super().__init__(d, Samples(self.views, texts, passages if passages is not None and len(passages) == n else None) if texts or sample_names is not None else None, front, **kwargs)
+        own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}
+        layers = model if isinstance(model,
+                                     Tree) or hasattr(model,
+                                                      'layers_') or hasattr(model, 'layers') else _Layers(
+            model)
+        self.views, sets, axis, shares, self.tree = looked_at(layers, data, names=names, labels=labels,
+                                                              samples=flat(sample_names), strata=strata,
+                                                              **own)
+        texts = flat(samples if samples is not None else getattr(data, 'texts', None))
+        passages = flat(getattr(data, 'passages', None), True)
+        n = self.views[0].shape[0]
+        d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data),
+                      title=title or getattr(data, 'name', ''), note=note, n=60)
+        d |= dict(kind='hierarchy', up=upward(self.tree), features=[])
+        texts = texts if texts is not None and len(texts) == n else None
+        super().__init__(d, Samples(self.views, texts,
+                                    passages if passages is not None and len(passages) == n else None)
+                                    if texts or sample_names is not None else None, front, **kwargs)
         if len(d['share']): self.act('select', topic=d['sets'][-1]['first'] + int(np.argmax(shares[-1])))

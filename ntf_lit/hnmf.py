@@ -34,12 +34,16 @@ def check_ranks(
     "Ranks of a hierarchy; `TypeError` or `ValueError` if they are not, or do not decrease."
     if isinstance(ranks, str) or not isinstance(ranks, (Sequence, np.ndarray)):
         raise TypeError(f"ranks must be whole numbers, finest layer first, such as (7, 4, 2), not {ranks!r}")
-    if not isinstance(allow_growth, (bool, np.bool_)): raise TypeError(f"allow_growth must be True or False, not {allow_growth!r}")
+    if not isinstance(allow_growth, (bool, np.bool_)):
+        raise TypeError(f"allow_growth must be True or False, not {allow_growth!r}")
     ranks = tuple(check_count(r, f'ranks[{l}]') for l, r in enumerate(ranks))
-    if not ranks: raise ValueError("ranks is empty; give the number of topics of each layer, such as (7, 4, 2)")
+    if not ranks:
+        raise ValueError("ranks is empty; give the number of topics of each layer, such as (7, 4, 2)")
     for l, (a, b) in enumerate(zip(ranks, ranks[1:]), 1):
         if b >= a and not allow_growth:
-            raise ValueError(f"ranks must decrease: ranks[{l}]={b} is not below ranks[{l-1}]={a}; pass allow_growth=True if that is meant")
+            raise ValueError(
+                f"ranks must decrease: ranks[{l}]={b} is not below ranks[{l-1}]={a}; pass allow_growth=True "
+                "if that is meant")
     return ranks
 
 # %% ../nbs/30_hnmf.ipynb #81002316
@@ -52,7 +56,8 @@ def check_mode(
     "A mode of a tensor or a layer of a hierarchy; `ValueError` if there is none such."
     whole = hasattr(k, '__index__') and not isinstance(k, bool)
     if whole and k in range(-n, n): return int(k) % n
-    raise (ValueError if whole else TypeError)(f"{name} must be one of 0 to {n - 1}, or -{n} to -1, since there are {n} {of}, not {k!r}")
+    raise (ValueError if whole else TypeError)(
+        f"{name} must be one of 0 to {n - 1}, or -{n} to -1, since there are {n} {of}, not {k!r}")
 
 # %% ../nbs/30_hnmf.ipynb #22685478
 @dataclass(frozen=True)
@@ -73,11 +78,16 @@ def as_labels(
     weight:float=1., # How much they count
 ): # `Labels`, in the data's kind
     "Checked labels; `ValueError` if they do not fit the samples."
-    n = data.shape[0]; Y = host(labels)
-    if Y.ndim not in (1, 2) or len(Y) != n: raise ValueError(f"labels has shape {Y.shape}; the data have {n} samples: give one label, or one row of targets, a sample")
+    n = data.shape[0]
+    Y = host(labels)
+    if Y.ndim not in (1, 2) or len(Y) != n:
+        raise ValueError(
+            f"labels has shape {Y.shape}; the data have {n} samples: give one label, or one row of targets, "
+            "a sample")
     hidden = (Y == -1) if Y.ndim == 1 and Y.dtype.kind in 'if' else np.zeros(n, bool)
     known = ~hidden if known is None else host(known).astype(bool)
-    if known.shape != (n,): raise ValueError(f"known has shape {known.shape}; give one True or False for each of the {n} samples")
+    if known.shape != (n,):
+        raise ValueError(f"known has shape {known.shape}; give one True or False for each of the {n} samples")
     known = known & ~hidden
     if not known.any(): raise ValueError("no label is known; leave labels out, or mark some as known")
     names = np.unique(Y[known]) if Y.ndim == 1 else np.arange(Y.shape[1])
@@ -100,7 +110,9 @@ def layer_labels(
     if labels is None: return [None]*layers
     each = isinstance(labels, (list, tuple)) and all(y is None or getattr(y, 'ndim', 0) for y in labels)
     if not each: return [as_labels(labels, data, known, weight)]*layers
-    if len(labels) != layers: raise ValueError(f"labels is a list of {len(labels)} arrays for {layers} layers; give one a layer, or one for all")
+    if len(labels) != layers:
+        raise ValueError(
+            f"labels is a list of {len(labels)} arrays for {layers} layers; give one a layer, or one for all")
     return [None if y is None else as_labels(y, data, known, weight) for y in labels]
 
 # %% ../nbs/30_hnmf.ipynb #22ea7fac
@@ -121,7 +133,8 @@ def fit_flat(
 ): # A `Result`
     "An NCPD, or a supervised NMF if there are labels."
     start = init(data, rank) if callable(init) else init
-    model = (NCPDModel if labels is None else SupervisedModel)(data, rank, rule, inner, start, **(labels.model() if labels else {}))
+    model = (NCPDModel if labels is None else SupervisedModel)(data, rank, rule, inner, start,
+                                                               **(labels.model() if labels else {}))
     stop = (Tolerance(check_number(tol, 'tol')), *stop)
     return best_of(model, n_init, seed=seed, max_iter=max_iter, stop=stop, callbacks=callbacks)
 
@@ -135,7 +148,8 @@ class FittedHierarchy(Hierarchy):
     classes: tuple = () # B (classes, r_l) where there are labels, else None
     class_names: tuple = () # Names of the classes where there are labels, else None
 
-    def rearranged(self, orders): return dict(classes=tuple(B if B is None else B[:, o] for B, o in zip(self.classes, orders)))
+    def rearranged(self, orders):
+        return dict(classes=tuple(B if B is None else B[:, o] for B, o in zip(self.classes, orders)))
 
 def assemble(
     layers, # `Layer` records
@@ -147,7 +161,8 @@ def assemble(
     "Layers and what is known of their fits, as one record."
     results, n = tuple(results), len(layers)
     status, history = (tuple(r and getattr(r, k) for r in results[:n]) for k in ('status', 'history'))
-    return FittedHierarchy(tuple(layers), status, history, tuple(modes), tuple(classes[:n]), tuple(l and l.names for l in labels[:n]))
+    return FittedHierarchy(tuple(layers), status, history, tuple(modes), tuple(classes[:n]),
+                           tuple(l and l.names for l in labels[:n]))
 
 # %% ../nbs/30_hnmf.ipynb #cfca586a
 def error_of(
@@ -167,9 +182,12 @@ def carried(
     "Layers in normal form: the carrier has the sizes, and carrier[l] = carrier[l-1] @ link[l]."
     layers, carrier, before = [], None, None
     for F, link in zip(factors, (None, *links)):
-        sums = [f.sum(0) for f in F]; size = hadamard(others(sums, mode))
+        sums = [f.sum(0) for f in F]
+        size = hadamard(others(sums, mode))
         if link is None: carrier = F[mode]*size
-        else: link = ratio(link*size, before[:, None]); carrier = carrier @ link
+        else:
+            link = ratio(link*size, before[:, None])
+            carrier = carrier @ link
         F = tuple(carrier if k == mode else ratio(f, s) for k, (f, s) in enumerate(zip(F, sums)))
         layers.append(Layer(F, () if link is None else (link,)))
         before = size
@@ -202,7 +220,10 @@ def hnmf(
 ): # A `FittedHierarchy`; feature topics carry the links
     "Hierarchical NMF: the weights of each layer are factorized by the next."
     ranks, data = check_ranks(ranks, allow_growth), as_data(X, mask)
-    if len(data.shape) != 2: raise ValueError(f"HNMF needs a matrix, samples by features; X has shape {tuple(data.shape)}: reshape it, or use hncpd, hntf or multi_hntf")
+    if len(data.shape) != 2:
+        raise ValueError(
+            f"HNMF needs a matrix, samples by features; X has shape {tuple(data.shape)}: reshape it, or use "
+            "hncpd, hntf or multi_hntf")
     labels = layer_labels(labels, len(ranks), data, known, weight)
     part, results, parts = data, [], []
     for rank, lab, rng in zip(ranks, labels, check_seed(seed).spawn(len(ranks))):
@@ -221,7 +242,8 @@ def _hnmf_result(data, parts, results, labels):
         factors.append([W*s, topics])
     sizes = [F[0].sum(0)/s for F in factors]
     layers = carried(factors, [A for _, A, _ in parts[1:]], 1)
-    layers = [replace(l, relative_error=error_of(data, CP(l.factors)), factors=(l.factors[0], l.factors[1]/s)) for l in layers]
+    layers = [replace(l, relative_error=error_of(data, CP(l.factors)),
+                      factors=(l.factors[0], l.factors[1]/s)) for l in layers]
     classes = [None if B is None else B*z for (_, _, B), z in zip(parts, sizes)]
     return assemble(layers, results, (1,), classes, labels)
 
@@ -245,8 +267,10 @@ def reordered(
     for layer, o in zip(h.layers, orders):
         links = tuple(M[before][:, o] for M in layer.links)
         names = None if layer.names is None else tuple(layer.names[j] for j in o)
-        layers.append(replace(layer, factors=tuple(f[:, o] for f in layer.factors), links=links, names=names)); before = o
-    return replace(h, layers=tuple(layers), **(h.rearranged(orders) if isinstance(h, FittedHierarchy) else {}))
+        layers.append(replace(layer, factors=tuple(f[:, o] for f in layer.factors), links=links, names=names))
+        before = o
+    return replace(h, layers=tuple(layers),
+                   **(h.rearranged(orders) if isinstance(h, FittedHierarchy) else {}))
 
 def ordered(
     h:Hierarchy, # A hierarchy
@@ -255,7 +279,8 @@ def ordered(
     if len(h) == 1: return h
     orders = [np.argsort(-flow(h, len(h) - 1).sum(0), kind='stable')]
     for l in reversed(range(1, len(h))):
-        place = np.argsort(orders[0]); m = flow(h, l)
+        place = np.argsort(orders[0])
+        m = flow(h, l)
         orders.insert(0, np.lexsort((-m.sum(1), place[m.argmax(1)])))
     return reordered(h, orders)
 
@@ -268,7 +293,10 @@ def named(
 ): # The same hierarchy, topics named
     "Topics named by their heaviest terms."
     name = lambda ids: ' '.join(str(terms[i]) for i in ids)
-    return replace(h, layers=tuple(replace(l, names=tuple(name(ids) for ids in top_terms(host(l.factors[mode]), top))) for l in h.layers))
+    return replace(h,
+                   layers=tuple(replace(l,
+                                        names=tuple(
+        name(ids) for ids in top_terms(host(l.factors[mode]), top))) for l in h.layers))
 
 # %% ../nbs/30_hnmf.ipynb #3983468d
 def predict(
@@ -278,7 +306,10 @@ def predict(
 ): # (n,), names of classes
     "The class of each sample, by one layer."
     check_mode(layer, len(h), 'layer', 'layers')
-    if not h.classes or h.classes[layer] is None: raise ValueError(f"layer {layer} was fitted without labels, so there are no classes to predict; pass labels= when fitting")
+    if not h.classes or h.classes[layer] is None:
+        raise ValueError(
+            f"layer {layer} was fitted without labels, so there are no classes to predict; pass labels= when "
+            "fitting")
     W, B = host(h[layer].factors[0] if weights is None else weights), host(h.classes[layer])
     return np.asarray(h.class_names[layer])[(W @ B.T).argmax(1)]
 
@@ -294,7 +325,9 @@ def score(
     guess, truth = predict(h, weights, layer), np.asarray(truth)
     where = np.ones(len(guess), bool) if where is None else np.asarray(where, dtype=bool)
     for name, a in (('truth', truth), ('where', where)):
-        if a.shape != guess.shape: raise ValueError(f"{name} has shape {a.shape}; there are {len(guess)} samples: give one entry a sample")
+        if a.shape != guess.shape:
+            raise ValueError(
+                f"{name} has shape {a.shape}; there are {len(guess)} samples: give one entry a sample")
     if not where.any(): raise ValueError("where is False everywhere; choose some samples to count")
     return float((guess == truth)[where].mean())
 
@@ -306,11 +339,16 @@ def project(
 ): # Weights (n, r_l)
     "Weights of new samples on the topics of a layer."
     data, l = as_data(X), check_mode(layer, len(h), 'layer', 'layers')
-    if tuple(data.shape[1:]) != h[0].cp.shape[1:]: raise ValueError(f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape {h[0].cp.shape[1:]}")
+    if tuple(data.shape[1:]) != h[0].cp.shape[1:]:
+        raise ValueError(
+            f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape "
+            f"{h[0].cp.shape[1:]}")
     direct, through = lambda layer: cp_weights(data, list(layer.factors[1:])), 0 in h.modes
-    if any(layer.model is not None for layer in h.layers) or (len(data.shape) > 2 and not through): return direct(h[l])
+    if any(layer.model is not None for layer in h.layers) or (len(data.shape) > 2 and not through):
+        return direct(h[l])
     W = direct(h[0])
-    for up in h.layers[1:l+1]: W = W @ up.links[h.modes.index(0)] if through else cp_weights(as_data(W), list(up.links))
+    for up in h.layers[1:l+1]:
+        W = W @ up.links[h.modes.index(0)] if through else cp_weights(as_data(W), list(up.links))
     return W
 
 # %% ../nbs/30_hnmf.ipynb #e57130fc
@@ -318,7 +356,8 @@ def balanced(
     cp:CP, # A CP model
 ): # The same model
     "Every component with the same norm in all modes."
-    F = list(cp.plain().factors); xp = array_namespace(*F)
+    F = list(cp.plain().factors)
+    xp = array_namespace(*F)
     norms = [xp.sqrt((f*f).sum(0)) for f in F]
     mean = xp.exp(sum(xp.log(xp.where(n > 0, n, xp.ones_like(n))) for n in norms)/len(F))
     alive = hadamard([n > 0 for n in norms])
@@ -345,7 +384,8 @@ class Factored:
     def left(self, F): return slice(1, None), self.factors[0].mT @ F[0]
     def contract(self, product, F, t):
         "An MTTKRP from the products of the other group and of the other modes in this one."
-        group, Z = product; G = self.factors[group]
+        group, Z = product
+        G = self.factors[group]
         return G[t] @ hadamard([Z, *(g.mT @ f for k, (g, f) in enumerate(zip(G, F)) if k != t)])
     def pieces(self):
         "Its rows, a few at a time."
@@ -358,19 +398,28 @@ def factored(
     name:str='X', # What to call it in a message
 ): # `Factored`
     "A CP model as data."
-    F = [check_nonnegative(as_float(f, f'{name}[{k}]'), f'{name}[{k}]') for k, f in enumerate(as_cp(cp).plain().factors)]
-    if len({int(f.shape[-1]) for f in F}) > 1: raise ValueError(f"{name}: factors have {[int(f.shape[-1]) for f in F]} columns; a CP model has as many in every mode")
-    exponents = [math.frexp(float(f.max()))[1] if float(f.max()) > 0 else 0 for f in F]      # factors near one, by powers of two
-    F = [f*math.ldexp(1., -e) for f, e in zip(F, exponents)]; square = cp_inner(F, F)
+    F = [check_nonnegative(as_float(f, f'{name}[{k}]'), f'{name}[{k}]') for k,
+         f in enumerate(as_cp(cp).plain().factors)]
+    if len({int(f.shape[-1]) for f in F}) > 1:
+        raise ValueError(
+            f"{name}: factors have {[int(f.shape[-1]) for f in F]} columns; a CP model has as many in every "
+            "mode")
+    exponents = [math.frexp(float(f.max()))[1] if float(f.max()) > 0 else 0
+                 for f in F]      # factors near one, by powers of two
+    F = [f*math.ldexp(1., -e) for f, e in zip(F, exponents)]
+    square = cp_inner(F, F)
     e = math.frexp(math.sqrt(square))[1] if square > 0 else 0
-    return Factored((F[0]*math.ldexp(1., -e), *F[1:]), math.ldexp(1., -e - sum(exponents)), math.ldexp(square, -2*e))
+    return Factored((F[0]*math.ldexp(1., -e), *F[1:]), math.ldexp(1., -e - sum(exponents)),
+                    math.ldexp(square, -2*e))
 
 def as_tensor(
     X, # Data, or a CP model
     mask=None, # True where an entry was observed
 ): # Data that solvers take
     "Data, or a CP model in their place."
-    return factored(X) if hasattr(X, 'factors') and hasattr(X, 'weights') else X if isinstance(X, Factored) else as_data(X, mask)
+    return factored(X) if hasattr(X, 'factors') and hasattr(X,
+                                                            'weights') else X if isinstance(
+        X, Factored) else as_data(X, mask)
 
 # %% ../nbs/30_hnmf.ipynb #e5d54ecb
 def first_layer(
@@ -382,10 +431,13 @@ def first_layer(
 ): # (CP of the scaled data, `Result` or None)
     "The NCPD at the bottom of a hierarchy."
     if start is None:
-        r = fit_flat(data, rank, seed, **how); F = r.params.factors
+        r = fit_flat(data, rank, seed, **how)
+        F = r.params.factors
         return CP((F[0]*data.scale, *F[1:])), r
     F = list(as_cp(start).plain().factors)
-    if len(F) != len(data.shape): raise ValueError(f"start has {len(F)} factors, the data have {len(data.shape)} modes; give one a mode")
+    if len(F) != len(data.shape):
+        raise ValueError(
+            f"start has {len(F)} factors, the data have {len(data.shape)} modes; give one a mode")
     F = [check_factor(f, f'start[{k}]', (d, rank), data.like) for k, (f, d) in enumerate(zip(F, data.shape))]
     return CP((F[0]*data.scale, *F[1:])), None
 
@@ -400,7 +452,8 @@ def hncpd_modes(
 ): # One `FittedHierarchy` a mode: factors (S' (r, r_l), A (d_k, r_l))
     "An HNMF of every factor of an NCPD, components as samples."
     F = (balanced(cp) if balance else cp.plain()).factors
-    return [hnmf(f.mT, ranks, balance=balance, allow_growth=True, seed=rng, **how) for f, rng in zip(F, check_seed(seed).spawn(len(F)))]
+    return [hnmf(f.mT, ranks, balance=balance, allow_growth=True, seed=rng, **how) for f,
+            rng in zip(F, check_seed(seed).spawn(len(F)))]
 
 # %% ../nbs/30_hnmf.ipynb #04c403c2
 def core_of(
@@ -415,11 +468,18 @@ def profiles(
     mode:int, # The reference mode
 ): # (factors (d_k, r_mode), amounts (p, r_mode)): what goes from each component to each topic
     "Topics of all modes matched with those of one, which has their sizes; the others sum to 1."
-    sums = [a.sum(0) for a in A]; full = [a @ s for a, s in zip(A, S)]; total = [f.sum(0) for f in full]
-    share = (S[mode]*sums[mode][:, None]).mT                            # (p, r): column p of the mode's factor by topics
-    def through(*skip): return share*hadamard([0*total[mode] + 1, *(t for l, t in enumerate(total) if l not in skip)])[:, None]
+    sums = [a.sum(0) for a in A]
+    full = [a @ s for a, s in zip(A, S)]
+    total = [f.sum(0) for f in full]
+    share = (
+        S[mode]*sums[mode][:,
+                           None]).mT                            # (p, r): column p of the mode's factor by topics
+    def through(*skip):
+        return share*hadamard([0*total[mode] + 1, *(t for l, t in enumerate(total) if l not in skip)])[
+            :, None]
     amounts = through(mode)
-    parts = [ratio(A[k], sums[k])*amounts.sum(0) if k == mode else f @ through(k, mode) for k, f in enumerate(full)]
+    parts = [ratio(A[k], sums[k])*amounts.sum(0) if k == mode else f @ through(k, mode) for k,
+             f in enumerate(full)]
     return [f if k == mode else ratio(f, f.sum(0)) for k, f in enumerate(parts)], amounts
 
 # %% ../nbs/30_hnmf.ipynb #9693ef4a
@@ -429,7 +489,9 @@ def _hncpd_layers(cp, modes, m):
     for l in range(min((len(h) for h in modes), default=0)):
         A, S = ([h[l].factors[i] for h in modes] for i in (1, 0))
         F, amounts = profiles(A, [s.mT for s in S], m)
-        gain = ratio(amounts.sum(0), A[m].sum(0))                       # a topic's size by its size in the mode's own hierarchy
+        gain = ratio(amounts.sum(0),
+                     A[m].sum(
+            0))                       # a topic's size by its size in the mode's own hierarchy
         if l == 0: link = ratio(amounts, layers[0].factors[m].sum(0)[:, None])
         else:
             link = ratio(modes[m][l].links[0]*gain, before[:, None])
@@ -441,7 +503,8 @@ def _hncpd_layers(cp, modes, m):
 def unscaled(layer, m, data):
     "A layer in the units of the data, with its error."
     s, model = data.scale, layer.model and CP((layer.model.factors[0]/data.scale, *layer.model.factors[1:]))
-    return replace(layer, factors=tuple(f/s if k == m else f for k, f in enumerate(layer.factors)), model=model, relative_error=error_of(data, layer.cp))
+    return replace(layer, factors=tuple(f/s if k == m else f for k, f in enumerate(layer.factors)),
+                   model=model, relative_error=error_of(data, layer.cp))
 
 # %% ../nbs/30_hnmf.ipynb #df5c1050
 def hncpd(
@@ -465,7 +528,8 @@ def hncpd(
     stopped = len(ranks) == 1 or (result and result.status is Status.INTERRUPTED)
     modes = [] if stopped else hncpd_modes(cp, ranks[1:], balance=balance, seed=rest, **how)
     layers = [unscaled(layer, m, data) for layer in _hncpd_layers(cp, modes, m)]
-    status, history = ((result and getattr(result, k), *(getattr(modes[m], k) if modes else ())) for k in ('status', 'history'))
+    status, history = ((result and getattr(result, k), *(getattr(modes[m], k) if modes else ()))
+                       for k in ('status', 'history'))
     return FittedHierarchy(tuple(layers), status[:len(layers)], history[:len(layers)], (m,))
 
 # %% ../nbs/30_hnmf.ipynb #001a7c1f
@@ -479,10 +543,14 @@ def lifted(
 ): # (the next layer, link, `Result`)
     "One step of HNTF-m: the NCPD of [[I, D_k]]."
     G = balanced(cp) if balance else cp
-    xp = array_namespace(*G.factors); f = G.factors[m]
+    xp = array_namespace(*G.factors)
+    f = G.factors[m]
     eye = xp.eye(cp.rank, dtype=f.dtype, device=f.device)
-    r = fit_flat(factored(CP(tuple(eye if k == m else g for k, g in enumerate(G.factors)))), rank, seed, **how)
-    link = r.params.factors[m]*ratio(f.sum(0), cp.factors[m].sum(0))[:, None]       # in the units of the layer as it stands
+    r = fit_flat(factored(CP(tuple(eye if k == m else g for k, g in enumerate(G.factors)))), rank, seed,
+                 **how)
+    link = r.params.factors[m]*ratio(f.sum(0),
+                                     cp.factors[m].sum(0))[:,
+                                                           None]       # in the units of the layer as it stands
     return CP(tuple(cp.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
 
 # %% ../nbs/30_hnmf.ipynb #cb0545c7
@@ -507,7 +575,9 @@ def hntf(
     for rank, rng in zip(ranks[1:], rngs[1:]):
         if results[-1] and results[-1].status is Status.INTERRUPTED: break
         cp, link, result = lifted(cp, rank, m, balance, rng, **how)
-        layers.append(cp); links.append(link); results.append(result)
+        layers.append(cp)
+        links.append(link)
+        results.append(result)
     layers = carried([cp.factors for cp in layers], links, m)
     return assemble([unscaled(layer, m, data) for layer in layers], results, (m,))
 
@@ -527,7 +597,9 @@ def sklearn_start(
 ): # A function (data, rank) -> factors
     "The start of scikit-learn's `NMF(init='random', solver='mu')`, which updates the topics first; up to its scale."
     def init(data, rank):
-        n, d = data.shape; draw = np.random.RandomState(s); S, A = abs(draw.randn(rank, n)).T, abs(draw.randn(d, rank))
+        n, d = data.shape
+        draw = np.random.RandomState(s)
+        S, A = abs(draw.randn(rank, n)).T, abs(draw.randn(d, rank))
         *_, (_, C) = mttkrps(data, [S, A])
         return [S, mu(A, Quadratic(S.T @ S, C))]
     return init
@@ -536,5 +608,7 @@ def uniform_start(
     s:int, # Seed of the legacy generator
 ): # A function (data, rank) -> factors
     "Uniform factors, mode by mode, as TensorLy's `init='random'` draws them."
-    def init(data, rank): draw = np.random.RandomState(s); return [draw.random_sample((d, rank)) for d in data.shape]
+    def init(data, rank):
+        draw = np.random.RandomState(s)
+        return [draw.random_sample((d, rank)) for d in data.shape]
     return init

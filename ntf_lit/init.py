@@ -57,12 +57,14 @@ def mode_gram(
 ): # (d_k, d_k) of the scaled data
     "The Gram matrix of an unfolding, from the data as they lie."
     total = 0
-    for U in _columns_of(data) if k == 0 else (unfold(X, k) for _, _, X in chunks(data)): total = total + U @ U.mT
+    for U in _columns_of(data) if k == 0 else (unfold(X, k) for _, _, X in chunks(data)):
+        total = total + U @ U.mT
     return total
 
 def _columns_of(data):
     "The mode-0 unfolding of a single array, some columns at a time."
-    X = data.arrays[0].reshape(data.shape[0], -1); step = max(1, CHUNK//len(X))
+    X = data.arrays[0].reshape(data.shape[0], -1)
+    step = max(1, CHUNK//len(X))
     for a in range(0, X.shape[1], step): yield X[:, a:a+step]*data.factor_scale
 
 # %% ../nbs/13_init.ipynb #c9a54e15
@@ -92,9 +94,12 @@ def _sparse_vectors(A, count):
 def _sparse_unfolding(data, k):
     "The mode-`k` unfolding over the tuples that occur."
     if not data.M.nnz: return sp.csr_matrix((data.shape[k], 1), dtype=data.M.dtype)
-    C = data.M.tocoo(); g = int(k >= data.split); i = (C.row, C.col)[g]
+    C = data.M.tocoo()
+    g = int(k >= data.split)
+    i = (C.row, C.col)[g]
     if data.tuples[g] is None: return sp.csr_matrix(data.M if g == 0 else data.MT)
-    t = data.tuples[g][:, i]; mode = k - g*data.split
+    t = data.tuples[g][:, i]
+    mode = k - g*data.split
     rest = np.concatenate([np.delete(t, mode, 0), (C.row, C.col)[1 - g][None]])
     _, number = np.unique(rest, axis=1, return_inverse=True)
     return sp.csr_matrix((C.data, (t[mode], number.reshape(-1))), shape=(data.shape[k], number.max() + 1))
@@ -107,11 +112,14 @@ def nndsvd(
 ): # A list of factors (d_k, rank), NumPy, strictly positive
     "Nonnegative parts of each unfolding's singular vectors, zeros lifted."
     if max(data.shape) > GRAM and isinstance(data, Dense):
-        warnings.warn(f"init='nndsvd' would need a Gram matrix of side {max(data.shape)}; starting at random instead")
+        warnings.warn(
+            f"init='nndsvd' would need a Gram matrix of side {max(data.shape)}; starting at random instead")
         return [rng.random((d, rank)) for d in data.shape]
-    factors = [_nonnegative(leading_vectors(data, k, min(rank, d)), rank, rng) for k, d in enumerate(data.shape)]
+    factors = [_nonnegative(leading_vectors(data, k, min(rank, d)), rank, rng) for k,
+               d in enumerate(data.shape)]
     short = min(data.shape)
-    if rank > short: warnings.warn(f"rank {rank} exceeds mode size {short}: components beyond it start at random")
+    if rank > short:
+        warnings.warn(f"rank {rank} exceeds mode size {short}: components beyond it start at random")
     return factors
 
 def _nonnegative(U, rank, rng):
@@ -136,17 +144,25 @@ def start_cp(
     if init == 'uniform':
         F = uniform(shapes, data.like, rng)
         return CP((F[0]*data.scale, *F[1:]))
-    F = uniform(shapes, data.like, rng) if init == 'random' else [move(f, data.like) for f in nndsvd(data, rank, rng)]
+    F = uniform(shapes, data.like, rng) if init == 'random' else [move(f, data.like)
+                                                                  for f in nndsvd(data, rank, rng)]
     return CP(tuple(fit_scale(data, F)))
 
 # %% ../nbs/13_init.ipynb #7680c601
 def _given(data, shapes, init):
     "The user's factors, checked, copied, and brought to the scale of the data."
     if not (hasattr(init, 'factors') or isinstance(init, (list, tuple))):
-        raise TypeError(f"init must be one of {', '.join(map(repr, INITS))}, or a start: a list of factors, one a mode; not {init!r}")
-    if hasattr(init, 'factors'): init = init.plain().factors if isinstance(init, CP) else [init.factors[0]*(1 if init.weights is None else init.weights), *init.factors[1:]]
+        raise TypeError(
+            f"init must be one of {', '.join(map(repr, INITS))}, or a start: a list of factors, one a mode; "
+            f"not {init!r}")
+    if hasattr(init, 'factors'):
+        init = init.plain().factors if isinstance(init,
+                                                  CP) else [
+            init.factors[0]*(1 if init.weights is None else init.weights), *init.factors[1:]]
     init = list(init)
-    if len(init) != len(shapes): raise ValueError(f"start (init) has {len(init)} factors, the data have {len(shapes)} modes; give one a mode")
+    if len(init) != len(shapes):
+        raise ValueError(
+            f"start (init) has {len(init)} factors, the data have {len(shapes)} modes; give one a mode")
     F = [check_factor(f, f'start[{k}]', s, data.like) for k, (f, s) in enumerate(zip(init, shapes))]
     check_alive(F)
     return CP((F[0]*data.scale, *F[1:]))

@@ -19,7 +19,8 @@ from array_api_compat import array_namespace
 
 from .checks import check_choice, check_count, check_seed, host
 from .fit import best_of
-from .hnmf import (Factored, as_tensor, assemble, balanced, check_ranks, error_of, first_layer, fit_flat, layer_labels)
+from .hnmf import (Factored, as_tensor, assemble, balanced, check_ranks, error_of, first_layer,
+                          fit_flat, layer_labels)
 from .init import move
 from .ncpd import nnls_rule
 from .result import CP, History, Layer, Result, Status
@@ -32,8 +33,11 @@ def core(
     factors, # (d_k, r) a mode
 ): # NumPy array (r, ..., r)
     "The data contracted with the factors in every mode: X x_1 F_1' ... x_N F_N'."
-    xp = array_namespace(data.like); F = [xp.astype(f, xp.float64, copy=False) for f in factors]; N, r = len(F), F[0].shape[1]
-    if isinstance(data, Factored): return host(CP(tuple(f.mT @ xp.astype(g, xp.float64) for f, g in zip(F, data.factors))).full())
+    xp = array_namespace(data.like)
+    F = [xp.astype(f, xp.float64, copy=False) for f in factors]
+    N, r = len(F), F[0].shape[1]
+    if isinstance(data, Factored):
+        return host(CP(tuple(f.mT @ xp.astype(g, xp.float64) for f, g in zip(F, data.factors))).full())
     if isinstance(data, Sparse): return _sparse_core(data, F)
     total = 0.
     for a, b, X in chunks(data):
@@ -46,7 +50,8 @@ def _sparse_core(data, F):
     "The core of sparse data: one product for every combination of columns of all but the last mode of a group."
     p, N, r = data.split, len(F), F[0].shape[1]
     def groups(G, g):
-        for js in itertools.product(range(r), repeat=len(G) - 1): yield data.rows([*(f[:, [j]] for f, j in zip(G, js)), G[-1]], g)
+        for js in itertools.product(range(r), repeat=len(G) - 1):
+            yield data.rows([*(f[:, [j]] for f, j in zip(G, js)), G[-1]], g)
     blocks = [[L.T @ Z for L in groups(F[:p], 0)] for Z in (data.M @ R for R in groups(F[p:], 1))]
     return np.array(blocks).transpose(1, 2, 0, 3).reshape((r,)*N)
 
@@ -74,7 +79,9 @@ class Contracted:
     @cached_property
     def rest(self): return np.array([[l for l in range(self.order) if l != k] for k in range(self.order)])
     @cached_property
-    def unfolded(self): return [np.ascontiguousarray(np.moveaxis(self.core, i, 0)).reshape(-1, self.rank) for i in range(self.order)]
+    def unfolded(self):
+        return [np.ascontiguousarray(np.moveaxis(self.core, i, 0)).reshape(-1, self.rank)
+                for i in range(self.order)]
     @property
     def order(self): return self.core.ndim
     @property
@@ -87,8 +94,12 @@ def contracted(
     label=None, # `LabelTerm`, where there are labels
 ): # `Contracted`
     "Data and factors as a core and Gram matrices."
-    F = [host(f).astype(np.float64) for f in factors]; size = F[0].shape[1]**len(F)
-    if size > 1 << 27: raise ValueError(f"the core of {len(F)} modes and {F[0].shape[1]} components would have {size:,} entries; use fewer components, or unfold some modes together")
+    F = [host(f).astype(np.float64) for f in factors]
+    size = F[0].shape[1]**len(F)
+    if size > 1 << 27:
+        raise ValueError(
+            f"the core of {len(F)} modes and {F[0].shape[1]} components would have {size:,} entries; use "
+            "fewer components, or unfold some modes together")
     return Contracted(core(data, factors), tuple(f.T @ f for f in F), data.square, label)
 
 # %% ../nbs/31_multi_hntf.ipynb #01c2c71f
@@ -130,7 +141,9 @@ def mode_halves(
     W, # (r, q)
 ): # (pos, neg) of each mode: halves of the gradient in its own factor X_i W, the others held
     "The blocks of the single modes."
-    GW = [G @ W for G in P.grams]; Q = [W.T @ A for A in GW]; out = []
+    GW = [G @ W for G in P.grams]
+    Q = [W.T @ A for A in GW]
+    out = []
     for i, T in enumerate(P.unfolded):
         Z = T @ W
         for _ in range(P.order - 2): Z = (Z.reshape(-1, *W.shape)*W).sum(-2)
@@ -146,7 +159,9 @@ def average_step(
     "One damped step of the published training (Vendrow, Haddock & Needell 2022)."
     steps = []
     for i, (pos, neg) in enumerate(mode_halves(P, W)):
-        if i == 0 and B is not None: _, (p, n), _ = P.label.halves(W, B); pos, neg = pos + p, neg + n
+        if i == 0 and B is not None:
+            _, (p, n), _ = P.label.halves(W, B)
+            pos, neg = pos + p, neg + n
         steps.append(W*ratio(neg, pos))
     W = (sum(steps) + P.order*W)/(2*P.order)
     return W, None if B is None else mu(B, P.label.class_problem(W))
@@ -160,7 +175,9 @@ def joint_step(
 ): # (W, B, the objective before the step)
     "A multiplicative step for one W in all modes."
     value, pos, neg = halves(P, W)
-    if B is not None: v, (p, n), _ = P.label.halves(W, B); value, pos, neg = value + v, pos + p, neg + n
+    if B is not None:
+        v, (p, n), _ = P.label.halves(W, B)
+        value, pos, neg = value + v, pos + p, neg + n
     W = W*ratio(neg, pos)**(1/(2*P.order) if power is None else power)
     return W, None if B is None else mu(B, P.label.class_problem(W)), value
 
@@ -174,10 +191,12 @@ def draw_links(
     "Random starts, each in the scale that suits the data best."
     W = rng.random((n, P.rank, q))
     value, pos, neg = halves(P, W)
-    t = ratio((neg*W).sum((-1, -2)), (pos*W).sum((-1, -2)))**(1/P.order)        # the sums are N T(W) and N Q(W)
+    t = ratio((neg*W).sum((-1, -2)), (pos*W).sum((-1, -2)))**(
+        1/P.order)        # the sums are N T(W) and N Q(W)
     W = W*t[:, None, None]
     if P.label is None: return W, None
-    B = rng.random((n, len(P.label.cross), q)); problem = P.label.class_problem(W)
+    B = rng.random((n, len(P.label.cross), q))
+    problem = P.label.class_problem(W)
     t = ratio((problem.cross*B).sum((-1, -2)), (problem.pos(B)*B).sum((-1, -2)))
     return W, B*t[:, None, None]
 
@@ -189,12 +208,15 @@ def screened(
     steps:int=100, # How many steps
 ): # (W, B, objectives (n,))
     "Several starts taken some way down together, each as fast as it bears."
-    power, last, old = np.full((len(W), 1, 1), .5 if P.order < 4 else 1/P.order), np.full(len(W), np.inf), (W, B)
+    power, last, old = np.full((len(W), 1, 1),
+                               .5 if P.order < 4 else 1/P.order), np.full(len(W), np.inf), (W, B)
     for _ in range(steps + 1):
-        new = joint_step(P, W, B, power); up = ~(new[2] <= last)
+        new = joint_step(P, W, B, power)
+        up = ~(new[2] <= last)
         if up.any():                                                        # back, and on with the exponent that cannot rise
             W, B = (None if x is None else np.where(up[:, None, None], o, x) for o, x in zip(old, (W, B)))
-            power = np.where(up[:, None, None], 1/(2*P.order), power); new = joint_step(P, W, B, power)
+            power = np.where(up[:, None, None], 1/(2*P.order), power)
+            new = joint_step(P, W, B, power)
         old, last, (W, B) = (W, B), new[2], new[:2]
     return *old, last
 
@@ -215,18 +237,24 @@ def polish(
 ): # (W, B, `Status`, `History`); interrupted, what there is
     "L-BFGS-B with bounds from one start."
     from scipy.optimize import minimize
-    begin = time.monotonic(); parts = [W] if B is None else [W, B]; cut, square = W.size, P.square or 1.
+    begin = time.monotonic()
+    parts = [W] if B is None else [W, B]
+    cut, square = W.size, P.square or 1.
     units = [max(float(np.sqrt((x*x).mean())), 1e-300) for x in parts]
-    split = lambda z: [z[:cut].reshape(W.shape)*units[0], *([z[cut:].reshape(B.shape)*units[1]] if B is not None else [])]
+    split = lambda z: [z[:cut].reshape(W.shape)*units[0],
+                       *([z[cut:].reshape(B.shape)*units[1]] if B is not None else [])]
     def f(z):
         value, *grads = whole(P, *split(z))
         return value/square, np.concatenate([g.ravel()*u for g, u in zip(grads, units)])/square
-    z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)]); history = History().add(f(z)[0]*square, 0.)
+    z = np.concatenate([x.ravel()/u for x, u in zip(parts, units)])
+    history = History().add(f(z)[0]*square, 0.)
     def seen(intermediate_result):
         nonlocal z, history
-        z = intermediate_result.x.copy(); history = history.add(intermediate_result.fun*square, time.monotonic() - begin)
+        z = intermediate_result.x.copy()
+        history = history.add(intermediate_result.fun*square, time.monotonic() - begin)
     try: done = minimize(f, z, jac=True, method='L-BFGS-B', bounds=[(0, None)]*z.size, callback=seen,
-                         options=dict(maxiter=max_iter, maxfun=20*max_iter + 20, ftol=1e-15, gtol=1e-10, maxcor=20)).success
+                         options=dict(maxiter=max_iter, maxfun=20*max_iter + 20, ftol=1e-15, gtol=1e-10,
+                                      maxcor=20)).success
     except KeyboardInterrupt: done = None
     status = Status.INTERRUPTED if done is None else Status.CONVERGED if done else Status.MAX_ITER
     return *split(z), *([None] if B is None else []), status, history
@@ -245,11 +273,14 @@ def exact_link(
     begin = time.monotonic()
     W, B = draw_links(P, q, n_init, rng)
     if P.square == 0: return W[0]*0, None if B is None else B[0]*0, Status.ZERO, History().add(0., 0.)
-    W, B, value = screened(P, W, B, SCREEN); best = None
+    W, B, value = screened(P, W, B, SCREEN)
+    best = None
     for i in np.argsort(value, kind='stable')[:FINALISTS]:
-        ahead = time.monotonic() - begin; *run, history = polish(P, W[i], None if B is None else B[i], max_iter)
+        ahead = time.monotonic() - begin
+        *run, history = polish(P, W[i], None if B is None else B[i], max_iter)
         history = replace(history, seconds=tuple(t + ahead for t in history.seconds))
-        if best is None or history.objective[-1] < best[3].objective[-1] - TIE*P.square: best = *run, history     # two ways to the same minimum are a tie
+        if best is None or history.objective[-1] < best[3].objective[-1] - TIE*P.square:
+            best = *run, history     # two ways to the same minimum are a tie
         if run[2] is Status.INTERRUPTED: return *best[:2], *run[2:], best[3]
     return best
 
@@ -266,7 +297,8 @@ class LabelTerm:
     def climbed(self, W): return LabelTerm(W.T @ self.gram @ W, self.cross @ W, self.square, self.weight)
     def halves(self, W, B):
         "Value, (pos, neg) of the gradient in W, (pos, neg) of that in B."
-        lam, MW, CW, BB = self.weight, self.gram @ W, self.cross @ W, B.mT @ B; S = W.mT @ MW
+        lam, MW, CW, BB = self.weight, self.gram @ W, self.cross @ W, B.mT @ B
+        S = W.mT @ MW
         value = .5*lam*(self.square - 2*(B*CW).sum((-1, -2)) + (BB*S).sum((-1, -2)))
         return value, (lam*(MW @ BB), lam*(self.cross.mT @ B)), (lam*(B @ S), lam*CW)
 
@@ -278,7 +310,8 @@ def label_term(
 ): # `LabelTerm`, or None
     "Labels and the samples' factor as a label term."
     if labels is None: return None
-    known = host(labels.known); X, Y = (host(a).astype(np.float64)[known] for a in (weights, labels.targets))
+    known = host(labels.known)
+    X, Y = (host(a).astype(np.float64)[known] for a in (weights, labels.targets))
     return LabelTerm(X.T @ X, Y.T @ X, float((Y*Y).sum()), labels.weight*scale**2)
 
 # %% ../nbs/31_multi_hntf.ipynb #613d9957
@@ -288,13 +321,18 @@ class AverageModel:
     problem: Contracted # Data and factors, contracted
     rank: int # Topics of the next layer
 
-    def start(self, rng): return (rng.random((self.problem.rank, self.rank)), *([] if self.problem.label is None else [rng.random((len(self.problem.label.cross), self.rank))]))
+    def start(self, rng):
+        return (rng.random((self.problem.rank, self.rank)),
+                *([] if self.problem.label is None
+                  else [rng.random((len(self.problem.label.cross), self.rank))]))
     def sweep(self, params, k=0):
         "One damped step."
         params = tuple(x for x in average_step(self.problem, *params) if x is not None)
         return params, self.objective(params)
     def objective(self, params): return float(whole(self.problem, *params)[0])
-    def finish(self, params, objective): return params, objective, math.sqrt(2*max(float(halves(self.problem, params[0])[0]), 0.)/self.problem.square)
+    def finish(self, params, objective):
+        return params, objective, math.sqrt(
+            2*max(float(halves(self.problem, params[0])[0]), 0.)/self.problem.square)
 
 TRAIN = 'exact', 'average'
 
@@ -326,9 +364,11 @@ def bottom_layer(
     if labels is None or start is not None or len(data.shape) > 2:
         cp, r = first_layer(data, rank, start, seed, **how)
         if labels is None: return cp, None, r
-        term = label_term(labels, cp.factors[0], 1.)                        # the tensor does not see the labels; B does its best
+        term = label_term(labels, cp.factors[0],
+                          1.)                        # the tensor does not see the labels; B does its best
         return cp, move(nnls_rule(None, Quadratic(term.gram, term.cross)), data.like), r
-    r = fit_flat(data, rank, seed, labels=labels, **how); p = r.params
+    r = fit_flat(data, rank, seed, labels=labels, **how)
+    p = r.params
     return CP((p.W*data.scale, p.H)), p.B/data.scale, r
 
 # %% ../nbs/31_multi_hntf.ipynb #181eceaa
@@ -361,11 +401,14 @@ def multi_hntf(
     **how, # `fit_flat`, for layer 0: rule, init, max_iter, tol, stop, callbacks
 ): # A `FittedHierarchy`; all modes carry the same links
     "Multi-HNTF: one matrix of links a layer for all modes (Vendrow, Haddock & Needell 2022)."
-    check_choice(train, 'train', TRAIN); check_count(n_init, 'n_init'); check_count(link_iter, 'link_iter', 0)
+    check_choice(train, 'train', TRAIN)
+    check_count(n_init, 'n_init')
+    check_count(link_iter, 'link_iter', 0)
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     labels, rngs = layer_labels(labels, len(ranks), data, known, weight), check_seed(seed).spawn(len(ranks))
     cp, B, result = bottom_layer(data, ranks[0], start, labels[0], rngs[0], refine, **how)
-    fits, cut = _links(observed(data, cp), balanced(cp) if balance else cp, result, ranks[1:], rngs[1:], labels[1:], (train, n_init, link_iter))
+    fits, cut = _links(observed(data, cp), balanced(cp) if balance else cp, result, ranks[1:], rngs[1:],
+                       labels[1:], (train, n_init, link_iter))
     return _multi_result(data, cp, balance, B, [result, *fits], cut, labels)
 
 # %% ../nbs/31_multi_hntf.ipynb #f6cbd02a
@@ -388,7 +431,9 @@ def _multi_result(data, cp, balance, B, fits, cut, labels):
     "Layers in the units of the data; `fits` begins with the `Result` of layer 0."
     s, like = data.scale, data.like
     if balance:                                                             # classes follow the weights
-        b = balanced(cp); gain = host(ratio(cp.factors[0].sum(0), b.factors[0].sum(0))); cp = b
+        b = balanced(cp)
+        gain = host(ratio(cp.factors[0].sum(0), b.factors[0].sum(0)))
+        cp = b
         B = None if B is None else B*move(gain, like)
     F, layers, classes = cp.factors, [], [B]
     for W in (None, *(f[0] for f in fits[1:])):

@@ -18,7 +18,8 @@ from .checks import check_choice, check_count
 from .init import INITS, move, start_cp
 from .nnls import nnls_gram
 from .result import CP
-from .tensor import (Masked, Sparse, at_nonzeros, chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao,
+from .tensor import (Masked, Sparse, at_nonzeros, chunks, cp_inner, cp_rows, hadamard, inner,
+                            khatri_rao,
                             mapped, mttkrps, others, residual, with_values)
 from .updates import Quadratic, hals, mu, ratio, violation
 
@@ -47,7 +48,9 @@ class _Flat:
     init: object = 'random' # One of `INITS`, or factors in the units of the data
 
     def __post_init__(self):
-        check_count(self.rank, 'rank'); check_choice(self.rule, 'solver', RULES); check_count(self.inner, 'inner')
+        check_count(self.rank, 'rank')
+        check_choice(self.rule, 'solver', RULES)
+        check_count(self.inner, 'inner')
         if isinstance(self.init, str): check_choice(self.init, 'init', INITS)
 
     @property
@@ -73,7 +76,8 @@ class NCPDModel(_Flat):
         grams = [f.mT @ f for f in F]
         for t, C in mttkrps(data, F):
             q = Quadratic(hadamard(others(grams, t)), C)
-            F[t] = self.update(F[t], q, k); grams[t] = F[t].mT @ F[t]
+            F[t] = self.update(F[t], q, k)
+            grams[t] = F[t].mT @ F[t]
         return CP(tuple(F)), self.loss(F, q.value(F[t]))
 
     def seen_as(self, cp):
@@ -85,7 +89,8 @@ class NCPDModel(_Flat):
         return exact_loss(self.data, lambda: cp_rows(F), .5*self.data.square + value)
 
     def objective(self, cp):
-        F = list(cp.factors); _, C = next(mttkrps(self.data, F))
+        F = list(cp.factors)
+        _, C = next(mttkrps(self.data, F))
         return self.loss(F, .5*cp_inner(F, F) - inner(C, F[0]))
 
     def finish(self, cp, objective): return finish_cp(self.data, cp, objective)
@@ -119,7 +124,9 @@ class KLModel(_Flat):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.rule != 'mu': raise ValueError(f"loss='kullback-leibler' has the multiplicative rule only: solver='mu', not {self.rule!r}")
+        if self.rule != 'mu':
+            raise ValueError(
+                f"loss='kullback-leibler' has the multiplicative rule only: solver='mu', not {self.rule!r}")
 
     def start(self, rng): return start_cp(self.data, self.rank, self.init, rng)
 
@@ -132,7 +139,9 @@ class KLModel(_Flat):
 
     def expected(self, F, t):
         "The MTTKRP of a tensor of ones, or of the mask."
-        if isinstance(self.data, Masked): return one_mttkrp(mapped(self.data, lambda a, b, X: array_namespace(X).astype(self.data.mask[a:b], X.dtype)), F, t)
+        if isinstance(self.data, Masked):
+            return one_mttkrp(mapped(self.data, lambda a, b,
+                                     X: array_namespace(X).astype(self.data.mask[a:b], X.dtype)), F, t)
         sums = hadamard([f.sum(0) for f in others(F, t)])
         return sums + 0*F[t]
 
@@ -147,7 +156,8 @@ class KLModel(_Flat):
 def one_mttkrp(data, factors, t):
     "The MTTKRP of a single mode, in one pass."
     p = data.split
-    return data.contract(data.right(factors), factors[:p], t) if t < p else data.contract(data.left(factors), factors[p:], t - p)
+    return data.contract(data.right(factors), factors[:p],
+                         t) if t < p else data.contract(data.left(factors), factors[p:], t - p)
 
 def kl_ratio(data, F):
     "Data by model, 0 where the data are."
@@ -158,14 +168,17 @@ def kl_ratio(data, F):
 # %% ../nbs/20_ncpd.ipynb #754ffbfb
 def kl_divergence(data, F):
     "Sum of x log(x/m) - x + m over the observed entries."
-    if isinstance(data, Sparse): return _kl(data.M.data, at_nonzeros(data, F)) + float(hadamard([f.sum(0) for f in F]).sum())
+    if isinstance(data, Sparse):
+        return _kl(data.M.data, at_nonzeros(data, F)) + float(hadamard([f.sum(0) for f in F]).sum())
     xp, rows = array_namespace(*F), cp_rows(F)
     seen = data.seen(rows) if isinstance(data, Masked) else rows
-    return math.fsum(_kl(X, seen(a, b)) + float(xp.sum(xp.astype(seen(a, b), xp.float64))) for a, b, X in chunks(data))
+    return math.fsum(_kl(X, seen(a, b)) + float(xp.sum(xp.astype(seen(a, b), xp.float64))) for a, b,
+                     X in chunks(data))
 
 def _kl(x, m):
     "Sum of x log(x/m) - x; 0 where x is."
-    xp = array_namespace(x); x, m = xp.astype(x, xp.float64), xp.astype(m, xp.float64)
+    xp = array_namespace(x)
+    x, m = xp.astype(x, xp.float64), xp.astype(m, xp.float64)
     some = x > 0
     x, m = x[some], m[some]
     return float(xp.sum(x*xp.log(x/m) - x)) if bool(xp.all(m > 0)) else math.inf
@@ -191,7 +204,9 @@ class _Labels(_Flat):
         "lambda in the scaled problem; `ValueError` where that leaves the floats."
         s, most = self.data.scale, 1e30 if self.data.like.itemsize == 4 else 1e300
         if self.weight and not 1/most < self.weight*s*s < most:
-            raise ValueError(f"label_weight={self.weight:g} cannot be weighed against data of size {1/s:.3g}; scale the data, or the weight with their square")
+            raise ValueError(
+                f"label_weight={self.weight:g} cannot be weighed against data of size {1/s:.3g}; scale the "
+                "data, or the weight with their square")
         return self.weight*s*s
 
 # %% ../nbs/20_ncpd.ipynb #58cf9419
@@ -202,7 +217,9 @@ class _WithLabels(_Labels):
         lam, known = self.pull, self.known
         W, gram = array_namespace(p.W).zeros_like(p.W), p.H.mT @ p.H
         W[~known] = self.update(p.W[~known], Quadratic(gram, C[~known]), k)
-        W[known] = self.update(p.W[known], Quadratic(gram + lam*(p.B.mT @ p.B), C[known] + lam*(self.targets[known] @ p.B)), k)
+        W[known] = self.update(p.W[known],
+                               Quadratic(gram + lam*(p.B.mT @ p.B),
+                                         C[known] + lam*(self.targets[known] @ p.B)), k)
         return W
 
     def update_classes(self, W, B, k):
@@ -218,8 +235,10 @@ class _WithLabels(_Labels):
 class _SupervisedSweep(_WithLabels):
     "Where a supervised NMF begins, and a sweep of it."
     def __post_init__(self):
-        super().__post_init__(); like = self.data.like
-        Y = self.targets.to(like) if is_torch_array(self.targets) else move(np.asarray(self.targets, float), like)
+        super().__post_init__()
+        like = self.data.like
+        Y = self.targets.to(like) if is_torch_array(self.targets) else move(
+            np.asarray(self.targets, float), like)
         object.__setattr__(self, 'targets', Y)
 
     def start(self, rng):
@@ -241,15 +260,18 @@ class _SupervisedSweep(_WithLabels):
 # %% ../nbs/20_ncpd.ipynb #5a1113c1
 class SupervisedModel(_SupervisedSweep):
     "Semi-supervised NMF with a label mask (Haddock's talk; Lee, Yoo & Choi 2010)."
-    def data_loss(self, F, value): return exact_loss(self.data, lambda: cp_rows(F), .5*self.data.square + value)
+    def data_loss(self, F, value):
+        return exact_loss(self.data, lambda: cp_rows(F), .5*self.data.square + value)
 
     def objective(self, p):
-        F = [p.W, p.H]; _, C = next(mttkrps(self.data, F))
+        F = [p.W, p.H]
+        _, C = next(mttkrps(self.data, F))
         return self.data_loss(F, .5*cp_inner(F, F) - inner(C, p.W)) + self.label_loss(p.W, p.B)
 
     def finish(self, p, objective):
         s, cp = self.data.scale, CP((p.W, p.H))
-        return Labelled(p.W/s, p.H, p.B*s), objective/s/s, finish_cp(self.data, cp, NCPDModel(self.data, self.rank).objective(cp))[2]
+        return Labelled(p.W/s, p.H, p.B*s), objective/s/s, finish_cp(
+            self.data, cp, NCPDModel(self.data, self.rank).objective(cp))[2]
 
 # %% ../nbs/20_ncpd.ipynb #cd867c1d
 def cp_weights(
@@ -272,7 +294,8 @@ def masked_weights(
     K, rows, mask = khatri_rao(topics), [], data.mask.reshape(data.shape[0], -1)
     for a, b, X in chunks(data):
         for x, seen in zip(X.reshape(b - a, -1), mask[a:b]):
-            k = K[seen]; left = x[seen] if background is None else x[seen] - data.scale*background[seen]
+            k = K[seen]
+            left = x[seen] if background is None else x[seen] - data.scale*background[seen]
             rows.append(nnls_gram(k.mT @ k, (left @ k)[None]))
     return array_namespace(K).concat(rows)/data.scale
 
@@ -296,6 +319,8 @@ def kkt(
     cp:CP, # Its parameters, of the scaled data
 ): # A float, 0 at a stationary point
     "Largest relative violation of the KKT conditions over the modes."
-    F = list(cp.factors); grams = [f.mT @ f for f in F]
-    return max(violation(F[t], Quadratic(hadamard(others(grams, t)), C)) for t, C in mttkrps(model.seen_as(cp), F))
+    F = list(cp.factors)
+    grams = [f.mT @ f for f in F]
+    return max(violation(F[t], Quadratic(hadamard(others(grams, t)), C)) for t,
+               C in mttkrps(model.seen_as(cp), F))
 NCPDModel.kkt = kkt

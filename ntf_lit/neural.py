@@ -24,7 +24,8 @@ from array_api_compat import array_namespace
 
 from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import fit
-from .hnmf import (FittedHierarchy, _hncpd_layers, _hnmf_result, as_tensor, balanced, carried, check_mode, check_ranks, error_of,
+from .hnmf import (FittedHierarchy, _hncpd_layers, _hnmf_result, as_tensor, balanced, carried,
+                          check_mode, check_ranks, error_of,
                           first_layer, hnmf, layer_labels, unscaled)
 from .init import move
 from .multi_hntf import core, multi_hntf
@@ -49,7 +50,8 @@ def gram_adjoint(
     g, # Gradient of the loss in them (n, k)
 ): # (n, k)
     "The incoming gradient, solved on the supports."
-    d = G.diagonal()**.5; gram = unit_problem(G, g)[0]
+    d = G.diagonal()**.5
+    gram = unit_problem(G, g)[0]
     return _over(_solve(gram, _over(g, d), S > 0, dependent(gram))[0], d)
 
 # %% ../nbs/40_neural.ipynb #66fcd7be
@@ -61,12 +63,16 @@ def _unit_stack(G):
 # %% ../nbs/40_neural.ipynb #fbade3b1
 def _answers(G, F):
     "Compiled answers of a stack of problems, NumPy: G (m, k, k), F (m, n, k)."
-    d = _unit_stack(G); gram, cross = G*d*d.mT, F*d
-    size = abs(cross).max(-1, keepdims=True); cross = _over(cross, size)
+    d = _unit_stack(G)
+    gram, cross = G*d*d.mT, F*d
+    size = abs(cross).max(-1, keepdims=True)
+    cross = _over(cross, size)
     P, S, (m, n, k) = cross > 0, np.zeros_like(cross), cross.shape
     tol = S.dtype.type(10*k*np.finfo(S.dtype).eps)
-    for i in range(m): _compiled()['_pivot_rows'](gram[i], cross[i], P[i], S[i], np.zeros(n, np.int64), k + 10, tol)
-    S = np.maximum(S, 0); off = abs(np.minimum(S, S @ gram - cross)).max((1, 2))
+    for i in range(m):
+        _compiled()['_pivot_rows'](gram[i], cross[i], P[i], S[i], np.zeros(n, np.int64), k + 10, tol)
+    S = np.maximum(S, 0)
+    off = abs(np.minimum(S, S @ gram - cross)).max((1, 2))
     S = S*size*d
     for i in np.flatnonzero(~(off <= 10*tol)): S[i] = gram_answer(G[i], F[i])
     return S
@@ -74,8 +80,10 @@ def _answers(G, F):
 # %% ../nbs/40_neural.ipynb #7b6c8ec0
 def _adjoints(G, S, g):
     "Compiled adjoints of a stack of problems, NumPy: U_P G_PP = g_P on the supports of S."
-    d = _unit_stack(G); gram, rows, P = G*d*d.mT, g*d, S > 0
-    U, kept = np.zeros_like(rows), np.zeros_like(P); tol = rows.dtype.type(10*S.shape[-1]*np.finfo(S.dtype).eps)
+    d = _unit_stack(G)
+    gram, rows, P = G*d*d.mT, g*d, S > 0
+    U, kept = np.zeros_like(rows), np.zeros_like(P)
+    tol = rows.dtype.type(10*S.shape[-1]*np.finfo(S.dtype).eps)
     for i in range(len(U)): _compiled()['_solve_rows'](gram[i], rows[i], P[i], U[i], kept[i], tol)
     return U*d
 
@@ -116,12 +124,14 @@ def _tensor(A): return A if isinstance(A, torch.Tensor) else torch.from_numpy(np
 class _Times(torch.autograd.Function):
     @staticmethod
     def forward(ctx, A, data):
-        ctx.data = data; B = _native(data, A)
+        ctx.data = data
+        B = _native(data, A)
         return _tensor(data.contract(data.right([B, B]), [B], 0))
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        data = ctx.data; B = _native(data, g)
+        data = ctx.data
+        B = _native(data, g)
         return _tensor(data.contract(data.left([B, B]), [B], 0)), None
 
 def times(
@@ -136,11 +146,15 @@ def torch_data(
     data, # `Dense`, `Sparse` or `Factored`
 ): # The same with torch in place of NumPy
     "Data for training; dense data are shared, not copied."
-    if isinstance(data, Masked): raise TypeError("neural models need complete data; fill missing entries, for instance with the model of an NCPD that was fitted with mask=")
+    if isinstance(data, Masked):
+        raise TypeError(
+            "neural models need complete data; fill missing entries, for instance with the model of an NCPD "
+            "that was fitted with mask=")
     if isinstance(data, Sparse): return data
     name = 'arrays' if isinstance(data, Dense) else 'factors'
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')                                     # read-only memory: nothing here writes to it
+        warnings.simplefilter(
+            'ignore')                                     # read-only memory: nothing here writes to it
         return replace(data, **{name: tuple(map(_tensor, getattr(data, name)))})
 
 # %% ../nbs/40_neural.ipynb #93f41649
@@ -207,7 +221,8 @@ def inner_products(
     "Inner products of the data with the components of [[A_1 C_1, ..., A_N C_N]]."
     small = math.prod(a.shape[1] for a in A) <= 1 << 14
     if isinstance(data, Dense) and len(data.arrays) == 1 and small:
-        return fibres(core_of_data(data.arrays[0], [A[0]*data.scale, *A[1:]] if data.scale != 1 else A), list(C))
+        return fibres(core_of_data(data.arrays[0], [A[0]*data.scale, *A[1:]] if data.scale != 1 else A),
+                      list(C))
     return components(data, [a @ c for a, c in zip(A, C)])
 
 # %% ../nbs/40_neural.ipynb #141ebf09
@@ -219,8 +234,11 @@ def layer_fits(
 ): # (layers,): half the squared error of each
     "Half of ||X||^2 - 2 <X, M> + ||M||^2 for the model M of every layer."
     C, sizes = torch.cat(Cs, 2), [C.shape[2] for C in Cs]
-    H = functools.reduce(torch.mul, (C.mT @ grams @ C).unbind(0))          # all layers with all; those with themselves are blocks of it
-    E = torch.block_diag(*(H.new_ones(1, n) for n in sizes))               # which components belong to which layer
+    H = functools.reduce(torch.mul,
+                         (C.mT @ grams @ C).unbind(
+        0))          # all layers with all; those with themselves are blocks of it
+    E = torch.block_diag(*(H.new_ones(1, n)
+                           for n in sizes))               # which components belong to which layer
     return .5*square - E @ inner + .5*((E @ H)*E).sum(1)
 
 # %% ../nbs/40_neural.ipynb #12a24b23
@@ -240,8 +258,12 @@ def make_optimizer(
     groups, # Parameter groups
 ): # A `torch.optim.Optimizer`
     "An optimiser by name or by what makes it."
-    made = optimizer(groups) if callable(optimizer) else OPTIMIZERS[check_choice(optimizer, 'optimizer', OPTIMIZERS)](groups)
-    if isinstance(made, torch.optim.LBFGS): raise TypeError("LBFGS evaluates the loss several times a step, which this loop does not do; choose one of " + ', '.join(OPTIMIZERS))
+    made = optimizer(groups) if callable(optimizer) else OPTIMIZERS[
+        check_choice(optimizer, 'optimizer', OPTIMIZERS)](groups)
+    if isinstance(made, torch.optim.LBFGS):
+        raise TypeError(
+            "LBFGS evaluates the loss several times a step, which this loop does not do; choose one of "
+            + ', '.join(OPTIMIZERS))
     return made
 
 # %% ../nbs/40_neural.ipynb #b80efcc9
@@ -305,7 +327,8 @@ class _Live:
         if k and p.memory: self.remember(p.memory)
         self.schedule = make_schedule(model.schedule, self.optimizer, model.epochs)
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')                                 # torch warns of a schedule ahead of its optimiser
+            warnings.simplefilter(
+                'ignore')                                 # torch warns of a schedule ahead of its optimiser
             for _ in range(k): self.schedule.step()
         self.loss()
 
@@ -319,9 +342,11 @@ def _live_loss(self):
 
 def _live_step(self):
     "An epoch: a step of the optimiser, the projection, forward and backward. Returns (record, loss)."
-    self.optimizer.step(); self.schedule.step()
+    self.optimizer.step()
+    self.schedule.step()
     with torch.no_grad(): self.model.project(self.A, self.at.A)
-    value = self.loss(); self.k += 1
+    value = self.loss()
+    self.k += 1
     self.at = Trained(tuple(a.detach().clone() for a in self.A), tuple(m.clone() for m in self.memory()))
     return self.at, value
 _Live.loss, _Live.step = _live_loss, _live_step
@@ -331,7 +356,8 @@ def _memory(self):
     "The optimiser's arrays, in a fixed order."
     states = [v for a in self.A for v in self.optimizer.state[a].values() if v is not None]
     if all(isinstance(v, torch.Tensor) for v in states): return states
-    raise TypeError(f"{type(self.optimizer).__name__} remembers more than arrays; choose one of {', '.join(OPTIMIZERS)}")
+    raise TypeError(
+        f"{type(self.optimizer).__name__} remembers more than arrays; choose one of {', '.join(OPTIMIZERS)}")
 
 def _remember(self, memory=()):
     "Let the optimiser make room for what it remembers, and put it there."
@@ -352,7 +378,9 @@ def _sweep(self, p, k=0):
 
 def _begin(self, A):
     "A record to start from, with room for what the optimiser will remember."
-    A = tuple(A); live = _Live(self, Trained(A), 0); live.remember()
+    A = tuple(A)
+    live = _Live(self, Trained(A), 0)
+    live.remember()
     return Trained(A, tuple(torch.zeros_like(m) for m in live.memory()))
 _Training.sweep, _Training.begin = _sweep, _begin
 
@@ -391,7 +419,8 @@ def unit_chain(
     out, n = [], None
     for A in chain:
         A = A if n is None else A*n.mT
-        n = torch.linalg.vector_norm(A, dim=-2, keepdim=True); out.append(unit_columns(A))
+        n = torch.linalg.vector_norm(A, dim=-2, keepdim=True)
+        out.append(unit_columns(A))
     return out
 
 # %% ../nbs/40_neural.ipynb #0d2ec722
@@ -437,7 +466,9 @@ class NeuralNMFModel(_Training):
 
     @property
     def depth(self): return len(self.init)
-    def units(self): return [a.shape[0]**-.5 for a in self.init] + [self.data.shape[0]**.5]*sum(l is not None for l in self.labels)
+    def units(self):
+        return [a.shape[0]**-.5 for a in self.init] + [self.data.shape[0]**.5]*sum(
+            l is not None for l in self.labels)
 
 # %% ../nbs/40_neural.ipynb #15f235b9
 def _weights(self, A):
@@ -447,7 +478,8 @@ def _weights(self, A):
 
 def _fits(self, A, GFS=None):
     "Half the squared error of every layer against the data."
-    G, F, Ss = GFS or self.weights(A); out, M = [], None
+    G, F, Ss = GFS or self.weights(A)
+    out, M = [], None
     for l, S in enumerate(Ss):
         if l: M = A[l] if M is None else M @ A[l]
         f, g = (F, G) if M is None else (F @ M, M.mT @ G @ M)
@@ -458,12 +490,15 @@ NeuralNMFModel.weights, NeuralNMFModel.fits = _weights, _fits
 # %% ../nbs/40_neural.ipynb #22661daf
 def _loss_of(self, A):
     "The loss, from Gram matrices and products."
-    GFS = self.weights(A); S, fits = GFS[2], self.fits(A, GFS)
-    total = fits[-1] if self.loss == 'reconstruction' else fits[0] + sum(.5*((s - t @ a.mT)**2).sum() for s, t, a in zip(S, S[1:], A[1:]))
+    GFS = self.weights(A)
+    S, fits = GFS[2], self.fits(A, GFS)
+    total = fits[-1] if self.loss == 'reconstruction' else fits[0] + sum(.5*((s - t @ a.mT)**2).sum() for s,
+                                                                         t, a in zip(S, S[1:], A[1:]))
     if self.l1: total = total + self.l1*self.data.scale*sum(s.sum() for s in S)
     Bs = iter(A[self.depth:])
     for s, lab in zip(S, self.labels):
-        if lab is not None: total = total + lab.weight*self.data.scale**2*label_error(s, next(Bs), lab, self.label_loss)
+        if lab is not None:
+            total = total + lab.weight*self.data.scale**2*label_error(s, next(Bs), lab, self.label_loss)
     return total
 NeuralNMFModel.loss_of = _loss_of
 
@@ -523,8 +558,11 @@ def check_chain(
 ): # Torch tensors
     "Topics and links of the right shapes; `ValueError` otherwise."
     chain, want = [move(host(a), like) for a in chain], list(zip((d, *ranks), ranks))
-    if [tuple(a.shape) for a in chain] != want: raise ValueError(f"init has shapes {[tuple(a.shape) for a in chain]}; the data and the ranks ask for {want}")
-    if any(bool((a < 0).any()) or not bool(torch.isfinite(a).all()) for a in chain): raise ValueError("init must be nonnegative and finite")
+    if [tuple(a.shape) for a in chain] != want:
+        raise ValueError(
+            f"init has shapes {[tuple(a.shape) for a in chain]}; the data and the ranks ask for {want}")
+    if any(bool((a < 0).any()) or not bool(torch.isfinite(a).all()) for a in chain):
+        raise ValueError("init must be nonnegative and finite")
     return chain
 
 # %% ../nbs/40_neural.ipynb #78f612cb
@@ -542,7 +580,8 @@ def nmf_starts(
     "Topics and links to begin with."
     like, d = _tensor(data.like), data.shape[1]
     if not isinstance(init, str): return [tuple(unit_chain(check_chain(init, d, ranks, like)))]
-    if check_choice(init, 'init', INITS) == 'random': return [tuple(random_columns(s, like, rng) for s in zip((d, *ranks), ranks)) for rng in rngs]
+    if check_choice(init, 'init', INITS) == 'random':
+        return [tuple(random_columns(s, like, rng) for s in zip((d, *ranks), ranks)) for rng in rngs]
     grow = lambda rng: hnmf(data, ranks, seed=rng, allow_growth=True, **(dict(max_iter=60) | (first or {})))
     return [tuple(a.to(like) for a in unit_chain(chain_of(grow(rng)))) for rng in rngs]
 
@@ -562,18 +601,22 @@ class NeuralHierarchy(FittedHierarchy):
     def rearranged(self, orders):
         "What goes with the order of topics. Of a tensor's modes only the reference has the layers' own topics; links for all modes have no S."
         take = lambda M, rows, columns: (M if rows is None else M[rows])[:, columns]
-        turn = lambda chain, rows: tuple(take(M, r, o) for M, r, o in zip(chain, rows, orders[len(orders) - len(chain):]))
+        turn = lambda chain, rows: tuple(take(M, r, o) for M, r,
+                                         o in zip(chain, rows, orders[len(orders) - len(chain):]))
         A, S, up = self.A, self.S, (None, *orders[1:])
         if not S: A = turn(A, orders)
         elif not isinstance(S[0], tuple): A, S = turn(A, (None, *orders)), turn(S, [None]*len(S))
         else:
-            (m,) = self.modes; S = [tuple(s[orders[0]] for s in chain) for chain in S]
-            A, S = ([turn(c, rows) if k == m else c for k, c in enumerate(part)] for part, rows in ((A, up), (S, [None]*len(orders))))
+            (m,) = self.modes
+            S = [tuple(s[orders[0]] for s in chain) for chain in S]
+            A, S = ([turn(c, rows) if k == m else c for k, c in enumerate(part)] for part,
+                    rows in ((A, up), (S, [None]*len(orders))))
         return super().rearranged(orders) | dict(A=tuple(A), S=tuple(S))
 
 def as_neural(h, A, S, result):
     "A hierarchy with what was trained."
-    return NeuralHierarchy(h.layers, h.status, h.history, h.modes, h.classes, h.class_names, tuple(A), tuple(S), result)
+    return NeuralHierarchy(h.layers, h.status, h.history, h.modes, h.classes, h.class_names, tuple(A),
+                           tuple(S), result)
 
 # %% ../nbs/40_neural.ipynb #1aed77ce
 def exact_weights(
@@ -602,12 +645,14 @@ def _how(loss, losses, l1, optimizer, lr, schedule, max_epochs):
     "Settings of a training, checked."
     for name, value, table in (('optimizer', optimizer, OPTIMIZERS), ('schedule', schedule, SCHEDULES)):
         if not callable(value): check_choice(value, name, table)
-    return dict(loss=check_choice(loss, 'loss', losses), l1=check_number(l1, 'l1'), optimizer=optimizer, lr=check_number(lr, 'lr'), schedule=schedule,
+    return dict(loss=check_choice(loss, 'loss', losses), l1=check_number(l1, 'l1'), optimizer=optimizer,
+                lr=check_number(lr, 'lr'), schedule=schedule,
                 epochs=check_count(max_epochs, 'max_epochs', 0))
 
 def _neural_nmf_result(data, r, labels, depth):
     "A Neural NMF in the units of the data."
-    A = [given_back(a, data.like) for a in r.params.A]; chain, Bs = A[:depth], iter(A[depth:])
+    A = [given_back(a, data.like) for a in r.params.A]
+    chain, Bs = A[:depth], iter(A[depth:])
     S, B = exact_weights(as_given(data), chain), [None if l is None else next(Bs)*data.scale for l in labels]
     h = _hnmf_result(data, list(zip(S, chain, B)), [r]*depth, labels)
     return as_neural(h, chain, S, r)
@@ -634,19 +679,29 @@ def neural_nmf(
     **run, # allow_growth; first: settings of `fit_flat` for the start; stop, callbacks, resume: as in `fit`
 ): # A `NeuralHierarchy`; feature topics carry the links
     "Neural NMF: all layers of a hierarchical NMF trained together (Gao et al. 2019)."
-    ranks, data, rngs = check_ranks(ranks, run.pop('allow_growth', False)), as_data(X), check_seed(seed).spawn(check_count(n_init, 'n_init'))
-    how = _how(loss, LOSSES, l1, optimizer, lr, schedule, max_epochs) | dict(label_loss=check_choice(label_loss, 'label_loss', LABEL_LOSSES))
-    return _neural_nmf(data, ranks, (labels, known, weight), init, rngs, how, dict(race_epochs=race_epochs, max_epochs=max_epochs) | run)
+    ranks, data, rngs = check_ranks(ranks,
+                                    run.pop('allow_growth', False)), as_data(X), check_seed(seed).spawn(
+        check_count(n_init, 'n_init'))
+    how = _how(loss, LOSSES, l1, optimizer, lr, schedule,
+               max_epochs) | dict(label_loss=check_choice(label_loss, 'label_loss', LABEL_LOSSES))
+    return _neural_nmf(data, ranks, (labels, known, weight), init, rngs, how,
+                       dict(race_epochs=race_epochs, max_epochs=max_epochs) | run)
 
 # %% ../nbs/40_neural.ipynb #6fdb6672
 def _neural_nmf(data, ranks, labels, init, rngs, how, run):
     "Race the starts, hand over."
-    if len(data.shape) != 2: raise ValueError(f"Neural NMF needs a matrix, samples by features; X has shape {tuple(data.shape)}: reshape it, or use neural_ncpd")
-    labels, known, weight = labels; labels = layer_labels(labels, len(ranks), data, known, weight)
+    if len(data.shape) != 2:
+        raise ValueError(
+            f"Neural NMF needs a matrix, samples by features; X has shape {tuple(data.shape)}: reshape it, "
+            "or use neural_ncpd")
+    labels, known, weight = labels
+    labels = layer_labels(labels, len(ranks), data, known, weight)
     how = how | dict(data=torch_data(data), labels=tuple(map(torch_labels, labels)))
     try: starts = nmf_starts(data, ranks, init, rngs, run.pop('first', None))
     except Cut as cut:
-        chain = [given_back(a, data.like) for a in unit_chain([_tensor(cut.h[0].factors[1]), *(_tensor(l.links[0]) for l in cut.h.layers[1:])])]
+        chain = [given_back(a, data.like)
+                 for a in unit_chain([_tensor(cut.h[0].factors[1]),
+                                      *(_tensor(l.links[0]) for l in cut.h.layers[1:])])]
         return as_neural(cut.h, chain, exact_weights(as_given(data), chain), None)
     r = race([NeuralNMFModel(init=c, **how) for c in starts], **run)
     return _neural_nmf_result(data, r, labels, len(ranks))
@@ -659,7 +714,10 @@ def neural_project(
 ): # Weights (n, r_l)
     "Weights of new samples on the topics of a layer: forward through the trained matrices."
     data, l = as_data(X), check_mode(layer, len(h), 'layer', 'layers')
-    if tuple(data.shape[1:]) != h[0].cp.shape[1:]: raise ValueError(f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape {h[0].cp.shape[1:]}")
+    if tuple(data.shape[1:]) != h[0].cp.shape[1:]:
+        raise ValueError(
+            f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape "
+            f"{h[0].cp.shape[1:]}")
     chain, size = [move(host(a), data.like) for a in h.A[:l+1]], move(host(h.S[l]).sum(0), data.like)
     S = exact_weights(as_given(data), chain)[-1]
     return ratio(S, size)
@@ -685,7 +743,8 @@ class NeuralNCPDModel(_Training):
     def order(self): return len(self.cp)
     @functools.cached_property
     def rows(self): return [f.mT.contiguous() for f in self.cp]
-    def units(self): return [a.shape[-2]**-.5 for a in self.init] + [_rms(f) for f in self.cp]*self.train_factors
+    def units(self):
+        return [a.shape[-2]**-.5 for a in self.init] + [_rms(f) for f in self.cp]*self.train_factors
     def start(self, rng=None): return self.begin((*self.init, *(self.cp if self.train_factors else ())))
 
 # %% ../nbs/40_neural.ipynb #02c9612d
@@ -712,7 +771,8 @@ NeuralNCPDModel.products, NeuralNCPDModel.forward = _products, _forward
 def _tensor_fits(self, A, forward=None):
     "Half the squared error of every layer above the NCPD."
     if forward is None and self.by_core: return self.core_fits(A)
-    G, _, S, _ = forward or self.forward(A); M, C = None, [S[0].mT]
+    G, _, S, _ = forward or self.forward(A)
+    M, C = None, [S[0].mT]
     for a, s in zip(A[self.order:], S[1:]):
         M = a if M is None else M @ a
         C.append(M @ s.mT)
@@ -724,7 +784,8 @@ def _ncpd_fit(self, A):
     "Half the squared error of the NCPD itself."
     X = A[len(self.init):] if self.train_factors else self.cp
     I = torch.eye(X[0].shape[1], dtype=X[0].dtype, device=X[0].device).expand(len(X), -1, -1)
-    return layer_fits(inner_products(self.data, X, I), torch.stack([f.mT @ f for f in X]), [I], self.data.square)
+    return layer_fits(inner_products(self.data, X, I), torch.stack([f.mT @ f for f in X]), [I],
+                      self.data.square)
 
 def _factor_energy(self, A, forward):
     "The energy of a Neural NMF of every factor, a stack (N,)."
@@ -762,7 +823,8 @@ def rest_of_core(T, C):
 # %% ../nbs/40_neural.ipynb #d8d90778
 def products_without(H):
     "Entrywise product of all H but one, for every mode; NumPy."
-    return np.stack([functools.reduce(np.multiply, [h for j, h in enumerate(H) if j != k], np.ones_like(H[0])) for k in range(len(H))])
+    return np.stack([functools.reduce(np.multiply, [h for j, h in enumerate(H) if j != k],
+                                      np.ones_like(H[0])) for k in range(len(H))])
 
 def outer_sum(C):
     "Sum over p of the outer products of the columns of C_k."
@@ -785,7 +847,8 @@ def _core_forward(T, G, F, links):
 def _layer_gradient(g, G, layer):
     "Gradients of g phi in (T, G, S, M) for one layer; M is None for the first."
     S, M, C, Q, _, Gamma = layer
-    CG = C @ Gamma; D = g*(G @ CG - Q)                                      # D: the gradient in C = M S'
+    CG = C @ Gamma
+    D = g*(G @ CG - Q)                                      # D: the gradient in C = M S'
     return -g*outer_sum(C), .5*g*(CG @ C.mT), D.mT if M is None else D.mT @ M, None if M is None else D @ S
 
 # %% ../nbs/40_neural.ipynb #25dbe657
@@ -793,10 +856,12 @@ def _core_backward(g, G, links, layers):
     "Gradients of sum_l g_l phi_l in (T, G, F, links)."
     dT, dG, dS, dM, dA = 0., 0., 0., 0., [None]*len(links)
     for l in reversed(range(len(layers))):
-        t, h, s, m = _layer_gradient(g[l], G, layers[l]); S = layers[l][0]
+        t, h, s, m = _layer_gradient(g[l], G, layers[l])
+        S = layers[l][0]
         dT, dG, dS = dT + t, dG + h, dS + s
         A = links[l-1] if l else None
-        U = _adjoints(G if A is None else A.mT @ A, S, np.ascontiguousarray(dS)); US = U.mT @ S
+        U = _adjoints(G if A is None else A.mT @ A, S, np.ascontiguousarray(dS))
+        US = U.mT @ S
         if A is None: return dT, dG - US, U, dA
         dM, before, above = dM + m, layers[l-1][0], layers[l-1][1]
         dA[l-1] = before.mT @ U - A @ (US + US.mT) + (dM if above is None else above.mT @ dM)
@@ -822,12 +887,16 @@ def large_product(X, A):
 # %% ../nbs/40_neural.ipynb #8ba29ce5
 def core_gradients(X, A, m, Z, dT, scale=1.):
     "Gradients in the A's, transposed, from that in the core; Z and the core are of X times scale."
-    N = X.ndim; other, out = [k for k in range(N) if k != m], [None]*N
+    N = X.ndim
+    other, out = [k for k in range(N) if k != m], [None]*N
     for k in other:
         Y = contract_modes(Z, A, [j for j in other if j != k])
-        out[k] = np.moveaxis(dT, k, 0).reshape(dT.shape[k], -1) @ np.moveaxis(Y, k, 0).reshape(Y.shape[k], -1).T
+        out[k] = np.moveaxis(dT, k, 0).reshape(dT.shape[k],
+                                               -1) @ np.moveaxis(Y, k, 0).reshape(Y.shape[k], -1).T
     dZ = torch.from_numpy(np.ascontiguousarray(contract_modes(dT*scale, [a.T for a in A], other)))
-    out[m] = dZ.reshape(-1, dZ.shape[-1]).mT @ X.reshape(-1, X.shape[-1]) if m else dZ.reshape(dZ.shape[0], -1) @ X.reshape(X.shape[0], -1).mT
+    out[m] = dZ.reshape(-1, dZ.shape[-1]).mT @ X.reshape(-1,
+                                                         X.shape[-1]) if m else dZ.reshape(
+        dZ.shape[0], -1) @ X.reshape(X.shape[0], -1).mT
     return list(map(torch.as_tensor, out))
 
 # %% ../nbs/40_neural.ipynb #7f38e8f8
@@ -835,19 +904,25 @@ class _CoreFits(torch.autograd.Function):
     "Half the squared error of every layer of a Neural NCPD, from the core."
     @staticmethod
     def forward(ctx, data, rows, N, *A):
-        A = [a.detach().numpy() for a in A]; first, links = A[:N], A[N:]
-        m, Z = large_product(data.arrays[0], first); Z = Z*data.scale
-        G, F = np.stack([a.T @ a for a in first]), np.stack([f.detach().numpy() @ a for f, a in zip(rows, first)])
+        A = [a.detach().numpy() for a in A]
+        first, links = A[:N], A[N:]
+        m, Z = large_product(data.arrays[0], first)
+        Z = Z*data.scale
+        G, F = np.stack([a.T @ a for a in first]), np.stack(
+            [f.detach().numpy() @ a for f, a in zip(rows, first)])
         layers = _core_forward(contract_modes(Z, first, [k for k in range(N) if k != m]), G, F, links)
         ctx.given = data, rows, first, links, m, Z, G, layers
-        return torch.from_numpy(np.array([.5*data.square - (Q[0]*C[0]).sum() + .5*(H[0]*Y[0]).sum() for _, _, C, Q, H, Y in layers], G.dtype))
+        return torch.from_numpy(np.array([.5*data.square - (Q[0]*C[0]).sum() + .5*(H[0]*Y[0]).sum() for _, _,
+                                          C, Q, H, Y in layers], G.dtype))
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
         data, rows, first, links, m, Z, G, layers = ctx.given
         dT, dG, dF, dA = _core_backward(g.numpy(), G, links, layers)
-        by_core, dG, dF = core_gradients(data.arrays[0], first, m, Z, dT, data.scale), torch.from_numpy(dG + dG.mT), torch.from_numpy(dF.mT)
-        d = [torch.addmm(torch.addmm(c, x, torch.from_numpy(a.T)), y, f).mT for c, a, x, f, y in zip(by_core, first, dG, rows, dF)]
+        by_core, dG, dF = core_gradients(data.arrays[0], first, m, Z, dT,
+                                         data.scale), torch.from_numpy(dG + dG.mT), torch.from_numpy(dF.mT)
+        d = [torch.addmm(torch.addmm(c, x, torch.from_numpy(a.T)), y, f).mT for c, a, x, f,
+             y in zip(by_core, first, dG, rows, dF)]
         return None, None, None, *d, *map(torch.from_numpy, dA)
 
 # %% ../nbs/40_neural.ipynb #536ed2ea
@@ -858,7 +933,9 @@ def _core_fits(self, A):
 def _by_core(self):
     "Whether the layers' errors come from a core, by hand."
     small = math.prod(a.shape[1] for a in self.init[:self.order]) <= 1 << 12
-    return small and not self.train_factors and isinstance(self.data, Dense) and len(self.data.arrays) == 1 and _views('auto', self.cp[0]) is not None
+    return small and not self.train_factors and isinstance(self.data,
+                                                           Dense) and len(self.data.arrays) == 1 and _views(
+        'auto', self.cp[0]) is not None
 NeuralNCPDModel.core_fits, NeuralNCPDModel.by_core = _core_fits, property(_by_core)
 
 # %% ../nbs/40_neural.ipynb #b5b6ae15
@@ -877,7 +954,8 @@ def shared_start(
     start = CP((cp.factors[0]/data.scale, *cp.factors[1:]))
     h = multi_hntf(data, ranks, start=start, seed=rng, allow_growth=True)
     if Status.INTERRUPTED in h.status: raise Cut(h)
-    F = [_tensor(f) for f in cp.factors]; W = [_tensor(l.links[0]).to(F[0]) for l in h.layers[1:]]
+    F = [_tensor(f) for f in cp.factors]
+    W = [_tensor(l.links[0]).to(F[0]) for l in h.layers[1:]]
     return _joined([[f @ W[0], *W[1:]] for f in F])
 
 # %% ../nbs/40_neural.ipynb #5a1f79f2
@@ -891,18 +969,23 @@ def ncpd_starts(
     "Topics and links of all modes to begin with."
     like, shape, up = _tensor(cp.factors[0]), data.shape, ranks[1:]
     if not isinstance(init, str):
-        if len(init) != len(shape): raise ValueError(f"init has {len(init)} chains, the data have {len(shape)} modes; give one a mode")
+        if len(init) != len(shape):
+            raise ValueError(
+                f"init has {len(init)} chains, the data have {len(shape)} modes; give one a mode")
         return [_joined([check_chain(c, d, up, like) for c, d in zip(init, shape)])]
     check_choice(init, 'init', INITS)
     drawn = lambda rng: _joined([[random_columns(s, like, rng) for s in zip((d, *up), up)] for d in shape])
-    return [shared_start(data, cp, ranks, rng) if init == 'layers' and i % 2 == 0 else drawn(rng) for i, rng in enumerate(rngs)]
+    return [shared_start(data, cp, ranks, rng) if init == 'layers' and i % 2 == 0 else drawn(rng) for i,
+            rng in enumerate(rngs)]
 
 # %% ../nbs/40_neural.ipynb #96641d7a
 def check_weights(weights, layers):
     "Weights of the layers as a tuple of numbers; `ValueError` otherwise."
     if weights is None: return None
     weights = tuple(check_number(w, f'weights[{l}]') for l, w in enumerate(weights))
-    if len(weights) != layers: raise ValueError(f"weights has {len(weights)} numbers for {layers} layers; give one a layer, the NCPD first")
+    if len(weights) != layers:
+        raise ValueError(
+            f"weights has {len(weights)} numbers for {layers} layers; give one a layer, the NCPD first")
     return weights
 
 # %% ../nbs/40_neural.ipynb #e73666e7
@@ -927,19 +1010,27 @@ def neural_ncpd(
     **run, # allow_growth; first: settings of `fit_flat` for the NCPD (the best of ten starts by default); stop, callbacks, resume: as in `fit`
 ): # A `NeuralHierarchy`; the reference mode carries the links
     "Neural NCPD: the hierarchies of all modes trained together (Vendrow, Haddock & Needell 2021)."
-    ranks, data, rngs = check_ranks(ranks, run.pop('allow_growth', False)), as_tensor(X), check_seed(seed).spawn(check_count(n_init, 'n_init') + 1)
-    how = _how(loss, TENSOR_LOSSES, l1, optimizer, lr, schedule, max_epochs) | dict(train_factors=bool(train_factors), weights=check_weights(weights, len(ranks)))
-    return _neural_ncpd(data, ranks, start, reference, init, rngs, how, dict(race_epochs=race_epochs, max_epochs=max_epochs) | run)
+    ranks, data, rngs = check_ranks(ranks,
+                                    run.pop('allow_growth', False)), as_tensor(X), check_seed(seed).spawn(
+        check_count(n_init, 'n_init') + 1)
+    how = _how(loss, TENSOR_LOSSES, l1, optimizer, lr, schedule,
+               max_epochs) | dict(train_factors=bool(train_factors),
+                                  weights=check_weights(weights, len(ranks)))
+    return _neural_ncpd(data, ranks, start, reference, init, rngs, how,
+                        dict(race_epochs=race_epochs, max_epochs=max_epochs) | run)
 
 # %% ../nbs/40_neural.ipynb #429ea469
 def _neural_ncpd(data, ranks, start, reference, init, rngs, how, run):
     "Fit the NCPD, race the starts, hand over."
     m, how = check_mode(reference, len(data.shape), 'reference'), how | dict(data=torch_data(data))
-    cp, result = first_layer(data, ranks[0], start, rngs[0], **(dict(n_init=10, tol=1e-9) | (run.pop('first', None) or {})))
+    cp, result = first_layer(data, ranks[0], start, rngs[0],
+                             **(dict(n_init=10, tol=1e-9) | (run.pop('first', None) or {})))
     cp, cut = balanced(cp), len(ranks) == 1 or (result and result.status is Status.INTERRUPTED)
     try: starts = [] if cut else ncpd_starts(data, cp, ranks, init, rngs[1:])
     except Cut: starts, cut = [], True
-    if not starts: return _ncpd_alone(data, cp, result, m, Status.INTERRUPTED if cut and len(ranks) > 1 else result and result.status)
+    if not starts:
+        return _ncpd_alone(data, cp, result, m,
+                           Status.INTERRUPTED if cut and len(ranks) > 1 else result and result.status)
     r = race([NeuralNCPDModel(cp=tuple(map(_tensor, cp.factors)), init=s, **how) for s in starts], **run)
     return _neural_ncpd_result(data, cp, r, result, len(ranks) - 1, m)
 
@@ -993,7 +1084,8 @@ class JointModel(_Training):
         "Core (of `multi_hntf`) and Gram matrices of fixed factors; no core where it would be too large."
         F = [host(f) for f in self.cp] if isinstance(self.data, Sparse) else self.cp
         small = F[0].shape[1]**len(F) <= 1 << 20
-        return move(core(self.data, F), self.cp[0]) if small else None, torch.stack([f.mT @ f for f in self.cp])
+        return move(core(self.data, F), self.cp[0]) if small else None, torch.stack(
+            [f.mT @ f for f in self.cp])
 
 # %% ../nbs/40_neural.ipynb #1198f894
 def _joint_parts(self, A):
@@ -1006,7 +1098,8 @@ def _joint_fits(self, A):
     links, X, _ = self.parts(A)
     M = [torch.eye(X[0].shape[1], dtype=X[0].dtype, device=X[0].device)]
     for W in links: M.append(M[-1] @ W)
-    Cs = [m.expand(len(X), -1, -1) for m in M]; C = torch.cat(Cs, 2)
+    Cs = [m.expand(len(X), -1, -1) for m in M]
+    C = torch.cat(Cs, 2)
     core, grams = (None, torch.stack([f.mT @ f for f in X])) if self.train_factors else self.fixed
     inner = inner_products(self.data, X, C) if core is None else fibres(core, list(C))
     return layer_fits(inner, grams, Cs, self.data.square)
@@ -1018,7 +1111,8 @@ def _joint_loss(self, A):
     total, S, Bs = sum(w*f for w, f in zip(self.weights or (1.,)*len(fits), fits)), X[0], iter(Bs)
     for W, lab in zip((None, *links), self.labels):
         S = S if W is None else S @ W
-        if lab is not None: total = total + lab.weight*self.data.scale**2*label_error(S, next(Bs), lab, 'squared')
+        if lab is not None:
+            total = total + lab.weight*self.data.scale**2*label_error(S, next(Bs), lab, 'squared')
     return total
 JointModel.parts, JointModel.fits, JointModel.loss_of = _joint_parts, _joint_fits, _joint_loss
 
@@ -1039,9 +1133,13 @@ def multi_hntf_joint(
     **run, # stop, callbacks, resume: as in `fit`
 ): # A `NeuralHierarchy`; all modes carry the same links
     "Multi-HNTF with all layers trained together, from the exact layer-by-layer answer."
-    first = dict(first or {}); data = as_tensor(X, first.pop('mask', None))
-    ranks = check_ranks(ranks, first.get('allow_growth', False)); labels = layer_labels(first.get('labels'), len(ranks), data, first.get('known'), first.get('weight', 1.))
-    how = _how('energy', LOSSES, 0., optimizer, lr, schedule, max_epochs) | dict(data=torch_data(data), train_factors=bool(train_factors), weights=check_weights(weights, len(ranks)))
+    first = dict(first or {})
+    data = as_tensor(X, first.pop('mask', None))
+    ranks = check_ranks(ranks, first.get('allow_growth', False))
+    labels = layer_labels(first.get('labels'), len(ranks), data, first.get('known'), first.get('weight', 1.))
+    how = _how('energy', LOSSES, 0., optimizer, lr, schedule,
+               max_epochs) | dict(data=torch_data(data), train_factors=bool(train_factors),
+                                  weights=check_weights(weights, len(ranks)))
     h = multi_hntf(data, ranks, start=start, seed=seed, **first)
     return _joint(data, h, {k: v for k, v in how.items() if k not in ('loss', 'l1')}, labels, run)
 
@@ -1049,18 +1147,23 @@ def multi_hntf_joint(
 def _joint(data, h, how, labels, run):
     "Train from a Multi-HNTF, hand over."
     if len(h) == 1 or Status.INTERRUPTED in h.status: return as_neural(h, (), (), None)
-    F, W = list(h[0].cp.factors), tuple(_tensor(l.links[0]) for l in h.layers[1:]); F[0] = F[0]*data.scale
+    F, W = list(h[0].cp.factors), tuple(_tensor(l.links[0]) for l in h.layers[1:])
+    F[0] = F[0]*data.scale
     B = tuple(_tensor(B/data.scale) for B, l in zip(h.classes, labels) if l is not None)
-    model = JointModel(cp=tuple(map(_tensor, F)), init=W, labels=tuple(map(torch_labels, labels)), classes=B, **how)
+    model = JointModel(cp=tuple(map(_tensor, F)), init=W, labels=tuple(map(torch_labels, labels)), classes=B,
+                       **how)
     r = fit(model, max_iter=how['epochs'], **run)
-    return _joint_result(data, h, r, *([given_back(a, data.like) for a in part] for part in model.parts(r.params.A)))
+    return _joint_result(data, h, r,
+                         *([given_back(a, data.like) for a in part] for part in model.parts(r.params.A)))
 
 def _joint_result(data, h, r, links, F, B):
     "Layers in the units of the data."
     layers, Bs = [], iter(B)
     for W in (None, *links):
         F = F if W is None else [f @ W for f in F]
-        layers.append(Layer((F[0]/data.scale, *F[1:]), () if W is None else (W,)*len(F), relative_error=error_of(data, CP(tuple(F)))))
+        layers.append(Layer((F[0]/data.scale, *F[1:]), () if W is None else (W,)*len(F),
+                            relative_error=error_of(data, CP(tuple(F)))))
     status, history = ((getattr(h, x)[0], *(getattr(r, x),)*len(links)) for x in ('status', 'history'))
     classes = tuple(None if b is None else next(Bs)*data.scale for b in h.classes)
-    return as_neural(FittedHierarchy(tuple(layers), status, history, h.modes, classes, h.class_names), links, (), r)
+    return as_neural(FittedHierarchy(tuple(layers), status, history, h.modes, classes, h.class_names), links,
+                     (), r)

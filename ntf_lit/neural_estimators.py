@@ -28,7 +28,8 @@ class _Neural(_GrownUse):
     def fit(self, X, y=None, *, mask=None):
         "Train the hierarchy on X; labels `y` (-1 or None: unknown) take part where `label_weight` > 0. Missing entries must be filled first."
         super().fit(X, y, mask=mask)
-        h = self.hierarchy_; self.A_, self.S_, r = h.A, h.S, h.result
+        h = self.hierarchy_
+        self.A_, self.S_, r = h.A, h.S, h.result
         if r is not None: self.hierarchy_ = _replace(h, result=_replace(r, model=None))
         self.objective_, self.n_iter_ = (r.objective, r.n_iter) if r else (None, 0)
         return self
@@ -80,7 +81,8 @@ class _NeuralTensor(_Neural):
     "What is said to `neural_ncpd`."
     def _grow(self, X, *, mask=None, **how):
         from ntf_lit.neural import neural_ncpd                              # brings in torch
-        return neural_ncpd(as_tensor(X, mask), self.ranks, train_factors=self.train_factors, weights=self.weights, reference=self.reference, first=self.first, **how)
+        return neural_ncpd(as_tensor(X, mask), self.ranks, train_factors=self.train_factors,
+                           weights=self.weights, reference=self.reference, first=self.first, **how)
 
 # %% ../nbs/51_neural_estimators.ipynb #a5a580ef
 class NeuralNCPD(_NeuralTensor):

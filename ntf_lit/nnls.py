@@ -203,7 +203,8 @@ def pivot(
 # %% ../nbs/11_nnls.ipynb #c84e2cc2
 def _walk(S, Z, P):
     "From S towards Z until a passive entry reaches 0: (where we are, the support left, which rows were stopped)."
-    xp = _xp(S); stuck = P & (Z <= 0)
+    xp = _xp(S)
+    stuck = P & (Z <= 0)
     length = xp.where(stuck, _over(S, S - Z), float('inf'))
     first = xp.min(length, axis=1, keepdims=True)
     stopped = first < 2.
@@ -239,7 +240,8 @@ def lawson_hanson(
         go = stopped[:, 0] | xp.any(new, axis=1)
         todo, S, P, barred, enter = todo[go], S[go], P[go], barred[go], enter[go]
         if todo.shape[0] == 0: return answer
-    warnings.warn(f"nnls: {todo.shape[0]} of {n} problems did not settle; look at their kkt_residual", RuntimeWarning)
+    warnings.warn(f"nnls: {todo.shape[0]} of {n} problems did not settle; look at their kkt_residual",
+                  RuntimeWarning)
     return answer
 
 # %% ../nbs/11_nnls.ipynb #c6f8e4fb
@@ -328,7 +330,8 @@ def _views(
     *arrays, # NumPy arrays or torch tensors
 ): # The arrays for the compiled rows, or None if these cannot serve
     "What the compiled rows can work on."
-    if numba not in ('auto', True, False): raise ValueError(f"numba must be 'auto', True or False, not {numba!r}")
+    if numba not in ('auto', True, False):
+        raise ValueError(f"numba must be 'auto', True or False, not {numba!r}")
     if numba is False: return None
     try: _compiled()
     except ImportError:
@@ -381,16 +384,22 @@ def _finite(**arrays):
         bad = ~_xp(X).isfinite(X)
         if not bool(bad.any()): continue
         where = tuple(int(i[0]) for i in _xp(X).nonzero(bad))
-        raise ValueError(f"{name} has {'NaN' if bool(X[where] != X[where]) else 'an infinite entry'} at {where}; replace it or leave its row out")
+        raise ValueError(
+            f"{name} has {'NaN' if bool(X[where] != X[where]) else 'an infinite entry'} at {where}; replace "
+            "it or leave its row out")
 
 # %% ../nbs/11_nnls.ipynb #1144dccf
 def _together(**arrays):
     "Arrays by name: as floats of one precision and one kind."
     arrays = {name: a if is_sparse(a) else as_float(a, name) for name, a in arrays.items()}
     kinds = {'torch' if is_torch_array(a) else 'NumPy' for a in arrays.values()}
-    if len(kinds) > 1: raise TypeError(f"{' and '.join(arrays)} must be all NumPy or all torch; convert one of them")
+    if len(kinds) > 1:
+        raise TypeError(f"{' and '.join(arrays)} must be all NumPy or all torch; convert one of them")
     where = {str(a.device) for a in arrays.values() if is_torch_array(a)}
-    if len(where) > 1: raise TypeError(f"{' and '.join(arrays)} are on different devices, {' and '.join(sorted(where))}; move one of them")
+    if len(where) > 1:
+        raise TypeError(
+            f"{' and '.join(arrays)} are on different devices, {' and '.join(sorted(where))}; move one of "
+            "them")
     xp = _xp(*(a for a in arrays.values() if not is_sparse(a)))
     dtype = xp.result_type(*(a.dtype for a in arrays.values() if not is_sparse(a)))
     return [a.astype(dtype) if is_sparse(a) else xp.astype(a, dtype, copy=False) for a in arrays.values()]
@@ -413,7 +422,8 @@ def _guess(support, like, shape):
     "A support as an array of true and false, of the answer's shape."
     support = _xp(like).asarray(support, device=like.device) > 0
     if tuple(support.shape) == tuple(shape): return support
-    raise ValueError(f"support has shape {tuple(support.shape)}, the answer has {tuple(shape)}; they must agree")
+    raise ValueError(
+        f"support has shape {tuple(support.shape)}, the answer has {tuple(shape)}; they must agree")
 
 # %% ../nbs/11_nnls.ipynb #4d347e6b
 def nnls_gram(
@@ -428,12 +438,15 @@ def nnls_gram(
     xp, rows = _xp(F), F if F.ndim == 2 else F[None]
     k = rows.shape[-1]
     if F.ndim not in (1, 2) or G.shape != (k, k):
-        raise ValueError(f"G has shape {tuple(G.shape)}, F {tuple(F.shape)}; k columns ask for (k, k) and (n, k) or (k,)")
+        raise ValueError(
+            f"G has shape {tuple(G.shape)}, F {tuple(F.shape)}; k columns ask for (k, k) and (n, k) or (k,)")
     if rows.shape[0]*k == 0: return xp.zeros_like(F)
     _finite(G=G, F=F)
-    if float(G.diagonal().min()) < 0: raise ValueError(f"G must be a Gram matrix A^T A; its diagonal has {float(G.diagonal().min()):.3g}")
+    if float(G.diagonal().min()) < 0:
+        raise ValueError(f"G must be a Gram matrix A^T A; its diagonal has {float(G.diagonal().min()):.3g}")
     gram, cross, unit = unit_problem(G, rows)
-    if float(abs(gram - gram.T).max()) > _noise(rows)**.5: raise ValueError("G must be symmetric; pass A^T A, or (G + G^T)/2")
+    if float(abs(gram - gram.T).max()) > _noise(rows)**.5:
+        raise ValueError("G must be symmetric; pass A^T A, or (G + G^T)/2")
     P = None if support is None else _guess(support, rows, F.shape).reshape(rows.shape)
     return xp.reshape(solve_unit(gram, cross, P, numba)[0]*unit, F.shape)
 
@@ -521,7 +534,9 @@ def nnls(
     if views := _light(X, A): return _tensors(nnls(*views, support, numba))[0]
     X, A = _together(X=X, A=A)
     if A.ndim != 2 or X.ndim not in (1, 2) or X.shape[0] != A.shape[0]:
-        raise ValueError(f"X has shape {tuple(X.shape)}, A {tuple(A.shape)}; X must be (m, n) or (m,), A (m, k), with the same m")
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}, A {tuple(A.shape)}; X must be (m, n) or (m,), A (m, k), with the "
+            "same m")
     xp, shape = _xp(A), (A.shape[1], *X.shape[1:])
     if 0 in X.shape or 0 in A.shape: return xp.zeros(shape, dtype=A.dtype, device=A.device)
     P = None if support is None else _guess(support, A, shape).reshape(shape[0], -1).T
@@ -588,7 +603,10 @@ def nnls_layer(
     numba='auto', # Compiled rows
 ): # S = q(X, A), a tensor that gradients flow through
     "Nonnegative least squares as a layer: exact forward, exact backward wherever the answer has a derivative."
-    if not (is_torch_array(X) and is_torch_array(A)): raise TypeError(f"X and A must be torch tensors, not {type(X).__name__} and {type(A).__name__}; use nnls, or torch.as_tensor")
+    if not (is_torch_array(X) and is_torch_array(A)):
+        raise TypeError(
+            f"X and A must be torch tensors, not {type(X).__name__} and {type(A).__name__}; use nnls, or "
+            "torch.as_tensor")
     if X.dtype != A.dtype or not X.is_floating_point() or X.itemsize < 4: X, A = _promoted(X, A)
     return _layer().apply(X, A, support, numba)
 

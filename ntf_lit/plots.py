@@ -20,7 +20,8 @@ from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
 from .checks import check_choice, check_count, check_number
-from .topics import (Tree, View, _number, _words, agreement, component_names, components, feature_number, feature_terms, match_topics,
+from .topics import (Tree, View, _number, _words, agreement, component_names, components,
+                            feature_number, feature_terms, match_topics,
                             shown, term_matrix, topic_terms)
 
 # %% ../nbs/61_plots.ipynb #3a42d4b3
@@ -62,13 +63,22 @@ def term_bars(
     ax=None, # Axes to draw on
 ): # The figure
     "The first terms of a topic as bars, with marks for the corpus."
-    t = topic_terms(v, topic, mode, n, order, lam) if stratum is None else feature_terms(v, stratum, topic, mode, n, order, lam)
-    ax, new = _axes(ax, (4.2, .6 + .27*max(len(t), 3))); y = np.arange(len(t))
-    ax.barh(y, t['probability'], .72, color=COLORS[0], label='in the topic' if stratum is None else 'in the feature')
+    t = topic_terms(v, topic, mode, n, order,
+                    lam) if stratum is None else feature_terms(v, stratum, topic, mode, n, order, lam)
+    ax, new = _axes(ax, (4.2, .6 + .27*max(len(t), 3)))
+    y = np.arange(len(t))
+    ax.barh(y, t['probability'], .72, color=COLORS[0],
+            label='in the topic' if stratum is None else 'in the feature')
     ax.plot(t['corpus'], y, '|', color='black', ms=11, mew=2, label='in the corpus')
-    ax.set_yticks(y, [drawn(w) for w in t[t.columns[0]]], **PLAIN); ax.invert_yaxis(); ax.set_xlim(0, None)
-    ax.set_xlabel(f'part of the {"topic" if stratum is None else "feature"}'); ax.set_ylabel(drawn(t.columns[0]), **PLAIN); ax.set_title(drawn(t.title, 60), fontsize=10, **PLAIN)
-    ax.xaxis.set_major_formatter(PercentFormatter(1)); _tidy(ax); ax.legend(fontsize=8, loc='lower right', framealpha=.9)
+    ax.set_yticks(y, [drawn(w) for w in t[t.columns[0]]], **PLAIN)
+    ax.invert_yaxis()
+    ax.set_xlim(0, None)
+    ax.set_xlabel(f'part of the {"topic" if stratum is None else "feature"}')
+    ax.set_ylabel(drawn(t.columns[0]), **PLAIN)
+    ax.set_title(drawn(t.title, 60), fontsize=10, **PLAIN)
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    _tidy(ax)
+    ax.legend(fontsize=8, loc='lower right', framealpha=.9)
     return _done(ax, new)
 
 def _tidy(ax):
@@ -86,12 +96,17 @@ def mode_bars(
     "A profile in the order of its mode, with the corpus behind it."
     k, P = _number(v.modes, mode), components(v, mode)[0]
     j = _number(v.names, topic, 'topic') if stratum is None else feature_number(v, stratum, topic)
-    ax, new = _axes(ax, (3.4, 2.1)); x = np.arange(len(P))
+    ax, new = _axes(ax, (3.4, 2.1))
+    x = np.arange(len(P))
     ax.bar(x, P[:, j], .8, color=COLORS[0], label='in the topic' if stratum is None else 'in the feature')
     ax.plot(x, v.corpus[k], '_', color='black', ms=11, mew=2, label='in the corpus')
-    ax.set_ylabel('part of the mass'); ax.set_ylim(0, 1.35*max(P[:, j].max(initial=0.), v.corpus[k].max(initial=0.)) or 1.); _tidy(ax)
-    _few_ticks(ax, v.labels[k]); ax.set_xlabel(drawn(v.modes[k]), **PLAIN)
-    ax.set_title(drawn(component_names(v)[j], 48), fontsize=10, **PLAIN); ax.legend(fontsize=8, ncols=2, loc='upper right', frameon=False)
+    ax.set_ylabel('part of the mass')
+    ax.set_ylim(0, 1.35*max(P[:, j].max(initial=0.), v.corpus[k].max(initial=0.)) or 1.)
+    _tidy(ax)
+    _few_ticks(ax, v.labels[k])
+    ax.set_xlabel(drawn(v.modes[k]), **PLAIN)
+    ax.set_title(drawn(component_names(v)[j], 48), fontsize=10, **PLAIN)
+    ax.legend(fontsize=8, ncols=2, loc='upper right', frameon=False)
     return _done(ax, new)
 
 def _few_ticks(ax, labels, most=9):
@@ -109,20 +124,28 @@ def course(
     ax=None, # Axes to draw on
 ): # The figure
     "A topic's weight in every sample, over time or whatever orders them."
-    j = _number(v.names, topic, 'topic'); x = np.arange(v.shape[0]) if x is None else np.asarray(x, float)
-    if x.shape != (v.shape[0],): raise ValueError(f"x has shape {x.shape}; give one number for each of the {v.shape[0]} samples")
+    j = _number(v.names, topic, 'topic')
+    x = np.arange(v.shape[0]) if x is None else np.asarray(x, float)
+    if x.shape != (v.shape[0],):
+        raise ValueError(f"x has shape {x.shape}; give one number for each of the {v.shape[0]} samples")
     ax, new = _axes(ax, (6, 2.3))
     for s, name in enumerate(v.strata):
         at, color = v.stratum == s, COLORS[s % len(COLORS)]
         ax.vlines(x[at], 0, v.weights[at, j], color=color, lw=1.2)
         ax.plot(x[at], v.weights[at, j], MARKERS[s % len(MARKERS)], color=color, ms=3.2, label=drawn(name))
-    ax.set_title(drawn(v.names[j], 60), fontsize=10, **PLAIN); ax.set_xlabel(drawn(label or v.modes[0]), **PLAIN); ax.set_ylabel('weight'); ax.set_ylim(0, None); _tidy(ax)
+    ax.set_title(drawn(v.names[j], 60), fontsize=10, **PLAIN)
+    ax.set_xlabel(drawn(label or v.modes[0]), **PLAIN)
+    ax.set_ylabel('weight')
+    ax.set_ylim(0, None)
+    _tidy(ax)
     if len(v.strata) > 1 and len(v.strata) <= 12: _legend(ax)
     return _done(ax, new)
 
 def _legend(ax):
     "A legend whose words are text."
-    for t in ax.legend(fontsize=8, ncols=2).get_texts(): t.set_parse_math(False); t.set_usetex(False)
+    for t in ax.legend(fontsize=8, ncols=2).get_texts():
+        t.set_parse_math(False)
+        t.set_usetex(False)
 
 # %% ../nbs/61_plots.ipynb #7d019dc3
 def courses(
@@ -135,13 +158,17 @@ def courses(
     "The courses of all topics, the earliest first."
     x = np.arange(v.shape[0]) if x is None else np.asarray(x, float)
     js = [_number(v.names, j, 'topic') for j in (range(v.rank) if topics is None else topics)]
-    mean = {j: (v.weights[:, j]*x).sum()/(v.weights[:, j].sum() or 1.) for j in js} if x.shape == (v.shape[0],) else dict.fromkeys(js, 0)
+    mean = {j: (v.weights[:, j]*x).sum()/(v.weights[:, j].sum() or 1.)
+            for j in js} if x.shape == (v.shape[0],) else dict.fromkeys(js, 0)
     fig, axes = _grid(len(js), columns, (3.1, 1.45), sharex=True)
     for ax, j in zip(axes, sorted(js, key=mean.get)):
         course(v, j, x, ' ', ax)
         if ax.get_legend(): ax.get_legend().remove()
-        ax.set_title(drawn(v.names[j], 40), fontsize=8.5, **PLAIN); ax.tick_params(labelsize=7); ax.set_xlabel('')
-    fig.supxlabel(drawn(label or v.modes[0]), fontsize=9, **PLAIN); fig.supylabel('weight', fontsize=9)
+        ax.set_title(drawn(v.names[j], 40), fontsize=8.5, **PLAIN)
+        ax.tick_params(labelsize=7)
+        ax.set_xlabel('')
+    fig.supxlabel(drawn(label or v.modes[0]), fontsize=9, **PLAIN)
+    fig.supylabel('weight', fontsize=9)
     for ax in axes: ax.set_ylabel('')
     if 1 < len(v.strata) <= 7: _strata_key(fig, v.strata)
     return _done(fig, True)
@@ -149,16 +176,22 @@ def courses(
 # %% ../nbs/61_plots.ipynb #e5771c94
 def _grid(n, columns, size, **kwargs):
     "A figure with axes for n panels; the others are empty."
-    columns = min(check_count(columns, 'columns'), max(n, 1)); rows = max(math.ceil(n/columns), 1)
-    fig, axes = plt.subplots(rows, columns, figsize=(size[0]*columns, size[1]*rows), layout='constrained', squeeze=False, **kwargs)
+    columns = min(check_count(columns, 'columns'), max(n, 1))
+    rows = max(math.ceil(n/columns), 1)
+    fig, axes = plt.subplots(rows, columns, figsize=(size[0]*columns, size[1]*rows), layout='constrained',
+                             squeeze=False, **kwargs)
     for ax in axes.ravel()[n:]: ax.set_visible(False)
     return fig, axes.ravel()[:n]
 
 def _strata_key(fig, strata):
     "Which colour and mark is which stratum, above the figure."
-    marks = [plt.Line2D([], [], color=COLORS[s % len(COLORS)], marker=MARKERS[s % len(MARKERS)], lw=1.2, ms=4) for s in range(len(strata))]
-    legend = fig.legend(marks, [drawn(s) for s in strata], loc='outside upper center', ncols=len(strata), fontsize=8, frameon=False)
-    for t in legend.get_texts(): t.set_parse_math(False); t.set_usetex(False)
+    marks = [plt.Line2D([], [], color=COLORS[s % len(COLORS)], marker=MARKERS[s % len(MARKERS)], lw=1.2,
+                        ms=4) for s in range(len(strata))]
+    legend = fig.legend(marks, [drawn(s) for s in strata], loc='outside upper center', ncols=len(strata),
+                        fontsize=8, frameon=False)
+    for t in legend.get_texts():
+        t.set_parse_math(False)
+        t.set_usetex(False)
 
 # %% ../nbs/61_plots.ipynb #4d4f1851
 def share_bars(
@@ -166,14 +199,22 @@ def share_bars(
     ax=None, # Axes to draw on
 ): # The figure
     "What part of each stratum every topic makes up, and what part its own background."
-    (S, q), part, own = v.sizes.shape, v.stratum_shares, v.feature_shares.sum(1); rows = [*v.order, *([None] if q else [])]
-    ax, new = _axes(ax, (6, .8 + .13*len(rows)*(S + 1.2))); y = np.arange(len(rows))
+    (S, q), part, own = v.sizes.shape, v.stratum_shares, v.feature_shares.sum(1)
+    rows = [*v.order, *([None] if q else [])]
+    ax, new = _axes(ax, (6, .8 + .13*len(rows)*(S + 1.2)))
+    y = np.arange(len(rows))
     for s, name in enumerate(v.strata):
         width = [part[s, j] if j is not None else own[s] for j in rows]
-        ax.barh(y + .8*(s - (S - 1)/2)/S, width, .8/S, color=COLORS[s % len(COLORS)], hatch=('', '//', '..', 'xx')[s % 4], edgecolor='white', lw=0, label=drawn(name))
-    ax.set_yticks(y, [drawn(v.names[j], 40) if j is not None else "the stratum's own features" for j in rows], **PLAIN); ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(PercentFormatter(1, 0)); ax.set_xlabel('part of the stratum' if S > 1 else 'part of the model'); ax.set_ylabel('topic')
-    ax.set_title('Shares of the topics', fontsize=10); _tidy(ax)
+        ax.barh(y + .8*(s - (S - 1)/2)/S, width, .8/S, color=COLORS[s % len(COLORS)],
+                hatch=('', '//', '..', 'xx')[s % 4], edgecolor='white', lw=0, label=drawn(name))
+    ax.set_yticks(y, [drawn(v.names[j], 40) if j is not None else "the stratum's own features" for j in rows],
+                  **PLAIN)
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(PercentFormatter(1, 0))
+    ax.set_xlabel('part of the stratum' if S > 1 else 'part of the model')
+    ax.set_ylabel('topic')
+    ax.set_title('Shares of the topics', fontsize=10)
+    _tidy(ax)
     if S > 1: _legend(ax)
     return _done(ax, new)
 
@@ -190,22 +231,34 @@ def strata_panels(
     chosen = [_number(v.strata, s, 'stratum') for s in (range(S) if strata is None else strata)]
     others = [k for k in range(1, len(v.modes)) if k != v.term_mode]
     k = _number(v.modes, mode) if mode is not None else others[0] if others else None
-    fig, axes = plt.subplots(q, len(chosen), figsize=(4.1*len(chosen), .5 + 1.15*q), layout='constrained', squeeze=False, sharex=True, sharey='row')
+    fig, axes = plt.subplots(q, len(chosen), figsize=(4.1*len(chosen), .5 + 1.15*q), layout='constrained',
+                             squeeze=False, sharex=True, sharey='row')
     for c, s in enumerate(chosen):
-        for ax, f in zip(axes[:, c], np.argsort(-v.sizes[s], kind='stable')): _feature_panel(ax, v, s, int(f), k, words)
-        axes[0, c].annotate(drawn(v.strata[s]), (.5, 1), (0, 30), xycoords='axes fraction', textcoords='offset points', ha='center', weight='bold', **PLAIN)
-    if k: fig.supxlabel(drawn(v.modes[k]), fontsize=9, **PLAIN); fig.supylabel('part of the feature', fontsize=9)
+        for ax, f in zip(axes[:, c], np.argsort(-v.sizes[s], kind='stable')):
+            _feature_panel(ax, v, s, int(f), k, words)
+        axes[0, c].annotate(drawn(v.strata[s]), (.5, 1), (0, 30), xycoords='axes fraction',
+                            textcoords='offset points', ha='center', weight='bold', **PLAIN)
+    if k:
+        fig.supxlabel(drawn(v.modes[k]), fontsize=9, **PLAIN)
+        fig.supylabel('part of the feature', fontsize=9)
     return _done(fig, True)
 
 # %% ../nbs/61_plots.ipynb #adf53904
 def _feature_panel(ax, v, s, f, k, words):
     "One feature: bars over a mode, words above them."
-    text = _words(v, feature_number(v, s, f), words); half = (len(text) + 1)//2
+    text = _words(v, feature_number(v, s, f), words)
+    half = (len(text) + 1)//2
     lines = [', '.join(drawn(w, 16) for w in part) for part in (text[:half], text[half:])]
-    ax.set_title('\n'.join(lines), fontsize=8, loc='left', **PLAIN); _tidy(ax); ax.tick_params(labelsize=7)
-    if k is None: ax.axis('off'); return
+    ax.set_title('\n'.join(lines), fontsize=8, loc='left', **PLAIN)
+    _tidy(ax)
+    ax.tick_params(labelsize=7)
+    if k is None:
+        ax.axis('off')
+        return
     P = v.features[k-1][s, :, f]
-    ax.bar(np.arange(len(P)), P, .8, color=COLORS[s % len(COLORS)]); ax.set_ylim(0, 1.05); _few_ticks(ax, v.labels[k])
+    ax.bar(np.arange(len(P)), P, .8, color=COLORS[s % len(COLORS)])
+    ax.set_ylim(0, 1.05)
+    _few_ticks(ax, v.labels[k])
 
 # %% ../nbs/61_plots.ipynb #e2c3cdcc
 def term_grid(
@@ -215,14 +268,21 @@ def term_grid(
     ax=None, # Axes to draw on
 ): # The figure
     "The most salient terms and all topics, seriated."
-    M = term_matrix(v, n, mode); ax, new = _axes(ax, (2 + .42*len(M.topics), 1.8 + .2*len(M.terms)))
-    y, x = np.nonzero(M.values); area = M.values[y, x]/(M.values.max(initial=0.) or 1.)
+    M = term_matrix(v, n, mode)
+    ax, new = _axes(ax, (2 + .42*len(M.topics), 1.8 + .2*len(M.terms)))
+    y, x = np.nonzero(M.values)
+    area = M.values[y, x]/(M.values.max(initial=0.) or 1.)
     ax.hlines(np.arange(len(M.terms)), -.5, len(M.topics) - .5, color='#eceff2', lw=.8, zorder=0)
     ax.scatter(x, y, 260*area, color=COLORS[0], alpha=.75, linewidths=0)
     ax.set_yticks(range(len(M.terms)), [drawn(w) for w in M.terms], fontsize=8.5, **PLAIN)
-    ax.set_xticks(range(len(M.topics)), [drawn(w, 26) for w in M.names], rotation=40, ha='right', fontsize=8.5, **PLAIN)
-    ax.set(xlim=(-.7, len(M.topics) - .3), ylim=(len(M.terms) - .3, -.7)); ax.spines[:].set_visible(False); ax.tick_params(length=0)
-    ax.set_xlabel('topic'); ax.set_ylabel(drawn(v.modes[v.term_mode] if mode is None else v.modes[_number(v.modes, mode)]), **PLAIN); ax.set_title('area: mass of the term in the topic', fontsize=10)
+    ax.set_xticks(range(len(M.topics)), [drawn(w, 26) for w in M.names], rotation=40, ha='right',
+                  fontsize=8.5, **PLAIN)
+    ax.set(xlim=(-.7, len(M.topics) - .3), ylim=(len(M.terms) - .3, -.7))
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_xlabel('topic')
+    ax.set_ylabel(drawn(v.modes[v.term_mode] if mode is None else v.modes[_number(v.modes, mode)]), **PLAIN)
+    ax.set_title('area: mass of the term in the topic', fontsize=10)
     return _done(ax, new)
 
 # %% ../nbs/61_plots.ipynb #f4d64ecd
@@ -232,13 +292,20 @@ def factor_grid(
     sort:bool=True, # Topics by share, or in the order of the factors?
 ): # The figure
     "The factors as heat maps, a panel a mode."
-    ks = [_number(v.modes, k) for k in (range(len(v.modes)) if modes is None else modes)]; order = v.order if sort else list(range(v.rank))
+    ks = [_number(v.modes, k) for k in (range(len(v.modes)) if modes is None else modes)]
+    order = v.order if sort else list(range(v.rank))
     fig, axes = _grid(len(ks), len(ks), (2.6, 3.4))
     for ax, k in zip(axes, ks):
-        P, labels = _rows(v, k, order); top = P.max(0, initial=0.)
-        if P.size: ax.imshow(P/np.where(top > 0, top, 1), aspect='auto', cmap='cividis', vmin=0, vmax=1, interpolation='nearest')
-        ax.set_xlabel('topic'); ax.set_ylabel(drawn(v.modes[k]), **PLAIN); ax.set_xticks(range(len(order)), order, fontsize=7)
-        at = np.unique(np.linspace(0, len(P) - 1, min(10, len(P))).astype(int)) if len(P) else []; ax.set_yticks(at, [drawn(labels[i], 16) for i in at], fontsize=7, **PLAIN)
+        P, labels = _rows(v, k, order)
+        top = P.max(0, initial=0.)
+        if P.size:
+            ax.imshow(P/np.where(top > 0, top, 1), aspect='auto', cmap='cividis', vmin=0, vmax=1,
+                      interpolation='nearest')
+        ax.set_xlabel('topic')
+        ax.set_ylabel(drawn(v.modes[k]), **PLAIN)
+        ax.set_xticks(range(len(order)), order, fontsize=7)
+        at = np.unique(np.linspace(0, len(P) - 1, min(10, len(P))).astype(int)) if len(P) else []
+        ax.set_yticks(at, [drawn(labels[i], 16) for i in at], fontsize=7, **PLAIN)
     fig.suptitle('Factors: dark is zero, yellow the largest entry of the column', fontsize=10)
     return _done(fig, True)
 
@@ -247,7 +314,8 @@ def _rows(v, k, order, most=400):
     "The profiles in a mode and the names of its indices; of a long mode only the most salient, seriated."
     P = components(v, k)[0][:, order]
     if len(P) <= most: return P, v.labels[k]
-    at = {w: i for i, w in reversed(list(enumerate(v.labels[k])))}; words = term_matrix(v, 60, k).terms
+    at = {w: i for i, w in reversed(list(enumerate(v.labels[k])))}
+    words = term_matrix(v, 60, k).terms
     return P[[at[w] for w in words]], words
 
 # %% ../nbs/61_plots.ipynb #57d57a27
@@ -257,9 +325,13 @@ def image_of(
     shape=None, # (height, width) where one mode holds all pixels
 ): # Array (height, width); its entries sum to one
     "A component as a picture."
-    if len(v.modes) == 3 and shape is None: return np.outer(components(v, 1)[0][:, component], components(v, 2)[0][:, component])
-    if len(v.modes) == 2 and shape is not None and math.prod(shape) == v.shape[1]: return components(v, 1)[0][:, component].reshape(shape)
-    raise ValueError(f"pictures need two modes besides the samples, or one and shape=(height, width) with as many pixels; the view has shape {v.shape}, shape is {shape}")
+    if len(v.modes) == 3 and shape is None:
+        return np.outer(components(v, 1)[0][:, component], components(v, 2)[0][:, component])
+    if len(v.modes) == 2 and shape is not None and math.prod(shape) == v.shape[1]:
+        return components(v, 1)[0][:, component].reshape(shape)
+    raise ValueError(
+        "pictures need two modes besides the samples, or one and shape=(height, width) with as many pixels; "
+        f"the view has shape {v.shape}, shape is {shape}")
 
 # %% ../nbs/61_plots.ipynb #f3232ac0
 def topic_images(
@@ -279,7 +351,8 @@ def background_images(
     columns:int=8, # Pictures side by side
 ): # The figure
     "What the samples of each stratum share, as pictures: the sum of its features."
-    q = v.sizes.shape[1]; ss = [_number(v.strata, s, 'stratum') for s in (range(len(v.strata)) if strata is None else strata)]
+    q = v.sizes.shape[1]
+    ss = [_number(v.strata, s, 'stratum') for s in (range(len(v.strata)) if strata is None else strata)]
     if not q: raise ValueError("this model has no strata features; fit it with strata_rank of at least 1")
     sums = [sum(v.sizes[s, f]*image_of(v, feature_number(v, s, f), shape) for f in range(q)) for s in ss]
     return _pictures(sums, [v.strata[s] for s in ss], columns)
@@ -290,7 +363,8 @@ def _pictures(images, names, columns):
     fig, axes = _grid(len(images), columns, (1.3, 1.5))
     for ax, image, name in zip(axes, images, names):
         ax.imshow(image, cmap='gray_r', vmin=0, vmax=image.max() or 1., interpolation='nearest')
-        ax.set_title(drawn(name, 20), fontsize=8, **PLAIN); ax.set(xticks=[], yticks=[])
+        ax.set_title(drawn(name, 20), fontsize=8, **PLAIN)
+        ax.set(xticks=[], yticks=[])
     return _done(fig, True)
 
 # %% ../nbs/61_plots.ipynb #a2f4c23b
@@ -302,13 +376,15 @@ def layer_order(
     place = lambda l: np.argsort(orders[l])
     for _ in range(8):
         for l in range(1, len(orders)): orders[l] = _by_mean(t.shares[l-1][:, None]*t.links[l], place(l-1))
-        for l in range(len(orders) - 1, 0, -1): orders[l-1] = _by_mean((t.shares[l-1][:, None]*t.links[l]).T, place(l))
+        for l in range(len(orders) - 1, 0, -1):
+            orders[l-1] = _by_mean((t.shares[l-1][:, None]*t.links[l]).T, place(l))
     return [[int(j) for j in o] for o in orders]
 
 def _by_mean(flow, place):
     "Columns of `flow` by the mean place of its rows."
     total = flow.sum(0)
-    return list(np.argsort(np.where(total > 0, (flow*place[:, None]).sum(0)/np.where(total > 0, total, 1), np.inf), kind='stable'))
+    return list(np.argsort(np.where(total > 0, (flow*place[:, None]).sum(0)/np.where(total > 0, total, 1),
+                                    np.inf), kind='stable'))
 
 # %% ../nbs/61_plots.ipynb #20603eb5
 def layer_graph(
@@ -319,26 +395,35 @@ def layer_graph(
 ): # The figure
     "A hierarchy as a graph, layer by layer from left to right."
     check_number(least, 'least', 0, 1)
-    ax, new = _axes(ax, (3.6*len(t.views), max(3., .52*max(t.ranks, default=1)))); boxes = _boxes(t)
+    ax, new = _axes(ax, (3.6*len(t.views), max(3., .52*max(t.ranks, default=1))))
+    boxes = _boxes(t)
     for l in range(1, len(t.views)): _draw_links(ax, t, boxes, l, least)
     for l, v in enumerate(t.views):
         for j, (top, height) in boxes[l].items():
-            ax.add_patch(FancyBboxPatch((l, -top - height), .52, height, boxstyle='round,pad=0,rounding_size=.004', fc='#eef4fa', ec=COLORS[0], lw=1))
-            text = drawn(v.names[j], 30) + ('\n' + drawn(', '.join(_more(v, j, words)), 34) if height >= .055 else '')
+            ax.add_patch(FancyBboxPatch((l, -top - height), .52, height,
+                                        boxstyle='round,pad=0,rounding_size=.004', fc='#eef4fa', ec=COLORS[0],
+                                        lw=1))
+            text = drawn(v.names[j], 30) + ('\n' + drawn(', '.join(_more(v, j, words)), 34) if height >= .055
+                                            else '')
             ax.text(l + .02, -top - height/2, text, va='center', fontsize=7.5, clip_on=True, **PLAIN)
-            ax.text(l + .51, -top - height/2, f'{t.shares[l][j]:.0%}', va='center', ha='right', fontsize=7, color=GREY)
+            ax.text(l + .51, -top - height/2, f'{t.shares[l][j]:.0%}', va='center', ha='right', fontsize=7,
+                    color=GREY)
         ax.text(l + .26, .03, f'layer {l}: {v.rank} topics', ha='center', fontsize=9, weight='bold')
-    ax.set(xlim=(-.03, len(t.views) - .45), ylim=(-1.32, .09), title='Height and width: part of the whole'); ax.axis('off')
+    ax.set(xlim=(-.03, len(t.views) - .45), ylim=(-1.32, .09), title='Height and width: part of the whole')
+    ax.axis('off')
     return _done(ax, new)
 
-def _more(v, j, words): return [w for w in _words(v, j, words) if shown(w, 24) not in v.names[j].split(' · ')] # what the name does not say
+def _more(v, j, words):
+    return [w for w in _words(v, j, words)
+            if shown(w, 24) not in v.names[j].split(' · ')] # what the name does not say
 
 # %% ../nbs/61_plots.ipynb #7dcd01a7
 def _boxes(t):
     "Top and height of every box, a dict a layer; boxes are at least tall enough for a line."
     out = []
     for l, order in enumerate(layer_order(t)):
-        raw = np.maximum(t.shares[l][order], .024); room = 1.3 - .012*(len(order) - 1)
+        raw = np.maximum(t.shares[l][order], .024)
+        room = 1.3 - .012*(len(order) - 1)
         height = raw*min(1., room/raw.sum()) if len(order) else raw
         gap = (1.3 - height.sum())/max(len(order) - 1, 1) if len(order) > 1 else 0.
         tops = np.concatenate([[0.], np.cumsum(height + min(gap, .06))[:-1]]) if len(order) else []
@@ -349,20 +434,26 @@ def _boxes(t):
 # %% ../nbs/61_plots.ipynb #6e817ba4
 def _draw_links(ax, t, boxes, l, least):
     "Links from layer l-1 to layer l, each leaving and entering in the order of what it meets."
-    flow = t.shares[l-1][:, None]*t.links[l]; left, right = boxes[l-1], boxes[l]
-    out = {i: 0. for i in left}; into = {j: 0. for j in right}
+    flow = t.shares[l-1][:, None]*t.links[l]
+    left, right = boxes[l-1], boxes[l]
+    out = {i: 0. for i in left}
+    into = {j: 0. for j in right}
     share = lambda total: total if total > 0 else 1.
     for i in left:
         for j in right:
             if flow[i, j] <= least: continue
-            a = left[i][0] + left[i][1]*(out[i] + flow[i, j]/2)/share(flow[i].sum()); b = right[j][0] + right[j][1]*(into[j] + flow[i, j]/2)/share(flow[:, j].sum())
-            out[i] += flow[i, j]; into[j] += flow[i, j]
-            _band(ax, (l - .48, -a), (l, -b), left[i][1]*flow[i, j]/share(flow[i].sum()), right[j][1]*flow[i, j]/share(flow[:, j].sum()))
+            a = left[i][0] + left[i][1]*(out[i] + flow[i, j]/2)/share(flow[i].sum())
+            b = right[j][0] + right[j][1]*(into[j] + flow[i, j]/2)/share(flow[:, j].sum())
+            out[i] += flow[i, j]
+            into[j] += flow[i, j]
+            _band(ax, (l - .48, -a), (l, -b), left[i][1]*flow[i, j]/share(flow[i].sum()),
+                  right[j][1]*flow[i, j]/share(flow[:, j].sum()))
 
 def _band(ax, p, q, w, u):
     "A curved band from p, as wide as w, to q, as wide as u."
     m = (p[0] + q[0])/2
-    path = [(p[0], p[1] + w/2), (m, p[1] + w/2), (m, q[1] + u/2), (q[0], q[1] + u/2), (q[0], q[1] - u/2), (m, q[1] - u/2), (m, p[1] - w/2), (p[0], p[1] - w/2), (p[0], p[1] + w/2)]
+    path = [(p[0], p[1] + w/2), (m, p[1] + w/2), (m, q[1] + u/2), (q[0], q[1] + u/2), (q[0], q[1] - u/2),
+            (m, q[1] - u/2), (m, p[1] - w/2), (p[0], p[1] - w/2), (p[0], p[1] + w/2)]
     codes = [Path.MOVETO, *[Path.CURVE4]*3, Path.LINETO, *[Path.CURVE4]*3, Path.CLOSEPOLY]
     ax.add_patch(PathPatch(Path(path, codes), fc=COLORS[0], alpha=.28, lw=0))
 
@@ -374,12 +465,21 @@ def loss_curves(
 ): # The figure
     "The objective over sweeps or seconds, one curve a fit."
     check_choice(x, 'x', ('sweep', 'seconds'))
-    fits = fits if isinstance(fits, dict) else {'fit': fits}; ax, new = _axes(ax, (4.6, 2.8))
+    fits = fits if isinstance(fits, dict) else {'fit': fits}
+    ax, new = _axes(ax, (4.6, 2.8))
     for i, (name, fit) in enumerate(fits.items()):
-        history = getattr(fit, 'history_', getattr(fit, 'history', fit)); y = np.asarray(getattr(history, 'objective', history), float)
-        at = np.asarray(history.seconds) if x == 'seconds' and hasattr(history, 'seconds') else np.arange(len(y)); step = max(len(y)//8, 1)
-        ax.semilogy(at, y, color=COLORS[i % len(COLORS)], ls=('-', '--', '-.', ':')[i % 4], marker=MARKERS[i % len(MARKERS)], markevery=(i*step//len(fits), step), ms=4, label=drawn(name))
-    ax.set_xlabel(x); ax.set_ylabel('objective'); ax.set_title('Objective', fontsize=10); _tidy(ax)
+        history = getattr(fit, 'history_', getattr(fit, 'history', fit))
+        y = np.asarray(getattr(history, 'objective', history), float)
+        at = np.asarray(history.seconds) if x == 'seconds' and hasattr(history,
+                                                                       'seconds') else np.arange(len(y))
+        step = max(len(y)//8, 1)
+        ax.semilogy(at, y, color=COLORS[i % len(COLORS)], ls=('-', '--', '-.', ':')[i % 4],
+                    marker=MARKERS[i % len(MARKERS)], markevery=(i*step//len(fits), step), ms=4,
+                    label=drawn(name))
+    ax.set_xlabel(x)
+    ax.set_ylabel('objective')
+    ax.set_title('Objective', fontsize=10)
+    _tidy(ax)
     if len(fits) > 1: _legend(ax)
     return _done(ax, new)
 
@@ -391,13 +491,18 @@ def agreement_map(
 ): # The figure
     "How alike the topics of two fits are; partners on the diagonal."
     C, match = agreement(a, b), match_topics(a, b)['partner']
-    rows = [j for j in a.order if match[j] is not None]; rows += [j for j in a.order if match[j] is None]
-    cols = [match[j] for j in rows if match[j] is not None]; cols += [k for k in b.order if k not in cols]
+    rows = [j for j in a.order if match[j] is not None]
+    rows += [j for j in a.order if match[j] is None]
+    cols = [match[j] for j in rows if match[j] is not None]
+    cols += [k for k in b.order if k not in cols]
     ax, new = _axes(ax, (2.8 + .34*b.rank, 2.2 + .3*a.rank))
     im = ax.imshow(C[np.ix_(rows, cols)] if C.size else np.zeros((1, 1)), cmap='cividis', vmin=0, vmax=1)
-    ax.set_xticks(range(len(cols)), [drawn(b.names[k], 26) for k in cols], rotation=50, ha='right', fontsize=8, **PLAIN)
+    ax.set_xticks(range(len(cols)), [drawn(b.names[k], 26) for k in cols], rotation=50, ha='right',
+                  fontsize=8, **PLAIN)
     ax.set_yticks(range(len(rows)), [drawn(a.names[j], 26) for j in rows], fontsize=8, **PLAIN)
-    ax.set_xlabel('topic of the second fit'); ax.set_ylabel('topic of the first fit'); ax.set_title('Agreement; partners on the diagonal', fontsize=10)
+    ax.set_xlabel('topic of the second fit')
+    ax.set_ylabel('topic of the first fit')
+    ax.set_title('Agreement; partners on the diagonal', fontsize=10)
     ax.figure.colorbar(im, ax=ax, shrink=.7, label='product of cosines')
     return _done(ax, new)
 
@@ -410,7 +515,8 @@ def topic_sheet(
     n:int=12, # How many terms
 ): # The figure
     "Words, places and course of a topic."
-    j = _number(v.names, topic, 'topic'); others = [k for k in range(1, len(v.modes)) if k != v.term_mode]
+    j = _number(v.names, topic, 'topic')
+    others = [k for k in range(1, len(v.modes)) if k != v.term_mode]
     fig = plt.figure(figsize=(9, 3.6 if others else 3.2), layout='constrained')
     spec = fig.add_gridspec(2, 2, width_ratios=(1, 1.5))
     term_bars(v, j, None, n, ax=fig.add_subplot(spec[:, 0]))

@@ -43,10 +43,13 @@ def normalized(
     sort:bool=True, # Largest component first?
 ):
     "Unit columns, sizes in the weights."
-    xp = array_namespace(*cp.factors); cp = cp.plain(); factors, weights = [], 1.
+    xp = array_namespace(*cp.factors)
+    cp = cp.plain()
+    factors, weights = [], 1.
     for F in cp.factors:
         n = xp.sum(F, axis=0) if norm == 1 else xp.sqrt(xp.sum(F*F, axis=0))
-        factors.append(F/xp.where(n > 0, n, xp.ones_like(n))); weights = weights*n
+        factors.append(F/xp.where(n > 0, n, xp.ones_like(n)))
+        weights = weights*n
     order = xp.argsort(weights, descending=True, stable=True) if sort else xp.arange(cp.rank)
     return CP(tuple(xp.take(F, order, axis=1) for F in factors), xp.take(weights, order, axis=0))
 
@@ -65,7 +68,8 @@ class Strata:
         return khatri_rao([v[s] for v in self.V]).sum(-1).reshape(*(int(h.shape[0]) for h in self.H))
     def full(self, s):
         "The model of stratum `s`: an array (n_s, d_2, ..., d_N)."
-        return cp_rows([self.weights(s), *self.H])(0, self.offsets[s+1] - self.offsets[s]) + self.background(s)
+        return cp_rows([self.weights(s), *self.H])(0,
+                                                   self.offsets[s+1] - self.offsets[s]) + self.background(s)
 
 # %% ../nbs/02_result.ipynb #59707500
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class Hierarchy:
 
     def link(self, l):
         "Shares (r_{l-1}, r_l): how each topic of layer l-1 is divided among those of layer l, averaged over the modes."
-        shares = [M/np.where(M.sum(1, keepdims=True) > 0, M.sum(1, keepdims=True), 1.) for M in map(np.asarray, self.layers[l].links)]
+        shares = [M/np.where(M.sum(1, keepdims=True) > 0, M.sum(1, keepdims=True), 1.)
+                  for M in map(np.asarray, self.layers[l].links)]
         return sum(shares)/len(shares)
 
 # %% ../nbs/02_result.ipynb #f0bf73e7
@@ -118,7 +123,8 @@ def rebuild(
     it = iter(arrays)
     def walk(p):
         if is_array(p): return next(it)
-        if is_dataclass(p): return replace(p, **{f.name: walk(getattr(p, f.name)) for f in fields(p) if f.init})
+        if is_dataclass(p):
+            return replace(p, **{f.name: walk(getattr(p, f.name)) for f in fields(p) if f.init})
         if isinstance(p, dict): return {k: walk(v) for k, v in p.items()}
         return type(p)(walk(v) for v in p) if isinstance(p, (list, tuple)) else p
     return walk(params)
@@ -128,10 +134,12 @@ class Status(Enum):
     "How a fit ended; the value is what to tell the user."
     CONVERGED = 'converged: the last iterations improved the objective by less than tol.'
     KKT = 'converged: the gradient conditions of a minimum hold to the tolerance asked for.'
-    MAX_ITER = 'stopped at max_iter while still improving; raise max_iter, or loosen tol if this is good enough.'
+    MAX_ITER = ('stopped at max_iter while still improving; raise max_iter, or loosen tol if this is good '
+                'enough.')
     TIME = 'stopped at the time limit; raise it, or go on from these parameters with start=.'
     INTERRUPTED = 'interrupted; this is the best model so far, and start= goes on from it.'
-    NOT_FINITE = 'the objective became infinite or NaN; this is the last finite model. Check the data for extreme entries.'
+    NOT_FINITE = ('the objective became infinite or NaN; this is the last finite model. Check the data for '
+                  'extreme entries.')
     ZERO = 'the data are all zero, and so is the model.'
 
     @property
@@ -146,7 +154,8 @@ class History:
     seconds: tuple = ()
 
     def __len__(self): return len(self.objective)
-    def add(self, objective, seconds): return History((*self.objective, float(objective)), (*self.seconds, float(seconds)))
+    def add(self, objective, seconds):
+        return History((*self.objective, float(objective)), (*self.seconds, float(seconds)))
     @property
     def improvement(self):
         "By what part of itself the objective fell in the last iteration."
@@ -169,4 +178,5 @@ class Result:
     @property
     def seconds(self): return self.history.seconds[-1]
     def __repr__(self):
-        return f"{type(self.model).__name__}: relative error {self.relative_error:.4g} after {self.n_iter} iterations, {self.seconds:.3g} s; {self.status}"
+        return (f"{type(self.model).__name__}: relative error {self.relative_error:.4g} after {self.n_iter} "
+                f"iterations, {self.seconds:.3g} s; {self.status}")

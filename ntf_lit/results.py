@@ -31,13 +31,17 @@ def summary(
     method:str='', # How they were found
 )->dict: # Mean, least and greatest of each number; seconds are the median
     "Several runs of a method."
-    runs = np.asarray(runs, float); runs = runs.reshape(len(runs), -1) if runs.ndim else runs.reshape(1, 1)
-    if not np.isfinite(runs).all(): raise ValueError(f"runs hold {np.count_nonzero(~np.isfinite(runs))} entries that are not finite")
+    runs = np.asarray(runs, float)
+    runs = runs.reshape(len(runs), -1) if runs.ndim else runs.reshape(1, 1)
+    if not np.isfinite(runs).all():
+        raise ValueError(f"runs hold {np.count_nonzero(~np.isfinite(runs))} entries that are not finite")
     plain = lambda a: [float(f'{v:.6g}') for v in a]
-    return dict(method=method, runs=len(runs), mean=plain(runs.mean(0)), min=plain(runs.min(0)), max=plain(runs.max(0)), seconds=float(f'{np.median(seconds):.3g}'))
+    return dict(method=method, runs=len(runs), mean=plain(runs.mean(0)), min=plain(runs.min(0)),
+                max=plain(runs.max(0)), seconds=float(f'{np.median(seconds):.3g}'))
 
 # %% ../nbs/64_results.ipynb #b559080d
-FIELDS = ('notebook', 'experiment', 'method', 'measure', 'error', 'published', 'digits', 'source', 'ours', 'best', 'note')
+FIELDS = ('notebook', 'experiment', 'method', 'measure', 'error', 'published', 'digits', 'source', 'ours',
+          'best', 'note')
 
 def rows(
     path='results.json', # The file
@@ -51,8 +55,10 @@ def write(
     path='results.json', # The file
 ):
     "Put rows in place of what a file held."
-    path = Path(path); new = path.with_name(path.name + '.new')
-    new.write_text(json.dumps(sorted(found, key=lambda r: r['notebook']), indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+    path = Path(path)
+    new = path.with_name(path.name + '.new')
+    new.write_text(json.dumps(sorted(found, key=lambda r: r['notebook']), indent=1, ensure_ascii=False)
+                   + '\n', encoding='utf-8')
     os.replace(new, path)
 
 # %% ../nbs/64_results.ipynb #cdf9feda
@@ -74,8 +80,10 @@ def record(
     "Write a row down, in place of one of the same name."
     published = None if published is None else [float(p) for p in np.atleast_1d(published)]
     if published is not None and not source: raise ValueError("published numbers need a source; give source=")
-    if len({len(ours['mean']), len(best['mean']), len(published or ours['mean'])}) > 1: raise ValueError("published, ours and best differ in how many numbers they have")
-    row = dict(zip(FIELDS, (notebook, experiment, method, measure, error, published, digits, source, ours, best, note)))
+    if len({len(ours['mean']), len(best['mean']), len(published or ours['mean'])}) > 1:
+        raise ValueError("published, ours and best differ in how many numbers they have")
+    row = dict(zip(FIELDS, (notebook, experiment, method, measure, error, published, digits, source, ours,
+                            best, note)))
     name = lambda r: (r['notebook'], r['experiment'], r['method'])
     write([*(r for r in rows(path) if name(r) != name(row)), row], path)
     return row
@@ -86,9 +94,11 @@ def reached(
 )->bool: # True also where nothing was published
     "Whether the best is at or below the published number (at or above, where larger is better)."
     sign = 1 if row['error'] else -1
-    return all(sign*round(b, row['digits']) <= sign*p for b, p in zip(row['best']['mean'], row['published'] or []))
+    return all(sign*round(b, row['digits']) <= sign*p for b,
+               p in zip(row['best']['mean'], row['published'] or []))
 
-def time_ratio(row): return row['ours']['seconds']/row['best']['seconds'] if row['best']['seconds'] > 0 else float('inf')
+def time_ratio(row):
+    return row['ours']['seconds']/row['best']['seconds'] if row['best']['seconds'] > 0 else float('inf')
 
 # %% ../nbs/64_results.ipynb #216c0bcf
 def numbers(values, digits): return ' / '.join(f'{v:.{digits}f}' for v in values) if values else '–'
@@ -97,21 +107,27 @@ def span(part, digits):
     "Means, and in brackets least and greatest where there are several runs."
     text = numbers(part['mean'], digits)
     if part['runs'] == 1: return text
-    return text + ' (' + ', '.join(f'{a:.{digits}f}–{b:.{digits}f}' for a, b in zip(part['min'], part['max'])) + ')'
+    return text + ' (' + ', '.join(f'{a:.{digits}f}–{b:.{digits}f}' for a,
+                                   b in zip(part['min'], part['max'])) + ')'
 
 def cells(row, spread=False):
     "A row of the table as texts."
     d, show = row['digits'], span if spread else lambda part, d: numbers(part['mean'], d)
     ratio = time_ratio(row)
-    return [row['experiment'], row['method'], row['measure'], numbers(row['published'], d), show(row['ours'], d),
-            f"{show(row['best'], d)}" + (f" ({row['best']['method']})" if row['best']['method'] else ''), f'{ratio:.2g}' if ratio < 100 else f'{ratio:.0f}']
+    return [row['experiment'], row['method'], row['measure'], numbers(row['published'], d),
+            show(row['ours'], d),
+            f"{show(row['best'], d)}" + (f" ({row['best']['method']})" if row['best']['method'] else ''),
+            f'{ratio:.2g}' if ratio < 100 else f'{ratio:.0f}']
 
 # %% ../nbs/64_results.ipynb #c4e1f2f0
 class Results(list):
     "Rows that show themselves as a table."
-    def __init__(self, found, spread=False): super().__init__(found); self.spread = spread
+    def __init__(self, found, spread=False):
+        super().__init__(found)
+        self.spread = spread
     def _repr_markdown_(self):
-        head = ['experiment', 'method', 'measured', 'published', 'ours, same method', 'ours, best', 'time: same method ÷ best']
+        head = ['experiment', 'method', 'measured', 'published', 'ours, same method', 'ours, best',
+                'time: same method ÷ best']
         lines = [head, ['---']*len(head), *(cells(r, self.spread) for r in self)]
         return '\n'.join('| ' + ' | '.join(str(c).replace('|', '\\|') for c in line) + ' |' for line in lines)
     __repr__ = _repr_markdown_
@@ -123,5 +139,9 @@ def table(
     path='results.json', # The file
 )->Results:
     "The rows of a file as a table."
-    if not Path(path).exists(): raise FileNotFoundError(f"there are no results in {str(path)!r}; run the notebooks from 70 on, or say with path= where the file is")
-    return Results([r for r in rows(path) if notebook in (None, r['notebook']) and (r['published'] or not published)], spread)
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"there are no results in {str(path)!r}; run the notebooks from 70 on, or say with path= where "
+            "the file is")
+    return Results([r for r in rows(path) if notebook in (None, r['notebook'])
+                    and (r['published'] or not published)], spread)

@@ -25,7 +25,9 @@ def as_cp(
 )->CP: # The same as a `CP`
     "A CP model in whichever form it comes."
     if hasattr(model, 'factors'): return CP(tuple(model.factors), getattr(model, 'weights', None))
-    if not isinstance(model, (tuple, list)): raise TypeError(f"a CP model is a CP, (weights, factors) or a list of factors, not {type(model).__name__}")
+    if not isinstance(model, (tuple, list)):
+        raise TypeError(
+            f"a CP model is a CP, (weights, factors) or a list of factors, not {type(model).__name__}")
     if len(model) == 2 and isinstance(model[1], (tuple, list)): return CP(tuple(model[1]), model[0])
     return CP(tuple(model))
 
@@ -45,10 +47,15 @@ def _distance(X, model, mask=None, name='X'):
     "(norm of X - model, norm of X), over what the mask lets through."
     data = as_data(X, mask, name)
     dense = model if hasattr(model, 'shape') and not hasattr(model, 'factors') else None
-    if dense is None: F = list(as_cp(model).plain().factors); F[0] = F[0]*data.scale; shape = as_cp(model).shape
+    if dense is None:
+        F = list(as_cp(model).plain().factors)
+        F[0] = F[0]*data.scale
+        shape = as_cp(model).shape
     else: shape = tuple(dense.shape)
-    if shape != tuple(data.shape): raise ValueError(f"the model has shape {shape}, {name} has {tuple(data.shape)}; they must agree")
-    if dense is not None and isinstance(data, Sparse): raise TypeError(f"{name} is sparse and the model dense; pass the model's factors")
+    if shape != tuple(data.shape):
+        raise ValueError(f"the model has shape {shape}, {name} has {tuple(data.shape)}; they must agree")
+    if dense is not None and isinstance(data, Sparse):
+        raise TypeError(f"{name} is sparse and the model dense; pass the model's factors")
     rows = cp_rows(F) if dense is None else lambda a, b: dense[a:b]*data.scale
     if mask is not None: left = residual(data, data.seen(rows))
     else: left = residual(data, rows) if dense is not None else _cp_left(data, F)
@@ -68,7 +75,9 @@ def stratum_cp(
 def _repeat(column, n): return column[:, [0]*n]
 
 def _join(A, B):
-    if is_torch_array(A): import torch; return torch.cat([A, B], 1)
+    if is_torch_array(A):
+        import torch
+        return torch.cat([A, B], 1)
     return np.hstack([A, B])
 
 # %% ../nbs/04_score.ipynb #00ae6595
@@ -80,10 +89,12 @@ def relative_error(
     "Relative error of a model, in the Frobenius norm."
     if not isinstance(X, (list, tuple)): pairs = [_distance(X, model, mask)]
     else:
-        models = [stratum_cp(model, s) for s in range(len(model.offsets) - 1)] if isinstance(model, Strata) else list(model)
+        models = [stratum_cp(model, s) for s in range(len(model.offsets) - 1)] if isinstance(
+            model, Strata) else list(model)
         masks = [None]*len(X) if mask is None else mask
         if not len(X): raise ValueError("X is an empty list of strata; give one tensor a stratum")
-        if len(models) != len(X): raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
+        if len(models) != len(X):
+            raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
         pairs = [_distance(A, m, k, f'X[{s}]') for s, (A, m, k) in enumerate(zip(X, models, masks))]
     left, norm = (math.hypot(*p) for p in zip(*pairs))
     return left/norm if norm > 0 else 0. if left == 0 else math.inf
@@ -97,13 +108,16 @@ class Match(NamedTuple):
 
 def _unit(F):
     "Columns of norm one (zero columns stay zero), and the norms."
-    F = host(F).astype(np.float64); top = F.max(0, initial=0.)
-    F = F/np.where(top > 0, top, 1); n = np.linalg.norm(F, axis=0)
+    F = host(F).astype(np.float64)
+    top = F.max(0, initial=0.)
+    F = F/np.where(top > 0, top, 1)
+    n = np.linalg.norm(F, axis=0)
     return F/np.where(n > 0, n, 1), top*n
 
 def _log_sizes(cp):
     "Logarithms of the components' norms, which neither over- nor underflow."
-    sizes = [_unit(F)[1] for F in cp.factors] + ([] if cp.weights is None else [host(cp.weights).astype(np.float64)])
+    sizes = [_unit(F)[1] for F in cp.factors] + ([] if cp.weights is None
+                                                 else [host(cp.weights).astype(np.float64)])
     with np.errstate(divide='ignore'): return np.maximum(sum(map(np.log, sizes)), -1e300)
 
 # %% ../nbs/04_score.ipynb #32bbd882
@@ -115,12 +129,17 @@ def match_components(
     "The best one-to-one matching of two models' components (Acar, Dunlavy & Kolda 2011)."
     from scipy.optimize import linear_sum_assignment
     a, b = as_cp(a), as_cp(b)
-    if a.shape != b.shape: raise ValueError(f"the models have shapes {a.shape} and {b.shape}; only models of the same data can be matched")
+    if a.shape != b.shape:
+        raise ValueError(
+            f"the models have shapes {a.shape} and {b.shape}; only models of the same data can be matched")
     cos = np.ones((a.rank, b.rank))
     for f, g in zip(a.factors, b.factors): cos = cos*np.minimum(_unit(f)[0].T @ _unit(g)[0], 1)
-    if weights: cos = cos*np.exp(-np.abs(np.subtract.outer(_log_sizes(a), _log_sizes(b)))) # 1 - |x-z|/max(x,z) = min/max
+    if weights:
+        cos = cos*np.exp(
+            -np.abs(np.subtract.outer(_log_sizes(a), _log_sizes(b)))) # 1 - |x-z|/max(x,z) = min/max
     i, j = linear_sum_assignment(-cos)
-    order, each = np.full(a.rank, -1), np.zeros(a.rank); order[i], each[i] = j, cos[i, j]
+    order, each = np.full(a.rank, -1), np.zeros(a.rank)
+    order[i], each[i] = j, cos[i, j]
     return Match(float(each.sum()/max(a.rank, b.rank)), order, each)
 
 # %% ../nbs/04_score.ipynb #be251352
@@ -136,14 +155,18 @@ def factor_match(
 def _shares(W):
     "Rows scaled to sum one; a row of zeros stays one."
     W = host(W).astype(np.float64)
-    if W.ndim != 2 or not W.size: raise ValueError(f"W must be a matrix topics x supertopics, not of shape {W.shape}")
-    if not np.isfinite(W).all() or W.min() < 0: raise ValueError(f"W must be nonnegative and finite; smallest entry {W.min():g}")
-    top = W.max(1, keepdims=True); W = W/np.where(top > 0, top, 1)
+    if W.ndim != 2 or not W.size:
+        raise ValueError(f"W must be a matrix topics x supertopics, not of shape {W.shape}")
+    if not np.isfinite(W).all() or W.min() < 0:
+        raise ValueError(f"W must be nonnegative and finite; smallest entry {W.min():g}")
+    top = W.max(1, keepdims=True)
+    W = W/np.where(top > 0, top, 1)
     return W/np.where(top > 0, W.sum(1, keepdims=True), 1)
 
 def _groups(truth, m):
     "The true group of each row, as whole numbers from 0; from numbers or a one-hot matrix."
-    truth = np.asarray(truth); truth = truth.argmax(1) if truth.ndim == 2 else truth
+    truth = np.asarray(truth)
+    truth = truth.argmax(1) if truth.ndim == 2 else truth
     if len(truth) != m: raise ValueError(f"truth names the groups of {len(truth)} topics; W has {m} rows")
     return np.unique(truth, return_inverse=True)[1]
 
@@ -155,13 +178,19 @@ def topic_loss(
 )->float: # 0 (every topic wholly in its group) to 1
     "How much of the topics goes to wrong supertopics (Vendrow, Haddock & Needell 2021)."
     from scipy.optimize import linear_sum_assignment
-    P = _shares(W); m, r = P.shape
-    group = _groups(truth, m); sizes = np.bincount(group, minlength=r)
-    if len(sizes) > r: raise ValueError(f"truth has {len(sizes)} groups, W only {r} columns; a group each is needed")
+    P = _shares(W)
+    m, r = P.shape
+    group = _groups(truth, m)
+    sizes = np.bincount(group, minlength=r)
+    if len(sizes) > r:
+        raise ValueError(f"truth has {len(sizes)} groups, W only {r} columns; a group each is needed")
     if aligned: # which column is which group
         gain = np.array([P[group == g].sum(0) for g in range(r)])
         return float(1 - gain[linear_sum_assignment(-gain)].sum()/m)
-    if r > 8 and len(set(sizes)) > 1: raise ValueError(f"with {r} columns there are too many numberings to try; align the rows first and pass aligned=True")
+    if r > 8 and len(set(sizes)) > 1:
+        raise ValueError(
+            f"with {r} columns there are too many numberings to try; align the rows first and pass "
+            "aligned=True")
     best = 0.
     for arrangement in set(permutations(sizes)) if len(set(sizes)) > 1 else [sizes]:
         gain = np.repeat(P, arrangement, axis=1) # a column as often as its group has members
@@ -180,9 +209,12 @@ def _counts(found, truth):
     "How many samples each cluster shares with each class."
     found, truth = np.asarray(found), np.asarray(truth)
     if found.shape != truth.shape or found.ndim != 1 or not found.size:
-        raise ValueError(f"found and truth must name one cluster a sample; their shapes are {found.shape} and {truth.shape}")
+        raise ValueError(
+            f"found and truth must name one cluster a sample; their shapes are {found.shape} and "
+            f"{truth.shape}")
     (clusters, f), (classes, t) = np.unique(found, return_inverse=True), np.unique(truth, return_inverse=True)
-    table = np.zeros((len(clusters), len(classes)), int); np.add.at(table, (f, t), 1)
+    table = np.zeros((len(clusters), len(classes)), int)
+    np.add.at(table, (f, t), 1)
     return table
 
 # %% ../nbs/04_score.ipynb #d3c644c6
@@ -220,16 +252,20 @@ def top_terms(
 )->list: # One array of term numbers a topic, largest weight first
     "The first words of each topic; words of weight zero are none."
     check_count(top, 'top')
-    if isinstance(topics, (list, tuple)) and not hasattr(topics[0], 'dtype'): return [np.asarray(t, int)[:top] for t in topics]
+    if isinstance(topics, (list, tuple)) and not hasattr(topics[0], 'dtype'):
+        return [np.asarray(t, int)[:top] for t in topics]
     H = host(topics)
-    if H.ndim != 2: raise ValueError(f"topics must be a matrix terms x topics, or lists of term numbers; its shape is {H.shape}")
+    if H.ndim != 2:
+        raise ValueError(
+            f"topics must be a matrix terms x topics, or lists of term numbers; its shape is {H.shape}")
     order = np.argsort(-H, axis=0, kind='stable')[:top]
     return [order[H[order[:, j], j] > 0, j] for j in range(H.shape[1])]
 
 # %% ../nbs/04_score.ipynb #e392aecd
 def _npmi(D, n):
     "NPMI of all pairs from the counts of documents with both words, (k, k)."
-    d = np.diag(D); p = D/n
+    d = np.diag(D)
+    p = D/n
     with np.errstate(divide='ignore', invalid='ignore'):
         value = np.log(p*n*n/np.outer(d, d))/-np.log(p)
     return np.where(D == 0, -1., np.where(D == n, 1., value))
@@ -266,7 +302,8 @@ def psnr(
 )->float: # Decibels, the higher the better; inf for equal images
     "Peak signal-to-noise ratio."
     a, b = host(image).astype(np.float64), host(reference).astype(np.float64)
-    if a.shape != b.shape or not a.size: raise ValueError(f"image has shape {a.shape}, reference {b.shape}; they must agree and not be empty")
+    if a.shape != b.shape or not a.size:
+        raise ValueError(f"image has shape {a.shape}, reference {b.shape}; they must agree and not be empty")
     if check_number(peak, 'peak') == 0: raise ValueError("peak must be positive, not 0")
     mse = float(np.mean(((a - b)/peak)**2))
     return -10*math.log10(mse) if mse > 0 else math.inf

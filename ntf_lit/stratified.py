@@ -18,7 +18,8 @@ from .checks import check_alive, check_choice, check_count, check_factor, host
 from .init import move, uniform
 from .ncpd import RULES, _Flat, cp_weights, exact_loss, masked_weights
 from .result import Strata
-from .tensor import (Dense, Masked, best_split, contract, cp_rows, gram, hadamard, inner, khatri_rao, mttkrps, others,
+from .tensor import (Dense, Masked, best_split, contract, cp_rows, gram, hadamard, inner, khatri_rao,
+                            mttkrps, others,
                             run_sums, segment_sum, stratum_sums)
 from .updates import Quadratic, violation
 
@@ -38,7 +39,8 @@ def by_column(
 def _stacked_khatri_rao(Vs):
     "Every stratum's Khatri–Rao product: (S, product of the d_k, q)."
     out = Vs[0]
-    for V in Vs[1:]: out = (out[:, :, None, :]*V[:, None, :, :]).reshape(len(V), out.shape[1]*V.shape[1], V.shape[-1])
+    for V in Vs[1:]:
+        out = (out[:, :, None, :]*V[:, None, :, :]).reshape(len(V), out.shape[1]*V.shape[1], V.shape[-1])
     return out
 
 # %% ../nbs/21_stratified.ipynb #07d02cb6
@@ -47,9 +49,13 @@ def strata_mttkrps(
     V:list, # Strata features, one stack (S, d_k, q) a mode; the caller replaces entry t after it was yielded
 ): # Yields (t, stack (S, d_t, q))
     "All MTTKRPs of the strata's sums with their own features, in the order of the modes."
-    if isinstance(sums, list): yield from _sparse_strata_mttkrps(sums, V); return
+    if isinstance(sums, list):
+        yield from _sparse_strata_mttkrps(sums, V)
+        return
     xp, S, dims = array_namespace(sums), len(sums), sums.shape[1:]
-    if len(dims) == 1: yield 0, xp.broadcast_to(sums[:, :, None], V[0].shape); return
+    if len(dims) == 1:
+        yield 0, xp.broadcast_to(sums[:, :, None], V[0].shape)
+        return
     p = best_split(dims)
     X = sums.reshape(S, math.prod(dims[:p]), -1)
     Z = _stacked_khatri_rao(V[p:]).mT @ X.mT
@@ -105,14 +111,16 @@ class _StrataMembers(_StrataParts):
     @cached_property
     def ids(self): return self.owners(self.sizes)                        # of each sample
     @cached_property
-    def feature_ids(self): return self.owners(max(self.strata_rank))     # of each feature, for all of them in a row
+    def feature_ids(self):
+        return self.owners(max(self.strata_rank))     # of each feature, for all of them in a row
 
     @cached_property
     def live(self):
         "Which columns of the strata's stacks are features, not filling: (S, 1, q) of ones and zeros; None if all are."
         q = max(self.strata_rank)
         if min(self.strata_rank) == q: return None
-        return move((np.arange(q) < np.array(self.strata_rank)[:, None])[:, None].astype(float), self.data.like)
+        return move((np.arange(q) < np.array(self.strata_rank)[:, None])[:, None].astype(float),
+                    self.data.like)
 
     def weight_sums(self, W):
         "The sums of each stratum's weights, once for each of its features: (S q, r)."
@@ -208,7 +216,8 @@ class _StrataLoss(_StrataBlocks):
 class StrataModel(_StrataLoss):
     "Stratified-NTF: least half squared error (arXiv 2411.18805); Stratified-NMF for order two."
     def __post_init__(self):
-        super().__post_init__(); check_count(self.rounds, 'rounds')
+        super().__post_init__()
+        check_count(self.rounds, 'rounds')
         if isinstance(self.init, str): check_choice(self.init, 'init', ('random', 'uniform'))
 
     def start(self, rng): return start_strata(self, rng)
@@ -246,7 +255,8 @@ def start_strata(
     rng, # A `numpy.random.Generator`
 ): # `Strata` of the scaled data
     "Parameters to start from."
-    n, *dims = model.data.shape; S, q, r, like = len(model.sizes), max(model.strata_rank), model.rank, model.data.like
+    n, *dims = model.data.shape
+    S, q, r, like = len(model.sizes), max(model.strata_rank), model.rank, model.data.like
     if not isinstance(model.init, str): return _given_strata(model, *_parts_of(model, model.init))
     V = uniform([(S, d, q) for d in dims], like, rng)
     V = V if model.live is None else [v*model.live for v in V]
@@ -259,7 +269,8 @@ def start_strata(
 # %% ../nbs/21_stratified.ipynb #3f7b6c66
 def _best_multiple(model, p):
     "The multiple of a model that is nearest to the data; entries that are missing count as zeros."
-    if isinstance(model.data, Masked): model = replace(model, data=Dense(model.data.arrays, model.data.scale, model.data.square))
+    if isinstance(model.data, Masked):
+        model = replace(model, data=Dense(model.data.arrays, model.data.scale, model.data.square))
     first = model.first_blocks(p)
     cross = sum(inner(q.cross, B) for _, q, B in first)                     # <A, B>
     square = 2*(sum(own_value(*block) for block in first) + cross)          # |B|^2
@@ -273,22 +284,31 @@ def _trimmed(v, q):
 def _parts_of(model, init):
     "(features, weights, topics) of a start, with one entry a stratum or mode."
     if isinstance(init, Strata):
-        live = [[_trimmed(v[s], q) for v in init.V] for s, q in enumerate(model.strata_rank[:len(init.offsets) - 1])]
+        live = [[_trimmed(v[s], q) for v in init.V] for s,
+                q in enumerate(model.strata_rank[:len(init.offsets) - 1])]
         init = live, [init.weights(s) for s in range(len(init.offsets) - 1)], init.H
     if not isinstance(init, (list, tuple)) or len(init) != 3:
-        raise TypeError(f"init must be one of 'random', 'uniform', or a start (features, weights, topics); not {init!r}")
+        raise TypeError(
+            f"init must be one of 'random', 'uniform', or a start (features, weights, topics); not {init!r}")
     S, N = len(model.sizes), len(model.data.shape) - 1
     features, weights, topics = init
-    for part, name, n, what in ((features, 'features', S, 'stratum'), (weights, 'weights', S, 'stratum'), (topics, 'topics', N, 'mode'), *((vs, f'features[{s}]', N, 'mode') for s, vs in enumerate(features))):
-        if len(part) != n: raise ValueError(f"start: {name} has {len(part)} entries, the data ask for {n}; give one a {what}")
+    for part, name, n, what in ((features, 'features', S, 'stratum'), (weights, 'weights', S, 'stratum'),
+                                (topics, 'topics', N, 'mode'),
+                                *((vs, f'features[{s}]', N, 'mode') for s, vs in enumerate(features))):
+        if len(part) != n:
+            raise ValueError(
+                f"start: {name} has {len(part)} entries, the data ask for {n}; give one a {what}")
     return features, weights, topics
 
 def _given_strata(model, features, weights, topics):
     "The user's start, checked, copied and scaled."
     like, s, dims = model.data.like, model.data.scale, model.data.shape[1:]
-    V = [[check_factor(v, f'start: features[{i}][{k}]', (dims[k], model.strata_rank[i]), like) for k, v in enumerate(vs)] for i, vs in enumerate(features)]
-    W = [check_factor(w, f'start: weights[{i}]', (int(n), model.rank), like) for i, (w, n) in enumerate(zip(weights, model.sizes))]
-    H = [check_factor(h, f'start: topics[{k}]', (d, model.rank), like) for k, (h, d) in enumerate(zip(topics, dims))]
+    V = [[check_factor(v, f'start: features[{i}][{k}]', (dims[k], model.strata_rank[i]), like) for k,
+          v in enumerate(vs)] for i, vs in enumerate(features)]
+    W = [check_factor(w, f'start: weights[{i}]', (int(n), model.rank), like) for i,
+         (w, n) in enumerate(zip(weights, model.sizes))]
+    H = [check_factor(h, f'start: topics[{k}]', (d, model.rank), like) for k,
+         (h, d) in enumerate(zip(topics, dims))]
     V, W = stack_features(V, like), array_namespace(like).concat(W)
     check_alive([W, *H])
     return Strata((V[0]*s, *V[1:]), W*s, tuple(H), tuple(int(o) for o in model.offsets))
@@ -300,7 +320,8 @@ def strata_weights(
     topics, # Topics, one (d_k, rank) a feature mode
 ): # Weights (n, rank), in the units of the data
     "The best weights of samples whose stratum and topics are known."
-    if isinstance(data, Masked): return masked_weights(data, topics, khatri_rao(features).sum(1) if len(features) else None)
+    if isinstance(data, Masked):
+        return masked_weights(data, topics, khatri_rao(features).sum(1) if len(features) else None)
     own = hadamard([v.mT @ h for v, h in zip(features, topics)]).sum(0) if len(features) else None
     return cp_weights(data, topics, own)
 
@@ -311,13 +332,16 @@ def best_weights(
 ): # The same with exact weights
     "Solve once more for the weights of all samples."
     if isinstance(model.data, Masked): return _best_masked(model, p)
-    F = [p.W, *p.H]; _, C = next(mttkrps(model.data, F))
+    F = [p.W, *p.H]
+    _, C = next(mttkrps(model.data, F))
     G = hadamard(list(map(gram, p.H)))
-    return replace(p, W=RULES['nnls'](p.W, Quadratic(G, C, model.explained(p.V, F, [None]*len(p.V), None, 0))))
+    return replace(p, W=RULES['nnls'](p.W,
+                                      Quadratic(G, C, model.explained(p.V, F, [None]*len(p.V), None, 0))))
 
 # %% ../nbs/21_stratified.ipynb #c9fc27ae
 def _best_masked(model, p):
     "`best_weights` where entries are missing: a stratum after another."
     xp, s, bounds = array_namespace(p.W), model.data.scale, list(zip(model.offsets[:-1], model.offsets[1:]))
-    W = [s*masked_weights(model.data.part(int(a), int(b)), p.H, p.background(i).reshape(-1)/s) for i, (a, b) in enumerate(bounds)]
+    W = [s*masked_weights(model.data.part(int(a), int(b)), p.H, p.background(i).reshape(-1)/s) for i,
+         (a, b) in enumerate(bounds)]
     return replace(p, W=xp.concat(W))

@@ -82,7 +82,9 @@ def cp_inner(
 ): # A float
     "Inner product of two CP models from their factors alone (Kolda & Bader 2009, sec. 3.1)."
     xp = array_namespace(*F)
-    return float(xp.sum(hadamard([xp.astype(f, xp.float64, copy=False).mT @ xp.astype(g, xp.float64, copy=False) for f, g in zip(F, G)])))
+    return float(
+        xp.sum(hadamard([xp.astype(f, xp.float64, copy=False).mT @ xp.astype(g, xp.float64, copy=False) for f,
+                         g in zip(F, G)])))
 
 # %% ../nbs/01_tensor.ipynb #3f1cd2d8
 def best_split(
@@ -100,7 +102,8 @@ def contract(
     "Finish an MTTKRP: contract every mode of `Z` but `t` with its factor."
     r = Z.shape[0]
     for k in reversed(range(t + 1, len(factors))):
-        Z = (Z.reshape(r, -1, Z.shape[-1]) @ _rows(factors[k])[:, :, None])[:, :, 0].reshape(r, *Z.shape[1:-1])
+        Z = (Z.reshape(r, -1, Z.shape[-1])
+             @ _rows(factors[k])[:, :, None])[:, :, 0].reshape(r, *Z.shape[1:-1])
     for k in range(t):
         Z = (_rows(factors[k])[:, None, :] @ Z.reshape(r, Z.shape[1], -1))[:, 0].reshape(r, *Z.shape[2:])
     return Z.mT
@@ -124,7 +127,8 @@ def power_of_two(
 
 def _squares(a, scale, size=1 << 18):
     flat, xp = a.reshape(-1), array_namespace(a)
-    return math.fsum(float(xp.sum((xp.astype(flat[i:i+size], xp.float64)*scale)**2)) for i in range(0, flat.shape[0], size))
+    return math.fsum(float(xp.sum((xp.astype(flat[i:i+size], xp.float64)*scale)**2))
+                     for i in range(0, flat.shape[0], size))
 
 # %% ../nbs/01_tensor.ipynb #e34004b3
 def _times(X, K):
@@ -173,7 +177,8 @@ class Dense(_DenseProducts):
     def halves(self):
         "Two powers of two whose product is the scale: one for a factor, one for the product, so that neither overflows."
         e = math.frexp(self.factor_scale)[1] - 1
-        return (self.factor_scale, 1.) if abs(e) <= MOST[self.like.itemsize]//4 else (math.ldexp(1., e//2), math.ldexp(1., e - e//2))
+        return (self.factor_scale, 1.) if abs(e) <= MOST[self.like.itemsize]//4 else (
+            math.ldexp(1., e//2), math.ldexp(1., e - e//2))
     @property
     def factor_scale(self): return self.scale   # what a factor is multiplied by in a product with the pieces
 
@@ -217,7 +222,8 @@ def cp_rows(
     factors, # CP factors (d_k, rank)
 ): # rows(a, b), which gives rows a to b of the model as an array (b-a, d_2, ..., d_N)
     "The rows of a CP model, a few at a time."
-    shape = [int(f.shape[0]) for f in factors]; p = best_split(shape)
+    shape = [int(f.shape[0]) for f in factors]
+    p = best_split(shape)
     K = _rows(khatri_rao(factors[p:]))
     return lambda a, b: (khatri_rao([factors[0][a:b], *factors[1:p]]) @ K).reshape(b - a, *shape[1:])
 
@@ -305,7 +311,9 @@ class Sparse(_SparseProducts):
     @cached_property
     def MT(self): return self.M.T.tocsr()
     @cached_property
-    def adders(self): return [_adders(t, s) for t, s in zip(self.tuples, (self.shape[:self.split], self.shape[self.split:]))]
+    def adders(self):
+        return [_adders(t, s) for t, s in zip(self.tuples,
+                                              (self.shape[:self.split], self.shape[self.split:]))]
 
 def _adders(tuples, shape):
     "One 0/1 matrix a mode that adds the rows of a group's tuples up by their index in that mode."
@@ -326,9 +334,14 @@ def _coordinates(X, name):
     C = X if hasattr(X, 'coords') else X.tocoo()
     coords = C.coords if hasattr(C, 'coords') else (C.row, C.col)
     coords, values, shape = np.asarray(coords), as_float(C.data, name), check_shape(C.shape, name)
-    if coords.size and coords.dtype.kind not in 'iu': raise TypeError(f"{name}: coords must hold whole numbers, not {coords.dtype}")
-    if coords.shape != (len(shape), values.size): raise ValueError(f"{name}: coords must be ({len(shape)}, {values.size}), one row a mode and one column a value, not {coords.shape}")
-    if values.size and ((coords < 0).any() or (coords.T >= shape).any()): raise ValueError(f"{name}: a coordinate lies outside shape {shape}")
+    if coords.size and coords.dtype.kind not in 'iu':
+        raise TypeError(f"{name}: coords must hold whole numbers, not {coords.dtype}")
+    if coords.shape != (len(shape), values.size):
+        raise ValueError(
+            f"{name}: coords must be ({len(shape)}, {values.size}), one row a mode and one column a value, "
+            f"not {coords.shape}")
+    if values.size and ((coords < 0).any() or (coords.T >= shape).any()):
+        raise ValueError(f"{name}: a coordinate lies outside shape {shape}")
     return coords, check_nonnegative(values, f"{name} (its stored values)"), shape
 
 # %% ../nbs/01_tensor.ipynb #55c3e9a3
@@ -341,8 +354,11 @@ def as_sparse(
     coords, values, shape = _coordinates(X, name)
     tuples = lambda dims: min(math.prod(dims), values.size)
     p = split or min(range(1, len(shape)), key=lambda p: tuples(shape[:p]) + tuples(shape[p:]))
-    i, left, m = _group(coords[:p], shape[:p]); j, right, n = _group(coords[p:], shape[p:])
-    M = sp.csr_matrix((values, (i, j)), shape=(m, n)); M.sum_duplicates(); M.eliminate_zeros()
+    i, left, m = _group(coords[:p], shape[:p])
+    j, right, n = _group(coords[p:], shape[p:])
+    M = sp.csr_matrix((values, (i, j)), shape=(m, n))
+    M.sum_duplicates()
+    M.eliminate_zeros()
     scale, square = power_of_two([M.data]) if M.nnz else (1., 0.)
     M.data = M.data*np.asarray(scale, M.dtype)
     return Sparse(M, shape, scale, square, p, (left, right))
@@ -354,7 +370,8 @@ def at_nonzeros(
 ): # The model's values at the stored entries, in the order of `data.M.data`
     "A CP model where sparse data are not zero."
     L, R, p = data.rows(factors[:data.split], 0), data.rows(factors[data.split:], 1), data.M.indptr
-    row = np.repeat(np.arange(len(p) - 1), np.diff(p)); out = np.empty_like(data.M.data)
+    row = np.repeat(np.arange(len(p) - 1), np.diff(p))
+    out = np.empty_like(data.M.data)
     step = max(1, CHUNK//L.shape[1])
     for a in range(0, out.size, step):
         out[a:a+step] = np.einsum('ir,ir->i', L[row[a:a+step]], R[data.M.indices[a:a+step]])
@@ -415,7 +432,8 @@ def _dense_sums(data, offsets):
 def _summed(data, a, b):
     "Rows a to b of sparse data, added up over their samples."
     M, shape = data.M[a:b], data.shape[1:]
-    if data.tuples[0] is None and data.tuples[1] is None: return np.asarray(M.sum(0)).reshape(-1).astype(M.dtype)
+    if data.tuples[0] is None and data.tuples[1] is None:
+        return np.asarray(M.sum(0)).reshape(-1).astype(M.dtype)
     C = M.tocoo()
     left = [] if data.tuples[0] is None else list(data.tuples[0][1:, a:b][:, C.row])
     right = [C.col] if data.tuples[1] is None else list(data.tuples[1][:, C.col])
@@ -432,9 +450,12 @@ def as_data(
     "Checked data in the form that the solvers use; the caller's arrays are neither copied nor changed."
     if isinstance(X, (Dense, Sparse)): return X
     if is_sparse(X):
-        if mask is not None: raise TypeError(f"mask= needs dense data; {name} is sparse: pass {name}.todense() if it fits into memory")
+        if mask is not None:
+            raise TypeError(
+                f"mask= needs dense data; {name} is sparse: pass {name}.todense() if it fits into memory")
         return as_sparse(X, name)
-    X = as_float(X, name); mask = None if mask is None else check_mask(mask, X, name)
+    X = as_float(X, name)
+    mask = None if mask is None else check_mask(mask, X, name)
     X = check_dense(X, name, mask, min_order)
     scale, square = power_of_two([X])
     return Dense((X,), scale, square) if mask is None else Masked((X,), scale, square, mask)
@@ -450,7 +471,8 @@ def as_strata(
     "Strata in a list as one body of data and the places where each begins."
     Xs = list(Xs)
     if not Xs: raise ValueError(f"{name} is an empty list; give one tensor a stratum")
-    shapes, names = [tuple(X.shape if hasattr(X, 'shape') else np.shape(X)) for X in Xs], [name] if len(Xs) == 1 else [f'{name}[{s}]' for s in range(len(Xs))]
+    shapes, names = [tuple(X.shape if hasattr(X, 'shape') else np.shape(X))
+                     for X in Xs], [name] if len(Xs) == 1 else [f'{name}[{s}]' for s in range(len(Xs))]
     _check_kinds(Xs, mask, name)
     for s, shape in enumerate(shapes): _check_stratum(shape, shapes[0], s, name)
     offsets = np.cumsum([0] + [shape[0] for shape in shapes])
@@ -463,19 +485,34 @@ def as_strata(
 def _check_kinds(Xs, mask, name):
     "Strata are all sparse or all dense, and each has a mask if one has."
     for s, X in enumerate(Xs):
-        if is_sparse(X) != is_sparse(Xs[0]): raise TypeError(f"{name}[{s}] is {'sparse' if is_sparse(X) else 'dense'}, {name}[0] {'dense' if is_sparse(X) else 'sparse'}; make all strata sparse, or all dense")
-        if is_torch_array(X) != is_torch_array(Xs[0]): raise TypeError(f"{name}[{s}] and {name}[0] are not of one kind ({type(X).__module__} and {type(Xs[0]).__module__}); make all NumPy arrays, or all torch tensors")
+        if is_sparse(X) != is_sparse(Xs[0]):
+            raise TypeError(
+                f"{name}[{s}] is {'sparse' if is_sparse(X) else 'dense'}, {name}[0] "
+                f"{'dense' if is_sparse(X) else 'sparse'}; make all strata sparse, or all dense")
+        if is_torch_array(X) != is_torch_array(Xs[0]):
+            raise TypeError(
+                f"{name}[{s}] and {name}[0] are not of one kind ({type(X).__module__} and "
+                f"{type(Xs[0]).__module__}); make all NumPy arrays, or all torch tensors")
     if mask is None: return
-    if is_sparse(Xs[0]): raise TypeError(f"mask= needs dense data; {name}[0] is sparse: pass {name}[0].todense() if it fits into memory")
-    if len(mask) != len(Xs): raise ValueError(f"mask has {len(mask)} entries for {len(Xs)} strata; give one mask a stratum")
+    if is_sparse(Xs[0]):
+        raise TypeError(
+            f"mask= needs dense data; {name}[0] is sparse: pass {name}[0].todense() if it fits into memory")
+    if len(mask) != len(Xs):
+        raise ValueError(f"mask has {len(mask)} entries for {len(Xs)} strata; give one mask a stratum")
 
 # %% ../nbs/01_tensor.ipynb #198b448f
 def _check_stratum(shape, first, s, name):
     "A stratum has samples, and agrees with the first in all other modes."
     rest = lambda shape: f"(., {', '.join(map(str, shape[1:]))})"
-    if shape and shape[0] == 0: raise ValueError(f"stratum {s} of {name} is empty; leave it out or give it samples")
-    if len(shape) < 2: raise ValueError(f"stratum {s} of {name} has shape {shape}; at least 2 modes are needed, samples first")
-    if shape[1:] != first[1:]: raise ValueError(f"stratum {s} has shape {rest(shape)}, stratum 0 {rest(first)}; all modes but the first must agree")
+    if shape and shape[0] == 0:
+        raise ValueError(f"stratum {s} of {name} is empty; leave it out or give it samples")
+    if len(shape) < 2:
+        raise ValueError(
+            f"stratum {s} of {name} has shape {shape}; at least 2 modes are needed, samples first")
+    if shape[1:] != first[1:]:
+        raise ValueError(
+            f"stratum {s} has shape {rest(shape)}, stratum 0 {rest(first)}; all modes but the first must "
+            "agree")
 
 # %% ../nbs/01_tensor.ipynb #ea78dead
 def _join(Xs, masks):
@@ -490,5 +527,6 @@ def _join(Xs, masks):
 def _stack_sparse(Xs, offsets, names):
     "Sparse strata under each other, as coordinates."
     parts = list(map(_coordinates, Xs, names))
-    coords = np.concatenate([np.concatenate([c[:1] + o, c[1:]]) for (c, _, _), o in zip(parts, offsets)], axis=1)
+    coords = np.concatenate([np.concatenate([c[:1] + o, c[1:]]) for (c, _, _), o in zip(parts, offsets)],
+                            axis=1)
     return COO(coords, np.concatenate([v for _, v, _ in parts]), (int(offsets[-1]), *parts[0][2][1:]))

@@ -26,7 +26,8 @@ import numpy as np
 import traitlets as T
 
 from .checks import check_choice, check_labels, check_number
-from .topics import (ORDERS, Table, Tree, View, agreement, drivers, feature_table, match_topics, named, png, relevance, shown,
+from .topics import (ORDERS, Table, Tree, View, agreement, drivers, feature_table, match_topics, named,
+                            png, relevance, shown,
     term_topics, topic_shares, topic_terms, tree, view)
 
 # %% ../nbs/62_topic_browser.ipynb #a45fce6d
@@ -49,9 +50,12 @@ def first_terms(
     "The indices of each topic that a reader may come to see, whatever the order."
     kept = []
     for j in range(P.shape[1]):
-        p = np.ascontiguousarray(P[:, j]); at = np.flatnonzero(p)
-        likely, lifted = (relevance(p[at], corpus[at], lam) for lam in (1., 0.)) if n < len(at) else (at, at) # relevance is linear in lam
-        tops = [np.argpartition(-r, n - 1)[:n] if n < len(at) else np.arange(len(at)) for r in (lam*likely + (1 - lam)*lifted for lam in orders)]
+        p = np.ascontiguousarray(P[:, j])
+        at = np.flatnonzero(p)
+        likely, lifted = (relevance(p[at], corpus[at], lam)
+                          for lam in (1., 0.)) if n < len(at) else (at, at) # relevance is linear in lam
+        tops = [np.argpartition(-r, n - 1)[:n] if n < len(at) else np.arange(len(at))
+                for r in (lam*likely + (1 - lam)*lifted for lam in orders)]
         kept.append(at[np.unique(np.concatenate(tops))])
     return kept
 
@@ -60,7 +64,8 @@ KINDS = ('words', 'labels', 'ordered')
 
 def _rising(words):
     "Whether the first numbers after what all names begin with rise: years, parts, indices."
-    last, same = -math.inf, len(os.path.commonprefix([min(words), max(words)]).rstrip('0123456789.-')) if words else 0
+    last, same = -math.inf, len(os.path.commonprefix([min(words), max(words)]).rstrip(
+        '0123456789.-')) if words else 0
     for w in words:
         found = re.search(r'-?\d+(\.\d+)?', w[same:same+60])
         if not found or float(found[0]) <= last: return False
@@ -77,7 +82,8 @@ def mode_kind(
     if kind is None: return 'ordered' if _rising(v.labels[k]) else 'words' if k == v.term_mode else 'labels'
     if isinstance(kind, str): return check_choice(kind, f'kinds[{v.modes[k]!r}]', KINDS)
     rows, columns = (int(x) for x in kind)
-    if rows*columns != d: raise ValueError(f"kinds[{v.modes[k]!r}] is {rows} x {columns} pixels, but the mode has {d} indices")
+    if rows*columns != d:
+        raise ValueError(f"kinds[{v.modes[k]!r}] is {rows} x {columns} pixels, but the mode has {d} indices")
     return rows, columns
 
 # %% ../nbs/62_topic_browser.ipynb #96fdf333
@@ -86,9 +92,13 @@ def stratum_corpus(
     k:int, # Number of a mode
 ): # Array (1 + strata + 1, d): all, each stratum if there are several, all by the model
     "Shares of the indices of a mode in everything and in every stratum."
-    M, B = v.masses, v.backgrounds; out = []
-    for s in range(len(v.strata)): out.append(v.topics[k-1] @ M[s] + v.features[k-1][s] @ B[s] if k else np.where(v.stratum == s, v.sample_masses, 0.))
-    out = np.array([v.corpus[k], *(out if len(out) > 1 else []), sum(out)]); total = out.sum(1, keepdims=True)
+    M, B = v.masses, v.backgrounds
+    out = []
+    for s in range(len(v.strata)):
+        out.append(v.topics[k-1] @ M[s] + v.features[k-1][s] @ B[s] if k
+                   else np.where(v.stratum == s, v.sample_masses, 0.))
+    out = np.array([v.corpus[k], *(out if len(out) > 1 else []), sum(out)])
+    total = out.sum(1, keepdims=True)
     return out/np.where(total > 0, total, 1.)
 
 def topic_profiles(v, k): return v.topics[k-1] if k else v.weights/np.where(v.mass > 0, v.mass, 1.)
@@ -96,23 +106,30 @@ def topic_profiles(v, k): return v.topics[k-1] if k else v.weights/np.where(v.ma
 # %% ../nbs/62_topic_browser.ipynb #1c7453f0
 def _largest(P, n):
     "The indices of the n largest entries of each column, sorted."
-    blocks = (np.ascontiguousarray(P[:, j:j + 8].T) for j in range(0, P.shape[1], 8)) # whole lines of memory at a time
+    blocks = (np.ascontiguousarray(P[:, j:j + 8].T)
+              for j in range(0, P.shape[1], 8)) # whole lines of memory at a time
     return [np.sort(np.argpartition(p, -n)[-n:]) for block in blocks for p in block]
 
 def _listed(name, kind, views, k, n):
     "A mode of words or labels: the words that any topic keeps, and where they stand in each."
-    P, C = [topic_profiles(v, k) for v in views], [stratum_corpus(v, k) for v in views]; many = len(P[0]) > 20_000
+    P, C = [topic_profiles(v, k) for v in views], [stratum_corpus(v, k) for v in views]
+    many = len(P[0]) > 20_000
     tops = [_largest(p, n) if many else first_terms(p, c[0], n) for p, c in zip(P, C)]
     items = np.unique(np.concatenate([i for t in tops for i in t] or [np.zeros(0, int)])).astype(int)
-    p = [dict(at=np.searchsorted(items, i).tolist(), v=rounded(F[i, j])) for F, top in zip(P, tops) for j, i in enumerate(top)]
-    return dict(name=name, kind=kind, size=views[0].shape[k], items=[shown(views[0].labels[k][i], 80) for i in items], corpus=[rounded(c[:, items], 3) for c in C], p=p)
+    p = [dict(at=np.searchsorted(items, i).tolist(), v=rounded(F[i, j])) for F, top in zip(P, tops) for j,
+         i in enumerate(top)]
+    return dict(name=name, kind=kind, size=views[0].shape[k],
+                items=[shown(views[0].labels[k][i], 80) for i in items],
+                corpus=[rounded(c[:, items], 3) for c in C], p=p)
 
 def _ordered(name, views, k, most=400):
     "A mode with an order: all of it, in bins if it is long."
-    d = views[0].shape[k]; start = np.unique(np.linspace(0, d, min(d, most), endpoint=False).astype(int))
+    d = views[0].shape[k]
+    start = np.unique(np.linspace(0, d, min(d, most), endpoint=False).astype(int))
     cut = lambda F: np.add.reduceat(F, start, axis=0)
     return dict(name=name, kind='ordered', size=d, items=[shown(views[0].labels[k][i], 40) for i in start],
-        corpus=[rounded(cut(stratum_corpus(v, k).T).T, 3) for v in views], p=[dict(v=rounded(c, 3)) for v in views for c in cut(topic_profiles(v, k)).T])
+        corpus=[rounded(cut(stratum_corpus(v, k).T).T, 3) for v in views],
+        p=[dict(v=rounded(c, 3)) for v in views for c in cut(topic_profiles(v, k)).T])
 
 # %% ../nbs/62_topic_browser.ipynb #8aabb8c0
 def shades(
@@ -120,16 +137,19 @@ def shades(
 ): # (bytes in base64, the largest number)
     "A picture as text."
     top = float(p.max(initial=0.))
-    return base64.b64encode(np.round(p/(top or 1.)*255).astype(np.uint8).tobytes()).decode(), float(f'{top:.3g}')
+    return base64.b64encode(np.round(p/(top or 1.)*255).astype(np.uint8).tobytes()).decode(), float(
+        f'{top:.3g}')
 
 def _pixels(views, k, k2=None):
     "Pixels of every topic, (r, d), of one mode or of rows and columns."
     if k2 is None: return [c for v in views for c in topic_profiles(v, k).T]
-    return [np.outer(a, b).ravel() for v in views for a, b in zip(topic_profiles(v, k).T, topic_profiles(v, k2).T)]
+    return [np.outer(a, b).ravel() for v in views for a,
+            b in zip(topic_profiles(v, k).T, topic_profiles(v, k2).T)]
 
 def _image(name, shape, pixels):
     img = [shades(p) for p in pixels]
-    return dict(name=name, kind='image', shape=list(map(int, shape)), size=int(np.prod(shape)), img=[b for b, _ in img], top=[t for _, t in img])
+    return dict(name=name, kind='image', shape=list(map(int, shape)), size=int(np.prod(shape)),
+                img=[b for b, _ in img], top=[t for _, t in img])
 
 # %% ../nbs/62_topic_browser.ipynb #2125f4cb
 def _modes(views, kinds, n):
@@ -137,14 +157,21 @@ def _modes(views, kinds, n):
     v, kinds, out = views[0], dict(kinds or {}), []
     pair = next((key for key in kinds if isinstance(key, tuple)), ('row', 'column'))
     both = [v.modes.index(m) for m in pair if m in v.modes]
-    if set(kinds) - {*v.modes, pair}: raise ValueError(f"kinds speaks of {sorted(map(str, set(kinds) - {*v.modes, pair}))}; the modes are {', '.join(v.modes)}")
-    if len(both) == 2: out.append((tuple(both), _image(' × '.join(pair), [v.shape[k] for k in both], _pixels(views, *both))))
+    if set(kinds) - {*v.modes, pair}:
+        raise ValueError(
+            f"kinds speaks of {sorted(map(str, set(kinds) - {*v.modes, pair}))}; the modes are "
+            f"{', '.join(v.modes)}")
+    if len(both) == 2:
+        out.append((tuple(both), _image(' × '.join(pair), [v.shape[k] for k in both], _pixels(views, *both))))
     same = len({w.labels[0] for w in views}) == 1
     for k in sorted(range(len(v.modes)), key=lambda k: (k != v.term_mode, k == 0, k)):
         if (k in both and len(both) == 2) or (k == 0 and (v.shape[0] < 2 or not same)): continue
         kind = 'labels' if k == 0 and v.shape[0] > 400 else mode_kind(v, k, kinds)
         if isinstance(kind, tuple): m = _image(v.modes[k], kind, _pixels(views, k))
-        else: m = _ordered(v.modes[k], views, k) if kind == 'ordered' else _listed(v.modes[k], kind, views, k, n if k == v.term_mode else max(8, n//4))
+        else:
+            m = _ordered(v.modes[k], views,
+                         k) if kind == 'ordered' else _listed(v.modes[k], kind, views, k,
+                                                              n if k == v.term_mode else max(8, n//4))
         out.append(((k,), m))
     return out
 
@@ -163,10 +190,12 @@ def _features(v, modes):
 def _feature(v, s, f, ks, m):
     "One feature in one mode."
     if ks == (0,): return None
-    p = v.features[ks[0]-1][s, :, f] if len(ks) == 1 else np.outer(*(v.features[k-1][s, :, f] for k in ks)).ravel()
+    p = v.features[ks[0]-1][s, :, f] if len(ks) == 1 else np.outer(
+        *(v.features[k-1][s, :, f] for k in ks)).ravel()
     if m['kind'] == 'image': return dict(img=shades(p)[0])
     if m['kind'] == 'ordered': return dict(v=rounded(p, 3)) if len(p) == len(m['items']) else None
-    R = relevance(p, v.corpus[ks[0]], .6); top = np.argsort(-R, kind='stable')[:9]
+    R = relevance(p, v.corpus[ks[0]], .6)
+    top = np.argsort(-R, kind='stable')[:9]
     return dict(top=[shown(v.labels[ks[0]][i], 60) for i in top if p[i] > 0])
 
 # %% ../nbs/62_topic_browser.ipynb #18ec1db8
@@ -177,18 +206,26 @@ def course(
     most:int=90, # How many periods at most
 ): # What the page draws, for one view
     "The part that topics have of every period, in all and in each stratum."
-    times = np.asarray(times); S = len(v.strata)
-    if len(times) != v.shape[0]: raise ValueError(f"times has {len(times)} entries for {v.shape[0]} samples; give one a sample")
-    most = int(np.clip(12000//max(1, v.rank*(S + 1)), 12, most)); each, at = np.unique(times, return_inverse=True); labels = [shown(t, 40) for t in each]
+    times = np.asarray(times)
+    S = len(v.strata)
+    if len(times) != v.shape[0]:
+        raise ValueError(f"times has {len(times)} entries for {v.shape[0]} samples; give one a sample")
+    most = int(np.clip(12000//max(1, v.rank*(S + 1)), 12, most))
+    each, at = np.unique(times, return_inverse=True)
+    labels = [shown(t, 40) for t in each]
     if len(each) > most//2 and each.dtype.kind in 'iuf':
-        span = float(each[-1] - each[0]); step = math.ceil((span + 1)/most) if each.dtype.kind != 'f' else span/most
-        at = np.minimum((times - each[0])//step, most - 1).astype(int); labels = [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)]
+        span = float(each[-1] - each[0])
+        step = math.ceil((span + 1)/most) if each.dtype.kind != 'f' else span/most
+        at = np.minimum((times - each[0])//step, most - 1).astype(int)
+        labels = [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)]
     elif len(each) > most: return None
-    B = len(labels); key = v.stratum*B + at
+    B = len(labels)
+    key = v.stratum*B + at
     whole = np.bincount(key, v.sample_masses, S*B).reshape(S, B)
     mass = np.array([np.bincount(key, w, S*B).reshape(S, B) for w in v.weights.T]).reshape(v.rank, S, B)
     part = lambda a, b: np.divide(a, b, out=np.zeros(a.shape), where=b > 0)
-    return dict(name=name, labels=labels, has=(whole > 0).tolist(), all=(whole.sum(0) > 0).tolist(), total=rounded(part(mass.sum(1), np.broadcast_to(whole.sum(0), (v.rank, B))), 3),
+    return dict(name=name, labels=labels, has=(whole > 0).tolist(), all=(whole.sum(0) > 0).tolist(),
+                total=rounded(part(mass.sum(1), np.broadcast_to(whole.sum(0), (v.rank, B))), 3),
         v=rounded(part(mass, np.broadcast_to(whole, mass.shape)), 3) if S <= 6 else [])
 
 # %% ../nbs/62_topic_browser.ipynb #a43f242e
@@ -200,10 +237,14 @@ def excerpt(
     "The stretch of a text that has most of a topic's words."
     text = ' '.join(str(text)[:200_000].split())
     if len(text) <= width: return text
-    words = [(m.start(), m.end(), weights.get(re.sub(r'\W+', '', m[0]).lower(), 0.)) for m in re.finditer(r'\S+', text)]
-    start, end, w = map(np.array, zip(*words)); total = np.concatenate([[0], np.cumsum(w)])
-    score = total[np.maximum(np.searchsorted(end, start + width, 'right'), np.arange(len(start)))] - total[:-1]
-    best = np.flatnonzero(score >= .95*score.max()); opening = [i for i in best if i == 0 or text[start[i]-2] in '.!?']
+    words = [(m.start(), m.end(), weights.get(re.sub(r'\W+', '', m[0]).lower(), 0.))
+             for m in re.finditer(r'\S+', text)]
+    start, end, w = map(np.array, zip(*words))
+    total = np.concatenate([[0], np.cumsum(w)])
+    score = total[np.maximum(np.searchsorted(end, start + width, 'right'), np.arange(len(start)))] - total[
+        :-1]
+    best = np.flatnonzero(score >= .95*score.max())
+    opening = [i for i in best if i == 0 or text[start[i]-2] in '.!?']
     i = int((opening or best)[len(opening or best)//2]) # begin with a sentence where that costs little
     cut = text[start[i]:start[i] + width]
     if start[i] + width < len(text) and ' ' in cut: cut = cut[:cut.rfind(' ')]
@@ -219,28 +260,35 @@ class Samples:
     ):
         n = views[0].shape[0]
         for name, x in dict(samples=texts, passages=passages).items():
-            if x is not None and len(x) != n: raise ValueError(f"{name} has {len(x)} texts for {n} samples; give one a sample")
+            if x is not None and len(x) != n:
+                raise ValueError(f"{name} has {len(x)} texts for {n} samples; give one a sample")
         self.views, self.texts, self.passages = views, texts, passages
         self.first = np.cumsum([0, *(v.rank for v in views)])
 
     def best(self, topic, stratum=-1, n=9, width=270):
         "The samples with most of a topic (numbered through all views), in one stratum or all."
-        at = int(np.searchsorted(self.first, topic, 'right')) - 1; v, j = self.views[at], int(topic - self.first[at])
+        at = int(np.searchsorted(self.first, topic, 'right')) - 1
+        v, j = self.views[at], int(topic - self.first[at])
         w = v.weights[:, j] if stratum < 0 else np.where(v.stratum == stratum, v.weights[:, j], 0.)
-        n = min(n, len(w)); top = np.argpartition(-w, n - 1)[:n] if n else np.zeros(0, int)
+        n = min(n, len(w))
+        top = np.argpartition(-w, n - 1)[:n] if n else np.zeros(0, int)
         return [self._one(v, j, int(i), width) for i in top[np.argsort(-w[top], kind='stable')] if w[i] > 0]
 
     def _one(self, v, j, i, width):
-        own, w = float(v.sample_masses[i]), float(v.weights[i, j]); where, text = self._text(v, j, i, width)
-        return dict(id=i, name=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]), weight=float(f'{w:.4g}'), part=float(f'{w/own:.4g}'), where=where, text=text)
+        own, w = float(v.sample_masses[i]), float(v.weights[i, j])
+        where, text = self._text(v, j, i, width)
+        return dict(id=i, name=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]), weight=float(f'{w:.4g}'),
+                    part=float(f'{w/own:.4g}'), where=where, text=text)
 
 # %% ../nbs/62_topic_browser.ipynb #c1061620
 def _text(self, v, j, i, width):
     "(where in the sample, what it says there)"
-    if (self.texts is None and self.passages is None) or v.shape[0] != self.views[0].shape[0]: return None, None
+    if (self.texts is None and self.passages is None) or v.shape[0] != self.views[0].shape[0]:
+        return None, None
     p = v.topics[v.term_mode-1][:, j] if v.term_mode else np.zeros(0)
     top = np.argsort(-relevance(p, v.corpus[v.term_mode], .6), kind='stable')[:60] if len(p) else []
-    weights = {v.labels[v.term_mode][t].lower(): float(p[t]) for t in top}; where, text = None, None
+    weights = {v.labels[v.term_mode][t].lower(): float(p[t]) for t in top}
+    where, text = None, None
     if self.passages is not None and len(self.passages[i]) == v.shape[1] and v.term_mode != 1:
         at = int((drivers(v, j, i)[0] if v.data else v.topics[0][:, j]).argmax())
         where, text = shown(v.labels[1][at], 40), self.passages[i][at]
@@ -267,15 +315,23 @@ def page_data(
     n:int=80, # How many terms by each order
 )->dict: # Plain values only
     "What a page draws, samples left out."
-    views = [views] if isinstance(views, View) else list(views); v = views[0]; modes = _modes(views, kinds, n)
-    inside = [v.stratum_shares for v in views]; first = np.cumsum([0, *(v.rank for v in views)])
-    data = dict(kind='topics', title=shown(title, 200) if title else '', note=shown(note, 300) if note else '', unit=v.modes[0], units=plural(v.modes[0]), axis=axis,
-        sets=[dict(name=shown(name, 60), first=int(f), count=v.rank) for name, f, v in zip(sets or [f'model {i}' for i in range(len(views))], first, views)],
-        strata=[shown(s, 60) for s in v.strata], share=[x for i, v in enumerate(views) for x in rounded(v.shares if shares is None else shares[i])],
+    views = [views] if isinstance(views, View) else list(views)
+    v = views[0]
+    modes = _modes(views, kinds, n)
+    inside = [v.stratum_shares for v in views]
+    first = np.cumsum([0, *(v.rank for v in views)])
+    data = dict(kind='topics', title=shown(title, 200) if title else '',
+                note=shown(note, 300) if note else '', unit=v.modes[0], units=plural(v.modes[0]), axis=axis,
+        sets=[dict(name=shown(name, 60), first=int(f), count=v.rank) for name, f,
+              v in zip(sets or [f'model {i}' for i in range(len(views))], first, views)],
+        strata=[shown(s, 60) for s in v.strata],
+        share=[x for i, v in enumerate(views) for x in rounded(v.shares if shares is None else shares[i])],
         shares=[[x for part in inside for x in rounded(part[s])] for s in range(len(v.strata))],
         names=[shown(name, 200) for v in views for name in v.names], modes=[m for _, m in modes],
-        term=next((i for i, (_, m) in enumerate(modes) if m['kind'] == 'words'), -1), features=[_features(v, modes) for v in views])
-    if times is not None and (c := [course(v, times[1], times[0]) for v in views])[0]: data['course'] = {**c[0], **{key: [x for t in c for x in t[key]] for key in ('total', 'v')}}
+        term=next((i for i, (_, m) in enumerate(modes) if m['kind'] == 'words'), -1),
+        features=[_features(v, modes) for v in views])
+    if times is not None and (c := [course(v, times[1], times[0]) for v in views])[0]:
+        data['course'] = {**c[0], **{key: [x for t in c for x in t[key]] for key in ('total', 'v')}}
     if len(views) > 1: data |= _likeness(views)
     return data
 
@@ -285,7 +341,8 @@ def plural(word): return shown(word, 40) + ('es' if word.endswith(('s', 'x', 'ch
 def _likeness(views):
     "How alike the topics of every two views are, and their best matching."
     match = lambda a, b: [-1 if p is None else p for p in match_topics(a, b)['partner']]
-    return dict(similar=[[rounded(agreement(a, b), 2) for b in views] for a in views], match=[[match(a, b) for b in views] for a in views])
+    return dict(similar=[[rounded(agreement(a, b), 2) for b in views] for a in views],
+                match=[[match(a, b) for b in views] for a in views])
 
 # %% ../nbs/62_topic_browser.ipynb #52da558b
 def safe_json(
@@ -304,27 +361,40 @@ def page(
 )->str: # A whole HTML document
     "One file with everything in it."
     title = html.escape(data.get('title') or 'Topics')
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>:root{{color-scheme:light dark}}body{{margin:0}}\n{asset("browser.css")}</style></head>'
-        f'<body><main id="app"></main><script type="application/json" id="data">{safe_json(data | dict(alone=True))}</script>\n<script type="module">{asset("browser.js")}\n'
-        'render({model: still(JSON.parse(document.getElementById("data").textContent)), el: document.getElementById("app")});</script></body></html>')
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta '
+        f'http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, '
+        f'initial-scale=1"><title>{title}</title><style>:root{{color-scheme:light '
+        f'dark}}body{{margin:0}}\n{asset("browser.css")}</style></head>'
+        '<body><main id="app"></main><script type="application/json" '
+        f'id="data">{safe_json(data | dict(alone=True))}</script>\n<script '
+        f'type="module">{asset("browser.js")}\n'
+        'render({model: still(JSON.parse(document.getElementById("data").textContent)), el: '
+        'document.getElementById("app")});</script></body></html>')
 
 # %% ../nbs/62_topic_browser.ipynb #7334b05e
 log = logging.getLogger('ntf_lit.browser')
 
 # command -> [(argument, lowest, one above the highest as a name of a size)]
-COMMANDS = dict(select=[('topic', 0, 'topics')], beside=[('topic', -1, 'topics')], stratum=[('stratum', -1, 'strata')], versus=[('stratum', -1, 'strata')],
-    mode=[('mode', 0, 'modes')], lam=[('value', 0., 1.)], order=[('order', 0, 'orders')], query=[('value', str, 200)], panel=[('panel', 0, 'panels')],
-    set=[('set', 0, 'sets')], other=[('set', 0, 'sets')], depth=[('layer', 0, 'sets')], shape=[('shape', 0, 'shapes')],
-    name=[('topic', 0, 'topics'), ('value', str, 200)], hide=[('topic', 0, 'topics')], show=[('topic', 0, 'topics')],
-    merge=[('topic', 0, 'topics'), ('into', 0, 'topics')], split=[('topic', 0, 'topics')], undo=[], samples=[('topic', 0, 'topics'), ('stratum', -1, 'strata')])
+COMMANDS = dict(select=[('topic', 0, 'topics')], beside=[('topic', -1, 'topics')],
+                stratum=[('stratum', -1, 'strata')], versus=[('stratum', -1, 'strata')],
+    mode=[('mode', 0, 'modes')], lam=[('value', 0., 1.)], order=[('order', 0, 'orders')],
+    query=[('value', str, 200)], panel=[('panel', 0, 'panels')],
+    set=[('set', 0, 'sets')], other=[('set', 0, 'sets')], depth=[('layer', 0, 'sets')],
+    shape=[('shape', 0, 'shapes')],
+    name=[('topic', 0, 'topics'), ('value', str, 200)], hide=[('topic', 0, 'topics')],
+    show=[('topic', 0, 'topics')],
+    merge=[('topic', 0, 'topics'), ('into', 0, 'topics')], split=[('topic', 0, 'topics')], undo=[],
+    samples=[('topic', 0, 'topics'), ('stratum', -1, 'strata')])
 
 def checked(
     message, # What came from a page
     sizes:dict, # How many topics, strata ... there are
 ): # (command, its arguments), or None if it is not one
     "A command whose arguments are of the right kind and in range."
-    if not isinstance(message, dict) or len(message) > 8 or not isinstance(message.get('cmd'), str): return None
+    if not isinstance(message, dict) or len(message) > 8 or not isinstance(message.get('cmd'), str):
+        return None
     if (wanted := COMMANDS.get(message['cmd'])) is None: return None
     args = [message.get(name) for name, *_ in wanted]
     fits = all(_fits(x, low, sizes.get(high, high)) for x, (_, low, high) in zip(args, wanted))
@@ -332,12 +402,15 @@ def checked(
 
 def _fits(x, low, high):
     if low is str: return isinstance(x, str) and len(x) <= high
-    if isinstance(low, float): return isinstance(x, (int, float)) and not isinstance(x, bool) and low <= x <= high
+    if isinstance(low, float):
+        return isinstance(x, (int, float)) and not isinstance(x, bool) and low <= x <= high
     return isinstance(x, int) and not isinstance(x, bool) and low <= x < high
 
 # %% ../nbs/62_topic_browser.ipynb #eb1ff283
-CHOICES = dict(selected=('topics', 0), beside=('topics', -1), stratum=('strata', -1), versus=('strata', -1), mode=('modes', 0), panel=('panels', 0),
-    set_=('sets', 0), other=('sets', 0), depth=('sets', 0), shape=('shapes', 0)) # trait -> what it numbers, and its lowest value
+CHOICES = dict(selected=('topics', 0), beside=('topics', -1), stratum=('strata', -1), versus=('strata', -1),
+               mode=('modes', 0), panel=('panels', 0),
+    set_=('sets', 0), other=('sets', 0), depth=('sets', 0),
+    shape=('shapes', 0)) # trait -> what it numbers, and its lowest value
 
 class Choices(W.VBox):
     "What a reader chose, as traits."
@@ -361,17 +434,25 @@ class Choices(W.VBox):
 # %% ../nbs/62_topic_browser.ipynb #43669d6d
 def _in_range(self, proposal):
     "Numbers must be those of something."
-    name, x = proposal['trait'].name, proposal['value']; what, low = CHOICES[name]; high = self.sizes[what]
+    name, x = proposal['trait'].name, proposal['value']
+    what, low = CHOICES[name]
+    high = self.sizes[what]
     if low <= x < high or (x == -1 and high == 0): return x
     raise T.TraitError(f"{name} must be a number from {low} to {high - 1}, not {x}")
 
 def _one_each(self, proposal):
     "As many names (or targets of merging) as topics."
     name, x, n = proposal['trait'].name, tuple(proposal['value']), self.sizes['topics']
-    if name == 'names_': return tuple(s.strip()[:200] or self.data['names'][j] for j, s in enumerate(check_labels(x, n, 'names_')))
+    if name == 'names_':
+        return tuple(s.strip()[:200] or self.data['names'][j] for j,
+                     s in enumerate(check_labels(x, n, 'names_')))
     if name == 'hidden': ok = all(_fits(j, 0, n) for j in x)
-    else: ok = len(x) == n and all(_fits(j, 0, n) for j in x) and all(_root(x, j) is not None for j in range(n))
-    if not ok: raise T.TraitError(f"{name} must hold numbers of topics, 0 to {n - 1}{', without circles' if name == 'merged' else ''}, not {x}")
+    else:
+        ok = len(x) == n and all(_fits(j, 0, n) for j in x) and all(_root(x, j) is not None for j in range(n))
+    if not ok:
+        raise T.TraitError(
+            f"{name} must hold numbers of topics, 0 to "
+            f"{n - 1}{', without circles' if name == 'merged' else ''}, not {x}")
     return x
 
 def _root(into, j):
@@ -393,18 +474,22 @@ class _Told(Choices):
     def state(self):
         "What a page is told: the choices as plain values."
         s = {n.rstrip('_'): getattr(self, n) for n in (*CHOICES, 'lam', 'query')}
-        return s | dict(order=ORDERS.index(self.order), names=list(self.names_), hidden=list(self.hidden), into=list(self.merged),
+        return s | dict(order=ORDERS.index(self.order), names=list(self.names_), hidden=list(self.hidden),
+                        into=list(self.merged),
             undo=[{k: v for k, v in c.items()} for c in self.undo], seq=self._seq, page=self._page)
     def _changed(self, change):
         if change.name == 'selected' and self.selected >= 0: self.set_ = self._set_of(self.selected)
         if not self._hold: self.front.redraw(self)
-    def _set_of(self, topic): return next(i for i, s in enumerate(self.data['sets']) if s['first'] <= topic < s['first'] + s['count'])
+    def _set_of(self, topic):
+        return next(i for i, s in enumerate(self.data['sets'])
+                    if s['first'] <= topic < s['first'] + s['count'])
 
 # %% ../nbs/62_topic_browser.ipynb #34b91898
 class _Edits(_Told):
     "Commands with consequences."
     def _best(self, i):
-        s = self.data['sets'][i]; seen = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j]
+        s = self.data['sets'][i]
+        seen = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j]
         return max(seen, key=lambda j: self.data['share'][j], default=self.selected)
     def _do_select(self, topic):
         self.selected = _root(self.merged, topic)
@@ -415,7 +500,9 @@ class _Edits(_Told):
         if stratum < 0 or stratum == self.versus: self.versus = -1
     def _do_versus(self, stratum):
         if self.stratum >= 0 and stratum != self.stratum: self.versus = stratum
-    def _do_set(self, i): self.selected, self.beside = self._best(i), -1; self.set_ = i
+    def _do_set(self, i):
+        self.selected, self.beside = self._best(i), -1
+        self.set_ = i
     def _do_other(self, i): self.other = i
     def _do_depth(self, layer):
         self.depth = layer
@@ -426,20 +513,31 @@ class _NameEdits(_Edits):
     "Names, hiding, merging, and the way back."
     def _do_name(self, topic, value):
         old = self.names_[topic]
-        if value != old: self.names_ = tuple(value if j == topic else n for j, n in enumerate(self.names_)); return dict(cmd='name', topic=topic, value=old)
+        if value != old:
+            self.names_ = tuple(value if j == topic else n for j, n in enumerate(self.names_))
+            return dict(cmd='name', topic=topic, value=old)
     def _do_hide(self, topic):
-        if topic not in self.hidden: self.hidden = (*self.hidden, topic); return dict(cmd='show', topic=topic)
+        if topic not in self.hidden:
+            self.hidden = (*self.hidden, topic)
+            return dict(cmd='show', topic=topic)
     def _do_show(self, topic):
-        if topic in self.hidden: self.hidden = tuple(j for j in self.hidden if j != topic); return dict(cmd='hide', topic=topic)
+        if topic in self.hidden:
+            self.hidden = tuple(j for j in self.hidden if j != topic)
+            return dict(cmd='hide', topic=topic)
     def _do_merge(self, topic, into):
-        if topic == into or self.merged[topic] != topic or self.merged[into] != into or self._set_of(topic) != self._set_of(into): return
+        if topic == into or self.merged[topic] != topic or self.merged[into] != into or self._set_of(
+            topic) != self._set_of(into):
+            return
         self.merged = tuple(into if j == topic else m for j, m in enumerate(self.merged))
         if self.beside in (topic, into): self.beside = -1
         if self.selected == topic: self.selected = into
         return dict(cmd='split', topic=topic)
     def _do_split(self, topic):
         old = self.merged[topic]
-        if old != topic: self.merged = tuple(j if j == topic else m for j, m in enumerate(self.merged)); self.selected = topic; return dict(cmd='merge', topic=topic, into=old)
+        if old != topic:
+            self.merged = tuple(j if j == topic else m for j, m in enumerate(self.merged))
+            self.selected = topic
+            return dict(cmd='merge', topic=topic, into=old)
     def _do_undo(self):
         if not self.undo: return
         last, self.undo = self.undo[-1], self.undo[:-1]
@@ -451,22 +549,30 @@ class Browser(_NameEdits):
     "State, commands and fronts that both browsers share."
     def __init__(self, data, samples, front='auto', **kwargs):
         self.data, self.samples, self.undo, self._seq, self._page = data, samples, [], 0, 0
-        self.sizes = dict(topics=len(data['share']), strata=len(data['strata']), modes=len(data['modes']), orders=3, panels=3, sets=len(data['sets']), shapes=2)
+        self.sizes = dict(topics=len(data['share']), strata=len(data['strata']), modes=len(data['modes']),
+                          orders=3, panels=3, sets=len(data['sets']), shapes=2)
         super().__init__(**kwargs)
         self.names_, self.merged = tuple(data['names']), tuple(range(self.sizes['topics']))
-        if self.sizes['topics']: self.selected = int(np.argmax(data['share'][:data['sets'][0]['count']] or [0]))
-        self.other = min(1, self.sizes['sets'] - 1); self.add_class('ntf-browser')
+        if self.sizes['topics']:
+            self.selected = int(np.argmax(data['share'][:data['sets'][0]['count']] or [0]))
+        self.other = min(1, self.sizes['sets'] - 1)
+        self.add_class('ntf-browser')
         self._watched = [n for n in (*CHOICES, 'lam', 'order', 'query', 'names_', 'hidden', 'merged')]
-        self.observe(self._changed, self._watched); self._hold = False
+        self.observe(self._changed, self._watched)
+        self._hold = False
         self.front = (live_front if _wants_live(front) else self.core_front)(self)
         self.children = (self.front,)
 
     def close(self):
         "Take down the widget and everything that listens to it."
-        if self._watched: self.unobserve(self._changed, self._watched); self._watched = ()
+        if self._watched:
+            self.unobserve(self._changed, self._watched)
+            self._watched = ()
         if hasattr(self, 'front'): self.front.stop()
         super().close()
-    def __repr__(self): return f"{type(self).__name__}({self.sizes['topics']} topics, {self.sizes['strata']} strata, modes {', '.join(m['name'] for m in self.data['modes'])})"
+    def __repr__(self):
+        return (f"{type(self).__name__}({self.sizes['topics']} topics, {self.sizes['strata']} strata, modes "
+                f"{', '.join(m['name'] for m in self.data['modes'])})")
 
 # %% ../nbs/62_topic_browser.ipynb #bd606943
 def act(self,
@@ -475,7 +581,9 @@ def act(self,
 )->bool: # Whether it was done
     "Do what a page may ask for."
     found = checked(dict(cmd=cmd, **args), self.sizes)
-    if found is None or cmd == 'samples': log.warning('ignored: %.80r', dict(cmd=cmd, **args)); return False
+    if found is None or cmd == 'samples':
+        log.warning('ignored: %.80r', dict(cmd=cmd, **args))
+        return False
     held, self._hold = self._hold, True
     try:
         back = getattr(self, f'_do_{cmd}', None)
@@ -504,7 +612,9 @@ def live_class():
         data, state = T.Dict().tag(sync=True), T.Dict().tag(sync=True)
         def set_state(self, sync_data): log.warning('ignored: a page set %.80r', sorted(map(str, sync_data)))
         def redraw(self, browser): self.state = browser.state
-        def stop(self): self.on_msg(self.heard, remove=True); self.close()
+        def stop(self):
+            self.on_msg(self.heard, remove=True)
+            self.close()
         def __repr__(self): return 'Live()'
     _live.append(Live)
     return Live
@@ -512,7 +622,8 @@ def live_class():
 def live_front(browser):
     "The front that the page's own module draws."
     front = live_class()(data=browser.data | dict(ask=browser.samples is not None), state=browser.state)
-    front.heard = browser.heard; front.on_msg(front.heard)
+    front.heard = browser.heard
+    front.on_msg(front.heard)
     return front
 
 # %% ../nbs/62_topic_browser.ipynb #86773550
@@ -526,9 +637,14 @@ def _wants_live(front):
 def heard(self, widget, content, buffers=None):
     "A message from a page."
     found = checked(content, self.sizes)
-    if found is None: log.warning('ignored: %.80r', content); return
+    if found is None:
+        log.warning('ignored: %.80r', content)
+        return
     cmd, args = found
-    if cmd == 'samples': widget.send(dict(kind='samples', key=f'{args[0]}/{args[1]}', list=self.samples.best(*args) if self.samples else [])); return
+    if cmd == 'samples':
+        widget.send(dict(kind='samples', key=f'{args[0]}/{args[1]}',
+                         list=self.samples.best(*args) if self.samples else []))
+        return
     for name, trait in dict(seq='_seq', page='_page').items():
         if _fits(content.get(name), 0, 2**31): setattr(self, trait, content[name])
     self.act(cmd, **{name: x for (name, *_), x in zip(COMMANDS[cmd], args)})
@@ -540,17 +656,23 @@ class Core(W.VBox):
     "Plain widgets tied to the traits of a browser."
     def __init__(self, browser):
         self.ties, self.busy = [], False
-        super().__init__(self.build(browser)); self.add_class('ntf-core'); self.redraw(browser)
+        super().__init__(self.build(browser))
+        self.add_class('ntf-core')
+        self.redraw(browser)
 
     def tie(self, browser, widget, cmd, arg, read=lambda x: x, **more):
         "A change of the widget is a command; `more` are functions that give its other arguments."
         def changed(change):
-            if not self.busy and change.new is not None: browser.act(cmd, **{arg: read(change.new)}, **{name: f() for name, f in more.items()})
-        widget.observe(changed, 'value'); self.ties.append((widget, changed))
+            if not self.busy and change.new is not None:
+                browser.act(cmd, **{arg: read(change.new)}, **{name: f() for name, f in more.items()})
+        widget.observe(changed, 'value')
+        self.ties.append((widget, changed))
         return widget
 
     def press(self, label, f):
-        b = W.Button(description=label, layout=W.Layout(width='auto')); b.on_click(f); self.ties.append((b, None))
+        b = W.Button(description=label, layout=W.Layout(width='auto'))
+        b.on_click(f)
+        self.ties.append((b, None))
         return b
 
     def redraw(self, browser):
@@ -560,10 +682,13 @@ class Core(W.VBox):
         finally: self.busy = False
     def stop(self):
         for w, f in self.ties: w.unobserve(f, 'value') if f else w._click_handlers.callbacks.clear()
-        self.ties = []; self.close()
+        self.ties = []
+        self.close()
     def __repr__(self): return f'{type(self).__name__}()'
 
-def choose(description, options, value, **kw): return W.Dropdown(description=description, options=options, value=value, layout=W.Layout(width='auto', max_width='22rem'), **kw)
+def choose(description, options, value, **kw):
+    return W.Dropdown(description=description, options=options, value=value,
+                      layout=W.Layout(width='auto', max_width='22rem'), **kw)
 
 # %% ../nbs/62_topic_browser.ipynb #8e687daf
 class TopicCore(Core):
@@ -571,19 +696,35 @@ class TopicCore(Core):
     def build(self, b):
         d, tie, this = b.data, self.tie, dict(topic=lambda: b.selected)
         strata = [('all', -1), *((s, i) for i, s in enumerate(d['strata']))]
-        self.topics = tie(b, W.Select(description='Topics', options=[], rows=14, layout=W.Layout(width='22rem')), 'select', 'topic')
-        self.stratum = tie(b, choose('Stratum', strata, -1), 'stratum', 'stratum'); self.versus = tie(b, choose('against', [('nothing', -1), *strata[1:]], -1), 'versus', 'stratum')
-        self.mode = tie(b, choose('Mode', [(m['name'], i) for i, m in enumerate(d['modes'])], 0 if d['modes'] else None), 'mode', 'mode')
-        self.set = tie(b, choose(d['axis'] or 'Model', [(s['name'], i) for i, s in enumerate(d['sets'])], 0), 'set', 'set')
+        self.topics = tie(b, W.Select(description='Topics', options=[], rows=14,
+                                      layout=W.Layout(width='22rem')), 'select', 'topic')
+        self.stratum = tie(b, choose('Stratum', strata, -1), 'stratum', 'stratum')
+        self.versus = tie(b, choose('against', [('nothing', -1), *strata[1:]], -1), 'versus', 'stratum')
+        self.mode = tie(b, choose('Mode', [(m['name'], i) for i, m in enumerate(d['modes'])],
+                                  0 if d['modes'] else None), 'mode', 'mode')
+        self.set = tie(b, choose(d['axis'] or 'Model', [(s['name'], i) for i, s in enumerate(d['sets'])], 0),
+                       'set', 'set')
         self.order = tie(b, choose('Order', [(o, i) for i, o in enumerate(ORDERS)], 0), 'order', 'order')
-        self.lam = tie(b, W.BoundedFloatText(description='λ', min=0, max=1, step=.05, value=b.lam, layout=W.Layout(width='9rem')), 'lam', 'value')
-        self.slide = tie(b, W.FloatSlider(min=0, max=1, step=.05, value=b.lam, readout=False, description='λ', layout=W.Layout(width='14rem')), 'lam', 'value')
-        self.name = tie(b, W.Text(description='Name', continuous_update=False), 'name', 'value', lambda x: x[:200], **this); self.find = tie(b, W.Text(description='Find', continuous_update=False), 'query', 'value', lambda x: x[:200])
-        self.merge = tie(b, choose('Merge into', [('…', None)], None), 'merge', 'into', **this); self.beside = tie(b, choose('Beside', [('nothing', -1)], -1), 'beside', 'topic')
-        self.hide = self.press('Hide', lambda _: b.act('show' if b.selected in b.hidden else 'hide', topic=b.selected)); self.undo = self.press('Undo', lambda _: b.act('undo'))
-        self.body = W.HTML(); several = [self.set] if len(d['sets']) > 1 else []
-        return [W.HBox([*several, *([self.stratum, self.versus] if len(strata) > 2 else []), self.order, self.lam, self.slide, self.find], layout=W.Layout(flex_flow='row wrap')),
-            W.HBox([W.VBox([self.topics, self.name, self.merge, self.beside, W.HBox([self.hide, self.undo])]), W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))], layout=W.Layout(flex_flow='row wrap'))]
+        self.lam = tie(b, W.BoundedFloatText(description='λ', min=0, max=1, step=.05, value=b.lam,
+                                             layout=W.Layout(width='9rem')), 'lam', 'value')
+        self.slide = tie(b, W.FloatSlider(min=0, max=1, step=.05, value=b.lam, readout=False, description='λ',
+                                          layout=W.Layout(width='14rem')), 'lam', 'value')
+        self.name = tie(b, W.Text(description='Name', continuous_update=False), 'name', 'value',
+                        lambda x: x[:200], **this)
+        self.find = tie(b, W.Text(description='Find', continuous_update=False), 'query', 'value',
+                        lambda x: x[:200])
+        self.merge = tie(b, choose('Merge into', [('…', None)], None), 'merge', 'into', **this)
+        self.beside = tie(b, choose('Beside', [('nothing', -1)], -1), 'beside', 'topic')
+        self.hide = self.press('Hide', lambda _: b.act('show' if b.selected in b.hidden else 'hide',
+                                                       topic=b.selected))
+        self.undo = self.press('Undo', lambda _: b.act('undo'))
+        self.body = W.HTML()
+        several = [self.set] if len(d['sets']) > 1 else []
+        return [W.HBox([*several, *([self.stratum, self.versus] if len(strata) > 2 else []), self.order,
+                        self.lam, self.slide, self.find], layout=W.Layout(flex_flow='row wrap')),
+            W.HBox([W.VBox([self.topics, self.name, self.merge, self.beside, W.HBox([self.hide, self.undo])]),
+                    W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))],
+                    layout=W.Layout(flex_flow='row wrap'))]
 
 # %% ../nbs/62_topic_browser.ipynb #6d2cc64f
 def mode_html(
@@ -591,33 +732,52 @@ def mode_html(
     topic:int, # Number of a topic
 )->str: # HTML, every word escaped
     "One topic in the mode shown, without JavaScript."
-    d = browser.data; m = d['modes'][browser.mode]; v, j = browser.view_of(topic); name = html.escape(shown(browser.names_[topic], 80))
+    d = browser.data
+    m = d['modes'][browser.mode]
+    v, j = browser.view_of(topic)
+    name = html.escape(shown(browser.names_[topic], 80))
     if m['kind'] == 'image':
         px = np.frombuffer(base64.b64decode(m['img'][topic]), np.uint8).reshape(m['shape'])
-        return f'<img alt="{name} as a picture" src="{png(px)}" style="width:220px;image-rendering:pixelated">'
+        return (f'<img alt="{name} as a picture" src="{png(px)}" '
+                'style="width:220px;image-rendering:pixelated">')
     if m['kind'] == 'ordered':
-        p = m['p'][topic]['v']; top = max(p, default=0) or 1; n = len(p)
-        bars = ''.join(f'<rect x="{600*i/n:.1f}" width="{max(1, 600/n - 1):.1f}" y="{120 - 110*x/top:.1f}" height="{110*x/top:.1f}" fill="#0072b2"><title>{html.escape(t)}: {x:.2%}</title></rect>' for i, (x, t) in enumerate(zip(p, m['items'])))
+        p = m['p'][topic]['v']
+        top = max(p, default=0) or 1
+        n = len(p)
+        bars = ''.join(
+            f'<rect x="{600*i/n:.1f}" width="{max(1, 600/n - 1):.1f}" y="{120 - 110*x/top:.1f}" '
+            f'height="{110*x/top:.1f}" fill="#0072b2"><title>{html.escape(t)}: {x:.2%}</title></rect>' for i,
+            (x, t) in enumerate(zip(p, m['items'])))
         most = html.escape(m['items'][int(np.argmax(p))]) if p else ''
-        return f'<svg role="img" aria-label="{html.escape(m["name"])}: most at {most}" viewBox="0 0 600 120" width="600" style="max-width:100%">{bars}</svg><div>{html.escape(m["name"])}: most at {most}</div>'
-    return topic_terms(v, j, m['name'], 16, browser.order, browser.lam).to_html() if v.shape[v.modes.index(m['name'])] else ''
+        return (
+            f'<svg role="img" aria-label="{html.escape(m["name"])}: most at {most}" viewBox="0 0 600 120" '
+                f'width="600" style="max-width:100%">{bars}</svg><div>{html.escape(m["name"])}: most at '
+                f'{most}</div>')
+    return topic_terms(v, j, m['name'], 16, browser.order,
+                       browser.lam).to_html() if v.shape[v.modes.index(m['name'])] else ''
 
 # %% ../nbs/62_topic_browser.ipynb #1937c5b9
 def show_core(self, b):
     "The state of a topic browser in plain widgets."
-    found = b.listed(); label = lambda j: f"{b.number(j)}  {shown(b.names_[j], 40)}{' (hidden)' if j in b.hidden else ''}"
+    found = b.listed()
+    label = lambda j: f"{b.number(j)}  {shown(b.names_[j], 40)}{' (hidden)' if j in b.hidden else ''}"
     self.topics.options = [(f'{label(j)}   {x:.1%}', j) for j, x in found]
     self.topics.value = b.selected if b.selected in dict(found) else None
     others = [(label(j), j) for j, _ in b.listed('') if j != b.selected]
     self.merge.options, self.beside.options = [('…', None), *others], [('nothing', -1), *others]
-    self.merge.value, self.beside.value = None, b.beside if b.beside in dict((j, 1) for _, j in others) else -1
+    self.merge.value, self.beside.value = None, b.beside if b.beside in dict(
+        (j, 1) for _, j in others) else -1
     self.stratum.value, self.versus.value, self.set.value, self.order.value = b.stratum, b.versus, b.set_, ORDERS.index(b.order)
-    self.lam.value = self.slide.value = b.lam; self.find.value = b.query
+    self.lam.value = self.slide.value = b.lam
+    self.find.value = b.query
     if self.mode.options: self.mode.value = b.mode
     self.name.value = b.names_[b.selected] if b.selected >= 0 else ''
-    self.hide.description = 'Show' if b.selected in b.hidden else 'Hide'; self.undo.disabled = not b.undo
-    parts = [f'<h4>{html.escape(shown(b.names_[j], 120))}</h4>{mode_html(b, j)}' for j in (b.selected, b.beside) if j >= 0 and b.data['modes']]
-    self.body.value = ''.join(['<div class="ntf-table" style="display:flex;flex-wrap:wrap;gap:2rem">', *(f'<div>{p}</div>' for p in parts), '</div>', core_extras(b)])
+    self.hide.description = 'Show' if b.selected in b.hidden else 'Hide'
+    self.undo.disabled = not b.undo
+    parts = [f'<h4>{html.escape(shown(b.names_[j], 120))}</h4>{mode_html(b, j)}'
+             for j in (b.selected, b.beside) if j >= 0 and b.data['modes']]
+    self.body.value = ''.join(['<div class="ntf-table" style="display:flex;flex-wrap:wrap;gap:2rem">',
+                               *(f'<div>{p}</div>' for p in parts), '</div>', core_extras(b)])
 
 TopicCore.show = show_core
 
@@ -625,12 +785,18 @@ TopicCore.show = show_core
 def core_extras(b):
     "Samples, strata and features below the terms."
     if b.selected < 0: return '<p>This model has no topics.</p>'
-    v, j = b.view_of(b.selected); out = []
+    v, j = b.view_of(b.selected)
+    out = []
     for s in (b.samples.best(b.selected, b.stratum, 3) if b.samples else []):
-        words = {v.labels[v.term_mode][i].lower() for i in np.argsort(-v.topics[v.term_mode-1][:, j])[:40]} if v.term_mode else set()
-        mark = lambda t: re.sub(r"[^\W_][\w'’]*|[^\w]+|_", lambda m: f'<mark>{html.escape(m[0])}</mark>' if m[0].lower() in words else html.escape(m[0]), t)
-        out.append(f"<p><b>{html.escape(s['name'])}</b> ({html.escape(b.data['strata'][s['stratum']])}, {s['part']:.0%}) {mark(s['text'] or '')}</p>")
-    if len(b.data['strata']) > 1 and b.versus >= 0: out.append(b.compare_strata(b.stratum, b.versus).to_html())
+        words = {v.labels[v.term_mode][i].lower()
+                 for i in np.argsort(-v.topics[v.term_mode-1][:, j])[:40]} if v.term_mode else set()
+        mark = lambda t: re.sub(r"[^\W_][\w'’]*|[^\w]+|_", lambda m: f'<mark>{html.escape(m[0])}</mark>'
+                                if m[0].lower() in words else html.escape(m[0]), t)
+        out.append(
+            f"<p><b>{html.escape(s['name'])}</b> ({html.escape(b.data['strata'][s['stratum']])}, "
+            f"{s['part']:.0%}) {mark(s['text'] or '')}</p>")
+    if len(b.data['strata']) > 1 and b.versus >= 0:
+        out.append(b.compare_strata(b.stratum, b.versus).to_html())
     if v.sizes.shape[1]: out.append(feature_table(v, b.stratum if b.stratum >= 0 else None).to_html())
     return '<div class="ntf-table">' + ''.join(out) + '</div>'
 
@@ -641,11 +807,14 @@ def merge_topics(
     names=None, # Names of the new topics
 )->View: # A view with one topic a group
     "Topics put together: masses added, profiles mixed by mass."
-    m = v.mass; mix = np.zeros((v.rank, len(groups)))
+    m = v.mass
+    mix = np.zeros((v.rank, len(groups)))
     for g, js in enumerate(groups):
-        js = list(js); mix[js, g] = m[js]/(m[js].sum() or 1.)
+        js = list(js)
+        mix[js, g] = m[js]/(m[js].sum() or 1.)
     into = (mix > 0).astype(float)
-    return replace(v, weights=v.weights @ into, topics=tuple(P @ mix for P in v.topics), names=tuple(names or (v.names[max(g, key=lambda j: m[j])] for g in groups)))
+    return replace(v, weights=v.weights @ into, topics=tuple(P @ mix for P in v.topics),
+                   names=tuple(names or (v.names[max(g, key=lambda j: m[j])] for g in groups)))
 
 # %% ../nbs/62_topic_browser.ipynb #b5114561
 class _Looks(Browser):
@@ -654,15 +823,24 @@ class _Looks(Browser):
         "(the view, the number in it) of a topic."
         i = self._set_of(topic)
         return named(self.views[i], self._names(i)), topic - self.data['sets'][i]['first']
-    def _names(self, i): s = self.data['sets'][i]; return list(self.names_[s['first']:s['first'] + s['count']])
-    def number(self, topic): i = self._set_of(topic); return f"{topic - self.data['sets'][i]['first']}"
+    def _names(self, i):
+        s = self.data['sets'][i]
+        return list(self.names_[s['first']:s['first'] + s['count']])
+    def number(self, topic):
+        i = self._set_of(topic)
+        return f"{topic - self.data['sets'][i]['first']}"
     def listed(self, query=None):
         "[(topic, share)]: by share, or by what part of the word looked for they have."
-        s = self.data['sets'][self.set_]; ids = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j]
-        v = self.views[self.set_]; q = (self.query if query is None else query).strip().lower(); part = self.share
+        s = self.data['sets'][self.set_]
+        ids = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j]
+        v = self.views[self.set_]
+        q = (self.query if query is None else query).strip().lower()
+        part = self.share
         if q and v.term_mode:
-            hit = np.array([w.lower() == q for w in v.labels[v.term_mode]]); hit = hit if hit.any() else np.array([q in w.lower() for w in v.labels[v.term_mode]])
-            mass = v.topics[v.term_mode-1][hit].sum(0)*v.mass; total = mass.sum() or 1.
+            hit = np.array([w.lower() == q for w in v.labels[v.term_mode]])
+            hit = hit if hit.any() else np.array([q in w.lower() for w in v.labels[v.term_mode]])
+            mass = v.topics[v.term_mode-1][hit].sum(0)*v.mass
+            total = mass.sum() or 1.
             part = lambda j: float(sum(mass[i - s['first']] for i in self.members(j))/total)
             ids = [j for j in ids if part(j) > 0 or q in self.names_[j].lower()]
         return sorted(((j, part(j)) for j in ids), key=lambda x: (x[0] in self.hidden, -x[1]))
@@ -677,15 +855,21 @@ class _Tables(_Looks):
     "Tables, and the model as edited."
     def compare_strata(self, a, b):
         "Topics by the difference of their shares in two strata."
-        names = self.data['strata']; ids = [j for j, _ in self.listed('') if j not in self.hidden]
-        rows = sorted(((int(self.number(j)), self.names_[j], self.share(j, a), self.share(j, b), self.share(j, a) - self.share(j, b)) for j in ids), key=lambda r: -r[4])
-        return Table(('topic', 'name', f'in {names[a]}', f'in {names[b]}', 'difference'), rows, {f'in {names[a]}': '.1%', f'in {names[b]}': '.1%', 'difference': '+.1%'})
+        names = self.data['strata']
+        ids = [j for j, _ in self.listed('') if j not in self.hidden]
+        rows = sorted(((int(self.number(j)), self.names_[j], self.share(j, a), self.share(j, b),
+                        self.share(j, a) - self.share(j, b)) for j in ids), key=lambda r: -r[4])
+        return Table(('topic', 'name', f'in {names[a]}', f'in {names[b]}', 'difference'), rows,
+                     {f'in {names[a]}': '.1%', f'in {names[b]}': '.1%', 'difference': '+.1%'})
     def search(self, term): return term_topics(named(self.views[self.set_], self._names(self.set_)), term)
     def edited(self, i=None):
         "The view of a layer or run with merged topics together, hidden ones gone, and the names given."
-        i = self.set_ if i is None else i; s = self.data['sets'][i]
-        keep = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j and j not in self.hidden]
-        return merge_topics(self.views[i], [[k - s['first'] for k in self.members(j)] for j in keep], [self.names_[j] for j in keep])
+        i = self.set_ if i is None else i
+        s = self.data['sets'][i]
+        keep = [j for j in range(s['first'], s['first'] + s['count']) if self.merged[j] == j
+                and j not in self.hidden]
+        return merge_topics(self.views[i], [[k - s['first'] for k in self.members(j)] for j in keep],
+                            [self.names_[j] for j in keep])
     @property
     def table(self): return topic_shares(named(self.views[self.set_], self._names(self.set_)))
     def to_markdown(self): return self.table.to_markdown()
@@ -696,26 +880,35 @@ class Paged(_Tables):
     "As a file, and as a twin."
     def page_data(self, samples=4, width=270):
         "The data of a page that answers by itself: state and typical samples included."
-        d, N = self.data, self.sizes['topics']; strata = range(-1, len(d['strata']) if 1 < len(d['strata']) <= 6 and N*len(d['strata']) <= 120 else 0)
-        n = max(1, min(samples, 500//max(1, N*len(strata)))); state = {k: v for k, v in self.state.items() if k not in ('seq', 'page')}
-        found = {f'{j}/{s}': self.samples.best(j, s, n, width) for j in range(N) for s in strata} if self.samples else {}
+        d, N = self.data, self.sizes['topics']
+        strata = range(-1, len(d['strata']) if 1 < len(d['strata']) <= 6 and N*len(d['strata']) <= 120 else 0)
+        n = max(1, min(samples, 500//max(1, N*len(strata))))
+        state = {k: v for k, v in self.state.items() if k not in ('seq', 'page')}
+        found = {f'{j}/{s}': self.samples.best(j, s, n, width) for j in range(N)
+                 for s in strata} if self.samples else {}
         return d | dict(state=state, samples=found)
     def html(self, **kwargs): return page(self.page_data(**kwargs))
     def to_html(self, path, **kwargs):
         "Write a single file that works from disk."
         Path(path).write_text(self.html(**kwargs), encoding='utf-8', errors='replace')
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs); data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
-        text = self.html(samples=3, width=240); name = html.escape(self.data['title'] or 'Topics')
-        twin = f'<iframe title="{name}" sandbox="allow-scripts" srcdoc="{html.escape(text)}" style="width:100%;height:{self.height}px;border:0"></iframe>'
-        data = (data or {}) | {'text/plain': repr(self), 'text/html': twin if len(twin) < 450_000 else self.table.to_html()}
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
+        text = self.html(samples=3, width=240)
+        name = html.escape(self.data['title'] or 'Topics')
+        twin = (f'<iframe title="{name}" sandbox="allow-scripts" srcdoc="{html.escape(text)}" '
+                f'style="width:100%;height:{self.height}px;border:0"></iframe>')
+        data = (data or {}) | {'text/plain': repr(self),
+                               'text/html': twin if len(twin) < 450_000 else self.table.to_html()}
         return (data, *meta) if meta else data
 
 # %% ../nbs/62_topic_browser.ipynb #90b0c6be
 def _views_of(model, data, **kwargs):
     "(views, shares of their topics, the tree or None) of one model, with layers or without."
     layered = hasattr(model, 'layers_') or hasattr(model, 'layers') or isinstance(model, Tree)
-    if not layered or isinstance(model, View): v = view(model, data, **kwargs); return [v], [v.shares], None
+    if not layered or isinstance(model, View):
+        v = view(model, data, **kwargs)
+        return [v], [v.shares], None
     t = model if isinstance(model, Tree) else tree(model, data, **kwargs)
     return list(t.views), list(t.shares), t
 
@@ -723,10 +916,14 @@ def looked_at(model, data, others=None, *, names=None, strata=None, **kwargs):
     "(views, what they are called, what they are, shares of their topics, the tree or None) of a model and of others."
     views, shares, t = _views_of(model, data, names=names, strata=strata, **kwargs)
     called = lambda run, views, t: [f'{run}, layer {l}' for l in range(len(views))] if t else [run]
-    if not others: return tuple(views), [f'layer {l}' for l in range(len(views))] if t else ['this run'], 'Layer' if t else None, shares, t
+    if not others:
+        return tuple(views), [f'layer {l}' for l in range(len(views))] if t else [
+            'this run'], 'Layer' if t else None, shares, t
     sets = called('this run', views, t)
     for name, m in others.items() if hasattr(others, 'items') else enumerate(others, 2):
-        more, part, u = _views_of(m, data, **kwargs); views += more; shares += part
+        more, part, u = _views_of(m, data, **kwargs)
+        views += more
+        shares += part
         sets += called(f'run {name}' if isinstance(name, int) else str(name), more, u)
     return tuple(_with_strata(v, _lead(views), name) for v, name in zip(views, sets)), sets, 'Run', shares, t
 
@@ -735,14 +932,22 @@ def _lead(views): return next((v for v in views if len(v.strata) > 1 or v.sizes.
 
 def _with_strata(v, lead, name):
     "A view with the strata of another; `ValueError` where the two cannot stand side by side."
-    if v.shape[1:] != lead.shape[1:]: raise ValueError(f"{name} has shape {v.shape}, another run {lead.shape}; only runs over the same indices can be compared")
+    if v.shape[1:] != lead.shape[1:]:
+        raise ValueError(
+            f"{name} has shape {v.shape}, another run {lead.shape}; only runs over the same indices can be "
+            "compared")
     if v is lead: return v
     S, same = len(lead.strata), len(v.stratum) == len(lead.stratum)
-    if same and not v.sizes.shape[1] and (len(v.strata) == 1 or S == 1 or np.array_equal(v.stratum, lead.stratum)):
-        return replace(v, strata=lead.strata, stratum=lead.stratum, sizes=np.zeros((S, 0)), features=tuple(np.zeros((S, len(P), 0)) for P in v.topics))
-    if same and len(v.strata) == S and np.array_equal(v.stratum, lead.stratum): return replace(v, strata=lead.strata)
+    if same and not v.sizes.shape[1] and (len(v.strata) == 1 or S == 1
+                                          or np.array_equal(v.stratum, lead.stratum)):
+        return replace(v, strata=lead.strata, stratum=lead.stratum, sizes=np.zeros((S, 0)),
+                       features=tuple(np.zeros((S, len(P), 0)) for P in v.topics))
+    if same and len(v.strata) == S and np.array_equal(v.stratum, lead.stratum):
+        return replace(v, strata=lead.strata)
     if S == len(v.strata) == 1: return v
-    raise ValueError(f"{name} divides its {len(v.stratum)} samples otherwise than another run its {len(lead.stratum)}; the runs compared must have the same strata, in the same order")
+    raise ValueError(
+        f"{name} divides its {len(v.stratum)} samples otherwise than another run its {len(lead.stratum)}; "
+        "the runs compared must have the same strata, in the same order")
 
 # %% ../nbs/62_topic_browser.ipynb #ddfaa9a9
 def flat(x, deep=False):
@@ -754,9 +959,13 @@ def flat(x, deep=False):
 
 def _times(times, data):
     "(name, one entry a sample), given or found in the facts of a `Dataset`."
-    if times is None: times = next(((k, x) for k, x in (getattr(data, 'info', None) or {}).items() if k in ('year', 'date', 'time', 'month')), None)
+    if times is None:
+        times = next(((k, x) for k, x in (getattr(data, 'info', None) or {}).items()
+                      if k in ('year', 'date', 'time', 'month')), None)
     if times is None: return None
-    name, x = times if isinstance(times, tuple) and len(times) == 2 and isinstance(times[0], str) else next(iter(times.items())) if hasattr(times, 'items') else ('time', times)
+    name, x = times if isinstance(times,
+                                  tuple) and len(times) == 2 and isinstance(times[0], str) else next(
+        iter(times.items())) if hasattr(times, 'items') else ('time', times)
     return name, flat(x)
 
 # %% ../nbs/62_topic_browser.ipynb #385846ef
@@ -781,7 +990,12 @@ class TopicBrowser(Paged):
         **kwargs # `terms`, `unit`, `sample_mode` for the view; anything else for the widget
     ):
         own = {k: kwargs.pop(k) for k in ('terms', 'unit', 'sample_mode') if k in kwargs}
-        self.views, sets, axis, shares, _ = looked_at(model, data, others, names=names, labels=labels, samples=flat(sample_names), strata=strata, **own)
-        texts = flat(samples if samples is not None else getattr(data, 'texts', None)); passages = flat(getattr(data, 'passages', None), True)
-        n = self.views[0].shape[0]; d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data), title=title or getattr(data, 'name', ''), note=note)
-        super().__init__(d, Samples(self.views, texts, passages if passages is not None and len(passages) == n else None) if n > 1 else None, front, **kwargs)
+        self.views, sets, axis, shares, _ = looked_at(model, data, others, names=names, labels=labels,
+                                                      samples=flat(sample_names), strata=strata, **own)
+        texts = flat(samples if samples is not None else getattr(data, 'texts', None))
+        passages = flat(getattr(data, 'passages', None), True)
+        n = self.views[0].shape[0]
+        d = page_data(self.views, shares=shares, sets=sets, axis=axis, kinds=kinds, times=_times(times, data),
+                      title=title or getattr(data, 'name', ''), note=note)
+        super().__init__(d, Samples(self.views, texts, passages if passages is not None
+                                    and len(passages) == n else None) if n > 1 else None, front, **kwargs)

@@ -37,7 +37,8 @@ def shown(
     width:int=60, # How many characters at most
 ): # One line of printable text
     "A word as it may be printed: one line, not long, no control or direction characters; empty words are named."
-    word = ''.join(' ' if c.isspace() else '\ufffd' if unicodedata.category(c) in ('Cc', 'Cs', 'Cn', 'Co') else c
+    word = ''.join(' ' if c.isspace() else '\ufffd' if unicodedata.category(c) in ('Cc', 'Cs', 'Cn', 'Co')
+                   else c
                    for c in str(word)[:8*width] if c in JOINERS or unicodedata.category(c) != 'Cf')
     word = ' '.join(word.split()) if word.strip(JOINERS + ' ') else '(empty)'
     return word if len(word) <= width else word[:width - 1].rstrip() + '…'
@@ -73,7 +74,8 @@ class Table:
         return dict(zip(self.columns, self.rows[key]))
     def text(self, write=shown):
         "All cells as text, written by `write`, a list a row."
-        return [[_cell(v, self.formats.get(c, '.3g'), write) for c, v in zip(self.columns, row)] for row in self.rows]
+        return [[_cell(v, self.formats.get(c, '.3g'), write) for c, v in zip(self.columns, row)]
+                for row in self.rows]
 
 # %% ../nbs/60_topics.ipynb #9b2241ef
 def _cell(v, spec, write):
@@ -85,7 +87,8 @@ def _cell(v, spec, write):
 
 def _numeric(table):
     "Which columns hold numbers, to be aligned on the right."
-    return [all(isinstance(v, (int, float, np.number)) or v is None for v in column) for column in zip(*table.rows)] or [False]*len(table.columns)
+    return [all(isinstance(v, (int, float, np.number)) or v is None for v in column)
+            for column in zip(*table.rows)] or [False]*len(table.columns)
 
 # %% ../nbs/60_topics.ipynb #9085bee3
 def to_markdown(table):
@@ -98,7 +101,8 @@ def to_markdown(table):
 def to_html(table):
     "A table in HTML, every word escaped."
     write = lambda w: re.sub(r'[$\\]', lambda m: _apart(m[0], m[0]), html.escape(shown(w)))
-    cells = lambda tag, row: ''.join(f'<{tag} class="{"n" if n else "w"}">{c}</{tag}>' for c, n in zip(row, numeric))
+    cells = lambda tag, row: ''.join(f'<{tag} class="{"n" if n else "w"}">{c}</{tag}>' for c,
+                                     n in zip(row, numeric))
     numeric = _numeric(table)
     head = cells('th scope="col"', map(write, table.columns)).replace('</th scope="col">', '</th>')
     body = '\n'.join(f'<tr>{cells("td", row)}</tr>' for row in table.text(write))
@@ -126,9 +130,11 @@ def png(
     pixels, # Array (rows, columns), whole numbers from 0 (black) to 255 (white)
 )->str: # An address for an <img>
     "A grey picture as a data address, without any library."
-    rows, columns = pixels.shape; part = lambda kind, b: struct.pack('>I', len(b)) + kind + b + struct.pack('>I', zlib.crc32(kind + b))
+    rows, columns = pixels.shape
+    part = lambda kind, b: struct.pack('>I', len(b)) + kind + b + struct.pack('>I', zlib.crc32(kind + b))
     raw = b''.join(b'\0' + row.tobytes() for row in pixels.astype(np.uint8))
-    parts = part(b'IHDR', struct.pack('>IIBBBBB', columns, rows, 8, 0, 0, 0, 0)) + part(b'IDAT', zlib.compress(raw)) + part(b'IEND', b'')
+    parts = part(b'IHDR', struct.pack('>IIBBBBB', columns, rows, 8, 0, 0, 0, 0)) + part(
+        b'IDAT', zlib.compress(raw)) + part(b'IEND', b'')
     return 'data:image/png;base64,' + base64.b64encode(b'\x89PNG\r\n\x1a\n' + parts).decode()
 
 # %% ../nbs/60_topics.ipynb #b0b3d6c1
@@ -136,8 +142,11 @@ def profiles(
     F, # A factor (d, r), or a stack of factors (S, d, r)
 ): # (columns that sum to one or are zero, logarithms of their sums)
     "Columns of any scale as distributions, and how large they were."
-    top = F.max(-2, initial=0.); high = np.where(top > 0, top, 1.)
-    G = F/np.expand_dims(high, -2); n = G.sum(-2); n = np.where(n > 0, n, 1.)
+    top = F.max(-2, initial=0.)
+    high = np.where(top > 0, top, 1.)
+    G = F/np.expand_dims(high, -2)
+    n = G.sum(-2)
+    n = np.where(n > 0, n, 1.)
     with np.errstate(divide='ignore'): size = np.log(top) + np.log(n)
     G /= np.expand_dims(n, -2)
     return G, size
@@ -152,7 +161,8 @@ def relevance(
 ): # -inf where p is zero
     "Relevance of terms for a topic (Sievert & Shirley 2014, eq. 1)."
     lam = check_number(lam, 'lam', 0, 1)
-    with np.errstate(divide='ignore'): logs = np.log(p), np.log(np.where(corpus > 0, corpus, np.where(p > 0, p, 1.)))
+    with np.errstate(divide='ignore'):
+        logs = np.log(p), np.log(np.where(corpus > 0, corpus, np.where(p > 0, p, 1.)))
     return np.where(p > 0, logs[0] - (1 - lam)*logs[1], -np.inf)
 
 def saliencies(
@@ -160,7 +170,9 @@ def saliencies(
     m, # Masses (C,)
 ): # (d, C): the part of each component in the saliency of each term
     "Parts of the terms' saliency (Chuang, Manning & Heer 2012)."
-    share = m/(m.sum() or 1.); joint = P*share; w = joint.sum(1, keepdims=True)
+    share = m/(m.sum() or 1.)
+    joint = P*share
+    w = joint.sum(1, keepdims=True)
     ratio = np.divide(joint, w*share, out=np.ones_like(joint), where=joint > 0)
     return joint*np.log(ratio)
 
@@ -212,15 +224,22 @@ def _backgrounds(self): return np.bincount(self.stratum, minlength=len(self.stra
 def _parts_of(self, masses): return masses/np.where(self.stratum_masses > 0, self.stratum_masses, 1.)[:, None]
 def _order(self): return [int(j) for j in np.argsort(-self.mass, kind='stable')]
 def _show(self):
-    q = self.sizes.shape[1]; n = len(self.strata)
-    return f"View of {' x '.join(f'{d} {shown(m)}' for d, m in zip(self.shape, self.modes))}: {self.rank} topics" + f", {q} features in each of {n} strata"*(q > 0)
+    q = self.sizes.shape[1]
+    n = len(self.strata)
+    return (f"View of {' x '.join(f'{d} {shown(m)}' for d, m in zip(self.shape, self.modes))}: {self.rank} "
+            "topics") + f", {q} features in each of {n} strata"*(q > 0)
 
-View.backgrounds = property(_backgrounds, doc="Mass of every strata feature in all samples of its stratum, (S, q).")
-View.stratum_shares = property(lambda self: _parts_of(self, self.masses), doc="What part of each stratum every topic makes up, (S, rank).")
-View.feature_shares = property(lambda self: _parts_of(self, self.backgrounds), doc="What part of its stratum every feature makes up, (S, q).")
+View.backgrounds = property(_backgrounds,
+                            doc="Mass of every strata feature in all samples of its stratum, (S, q).")
+View.stratum_shares = property(lambda self: _parts_of(self, self.masses),
+                               doc="What part of each stratum every topic makes up, (S, rank).")
+View.feature_shares = property(lambda self: _parts_of(self, self.backgrounds),
+                               doc="What part of its stratum every feature makes up, (S, q).")
 View.order = property(_order, doc="Numbers of the topics, the largest first.")
-View.total = property(lambda self: float(self.mass.sum() + self.backgrounds.sum()), doc="Mass of the whole model.")
-View.shares = property(lambda self: self.mass/(self.total or 1.), doc="What part of the model every topic makes up, (rank,).")
+View.total = property(lambda self: float(self.mass.sum() + self.backgrounds.sum()),
+                      doc="Mass of the whole model.")
+View.shares = property(lambda self: self.mass/(self.total or 1.),
+                       doc="What part of the model every topic makes up, (rank,).")
 View.__repr__ = _show
 
 # %% ../nbs/60_topics.ipynb #a32e9046
@@ -228,9 +247,11 @@ def _number(names, which, what='mode'):
     "The number of a mode, stratum or topic, given by name or number."
     names = list(names)
     if isinstance(which, str) and which in names: return names.index(which)
-    if isinstance(which, (int, np.integer)) and not isinstance(which, bool) and 0 <= which < len(names): return int(which)
+    if isinstance(which, (int, np.integer)) and not isinstance(which, bool) and 0 <= which < len(names):
+        return int(which)
     known = ', '.join(shown(n, 30) for n in names[:12]) + (', ...' if len(names) > 12 else '')
-    raise ValueError(f"{what} must be a number from 0 to {len(names) - 1} or one of {known}; not {which!r}" if names else f"there is no {what}")
+    raise ValueError(f"{what} must be a number from 0 to {len(names) - 1} or one of {known}; not {which!r}"
+                     if names else f"there is no {what}")
 
 # %% ../nbs/60_topics.ipynb #6ee122cd
 def components(
@@ -238,9 +259,12 @@ def components(
     mode, # Name or number of a mode
 ): # (profiles (d, C), masses (C,)), C = rank + strata * features
     "Profiles of all topics and features in a mode, and their masses."
-    k = _number(v.modes, mode); S, q = v.sizes.shape
+    k = _number(v.modes, mode)
+    S, q = v.sizes.shape
     if k: P, V = v.topics[k-1], v.features[k-1].transpose(1, 0, 2).reshape(v.shape[k], S*q)
-    else: P, V = profiles(v.weights)[0], profiles(np.repeat((v.stratum[:, None] == np.arange(S)).astype(float), q, axis=1))[0]
+    else:
+        P, V = profiles(v.weights)[0], profiles(
+            np.repeat((v.stratum[:, None] == np.arange(S)).astype(float), q, axis=1))[0]
     return np.hstack([P, V]), np.concatenate([v.mass, v.backgrounds.reshape(-1)])
 
 # %% ../nbs/60_topics.ipynb #1ab3e397
@@ -257,15 +281,21 @@ def column(
 def _model_corpus(v, k):
     "Shares of the indices of a mode in the model."
     if k == 0: c = v.sample_masses
-    else: c = v.topics[k-1] @ v.mass + sum((F @ b for F, b in zip(v.features[k-1], v.backgrounds)), np.zeros(len(v.topics[k-1])))
+    else:
+        c = v.topics[k-1] @ v.mass + sum((F @ b for F, b in zip(v.features[k-1], v.backgrounds)),
+                                         np.zeros(len(v.topics[k-1])))
     return c/(c.sum() or 1.)
 
 # %% ../nbs/60_topics.ipynb #239bc0eb
 def _indices(v, component, mode, n, order, lam):
     "The first indices of a component in a mode, and its column of every measure."
-    p, c = column(v, mode, component), v.corpus[mode]; check_choice(order, 'order', ORDERS); check_number(lam, 'lam', 0, 1)
-    key = np.where(p > 0, relevance(p, c, lam) if order == 'relevance' else p if order == 'probability' else saliencies(*components(v, mode))[:, component], -np.inf)
-    n = check_count(n, 'n'); near = np.flatnonzero(key >= np.partition(key, -n)[-n]) if n < len(key) else np.arange(len(key))
+    p, c = column(v, mode, component), v.corpus[mode]
+    check_choice(order, 'order', ORDERS)
+    check_number(lam, 'lam', 0, 1)
+    key = np.where(p > 0, relevance(p, c, lam) if order == 'relevance' else p if order == 'probability'
+                   else saliencies(*components(v, mode))[:, component], -np.inf)
+    n = check_count(n, 'n')
+    near = np.flatnonzero(key >= np.partition(key, -n)[-n]) if n < len(key) else np.arange(len(key))
     top = near[np.argsort(-key[near], kind='stable')[:n]]
     return top[p[top] > 0], p, c, key
 
@@ -303,7 +333,8 @@ def _default_names(v):
     "The first three words of every topic, or its number where there are no words."
     words = [[shown(w, 24) for w in _words(v, j, 3)] for j in range(v.rank)]
     numbered = _numbered(v.labels[v.term_mode])
-    return tuple(f'topic {j}' + ' (empty)'*(not w) if numbered or not w else ' · '.join(w) for j, w in enumerate(words))
+    return tuple(f'topic {j}' + ' (empty)'*(not w) if numbered or not w else ' · '.join(w) for j,
+                 w in enumerate(words))
 
 # %% ../nbs/60_topics.ipynb #94991c84
 def _host(x): return x.detach().cpu().numpy() if is_torch_array(x) else x
@@ -316,12 +347,16 @@ def _factor(F, name):
 
 def _cp_parts(model, sample_mode):
     "Factors of a CP model with the samples first; one row of ones where there are none."
-    single = hasattr(model, 'shape') and not isinstance(model, (list, tuple)) and not hasattr(model, 'factors')
+    single = hasattr(model, 'shape') and not isinstance(model,
+                                                        (list, tuple)) and not hasattr(model, 'factors')
     cp = as_cp([model] if single else model)
     F = [_factor(f, f'factor {k}') for k, f in enumerate(cp.factors)]
-    if len({f.shape[1] for f in F}) > 1: raise ValueError(f"factors have {', '.join(str(f.shape[1]) for f in F)} columns; they must have the same topics")
+    if len({f.shape[1] for f in F}) > 1:
+        raise ValueError(
+            f"factors have {', '.join(str(f.shape[1]) for f in F)} columns; they must have the same topics")
     if len(F) == 1: F = [np.ones((1, F[0].shape[1])), *F]
-    elif not 0 <= sample_mode < len(F): raise ValueError(f"sample_mode must be 0 to {len(F) - 1}, not {sample_mode}")
+    elif not 0 <= sample_mode < len(F):
+        raise ValueError(f"sample_mode must be 0 to {len(F) - 1}, not {sample_mode}")
     else: F.insert(0, F.pop(sample_mode))
     scale = 1. if cp.weights is None else _factor(np.reshape(_host(cp.weights), (1, -1)), 'weights')
     return F, scale, None, [0, len(F[0])], None
@@ -335,11 +370,15 @@ def _parts(model, sample_mode=0):
         V = [np.asarray(_host(v), np.float64) for v in own.V]
         for v in V: check_nonnegative(v, 'strata features')
         where = getattr(model, 'sample_indices_', None)
-        return [_factor(own.W, 'weights'), *(_factor(h, f'topics[{k}]') for k, h in enumerate(own.H))], 1., V, list(own.offsets), where
-    if hasattr(model, 'layers') or hasattr(model, 'layers_'): raise TypeError("this model has several layers; pass it to tree, or one of its layers to view")
+        return [_factor(own.W, 'weights'),
+                *(_factor(h, f'topics[{k}]') for k, h in enumerate(own.H))], 1., V, list(own.offsets), where
+    if hasattr(model, 'layers') or hasattr(model, 'layers_'):
+        raise TypeError("this model has several layers; pass it to tree, or one of its layers to view")
     if hasattr(model, 'W') and hasattr(model, 'H'): model = [model.W, model.H]
     for name in ('cp_', 'components_'):
-        if hasattr(model, name): model = getattr(model, name).T if name == 'components_' else model.cp_; break
+        if hasattr(model, name):
+            model = getattr(model, name).T if name == 'components_' else model.cp_
+            break
     return _cp_parts(model, sample_mode)
 
 # %% ../nbs/60_topics.ipynb #508fdbe4
@@ -347,14 +386,19 @@ def _mode_labels(labels, shape, unit):
     "(names of the modes, names of their indices or None), samples first; from a dict, a list, or nothing."
     N = len(shape)
     if labels is None: labels = {}
-    if not hasattr(labels, 'items'): labels = {f'mode {k + 1 + N - len(labels)}': words for k, words in enumerate(labels)}
+    if not hasattr(labels, 'items'):
+        labels = {f'mode {k + 1 + N - len(labels)}': words for k, words in enumerate(labels)}
     if len(labels) == N: return list(labels), list(labels.values())
     if len(labels) == N - 1: return [unit, *labels], [None, *labels.values()]
-    if len(labels) > N: raise ValueError(f"labels names {len(labels)} modes; the model has {N}, samples included")
+    if len(labels) > N:
+        raise ValueError(f"labels names {len(labels)} modes; the model has {N}, samples included")
     names, words = [unit, *(f'mode {k + 1}' for k in range(1, N))], [None]*N
     for name, w in labels.items():
         fits = [k for k in range(1, N) if shape[k] == len(w)]
-        if len(fits) != 1: raise ValueError(f"labels[{name!r}] has {len(w)} names, and {len(fits)} modes of {tuple(shape)} have that size; name all modes, in order")
+        if len(fits) != 1:
+            raise ValueError(
+                f"labels[{name!r}] has {len(w)} names, and {len(fits)} modes of {tuple(shape)} have that "
+                "size; name all modes, in order")
         names[fits[0]], words[fits[0]] = str(name), w
     return names, words
 
@@ -367,7 +411,8 @@ def _nonzeros(X, i=None):
     if is_sparse(X):
         C = (X if i is None else X.tocsr()[[i]]).tocoo()
         return (np.stack([C.row, C.col]) if i is None else C.col[None]), C.data.astype(np.float64)
-    x = np.asarray(_host(X if i is None else X[i]), np.float64); at = np.nonzero(x)
+    x = np.asarray(_host(X if i is None else X[i]), np.float64)
+    at = np.nonzero(x)
     return np.stack(at), x[at]
 
 def _sums(X):
@@ -385,9 +430,11 @@ def _arrays(data, shape):
     if hasattr(data, 'tensors'): data = data.tensors
     if isinstance(data, dict): data = list(data.values())
     strata = isinstance(data, (list, tuple)) and all(hasattr(x, 'shape') for x in data)
-    arrays = tuple(data) if strata else (data if is_sparse(data) or is_torch_array(data) else np.asarray(data),)
+    arrays = tuple(data) if strata else (data if is_sparse(data) or is_torch_array(data)
+                                         else np.asarray(data),)
     found = (sum(x.shape[0] for x in arrays), *arrays[0].shape[1:])
-    if found != tuple(shape) or any(tuple(x.shape[1:]) != tuple(shape[1:]) for x in arrays): raise ValueError(f"the data have shape {found}, the model {tuple(shape)}; samples come first")
+    if found != tuple(shape) or any(tuple(x.shape[1:]) != tuple(shape[1:]) for x in arrays):
+        raise ValueError(f"the data have shape {found}, the model {tuple(shape)}; samples come first")
     return arrays
 
 def _corpus(arrays):
@@ -412,35 +459,44 @@ def view(
     "Any model as a `View`: checked, in normal form, with names."
     if isinstance(model, View): return named(model, names or {})
     F, scale, V, offsets, where = _parts(model, sample_mode)
-    modes, words = _mode_labels(_first(labels, getattr(data, 'labels', None), _own_labels(model, F)), [len(f) for f in F], unit or getattr(data, 'unit', 'sample'))
+    modes, words = _mode_labels(_first(labels, getattr(data, 'labels', None), _own_labels(model, F)),
+                                [len(f) for f in F], unit or getattr(data, 'unit', 'sample'))
     words[0] = _flat(_first(samples, getattr(data, 'samples', None), words[0]))
     words = tuple(_checked(w, m, len(f)) for w, f, m in zip(words, F, modes))
     stratum, strata = _strata(strata, model, data, V, offsets, where)
     P, sizes, W, features = _normal(F, scale, V, len(strata))
     if where is not None: W = W[np.argsort(np.concatenate(where))]
-    v = View(tuple(map(str, modes)), words, W, P, features, sizes, strata, stratum, (), _term_mode(modes, terms, labels), (), _arrays(data, [len(f) for f in F]))
-    v = replace(v, corpus=_corpus(v.data) if v.data else tuple(_model_corpus(v, k) for k in range(len(modes))))
+    v = View(tuple(map(str, modes)), words, W, P, features, sizes, strata, stratum, (),
+             _term_mode(modes, terms, labels), (), _arrays(data, [len(f) for f in F]))
+    v = replace(v, corpus=_corpus(v.data) if v.data
+                else tuple(_model_corpus(v, k) for k in range(len(modes))))
     return named(replace(v, names=_default_names(v)), names or getattr(model, 'names', None) or {})
 
 # %% ../nbs/60_topics.ipynb #aa410384
 def _first(*values): return next((x for x in values if x is not None), None)
-def _numbers(mode, n): return ('all',) if mode == 'sample' and n == 1 else tuple(f'{mode} {i + 1}' for i in range(n))
-def _checked(words, mode, n): return _numbers(mode, n) if words is None else tuple(check_labels(words, n, f'labels[{mode!r}]'))
+def _numbers(mode, n):
+    return ('all',) if mode == 'sample' and n == 1 else tuple(f'{mode} {i + 1}' for i in range(n))
+def _checked(words, mode, n):
+    return _numbers(mode, n) if words is None else tuple(check_labels(words, n, f'labels[{mode!r}]'))
 def _flat(names):
     "Names of all samples, from one list or a list a stratum."
-    if names is None or not len(names) or not all(isinstance(x, (list, tuple, np.ndarray)) for x in names): return names
+    if names is None or not len(names) or not all(isinstance(x, (list, tuple, np.ndarray)) for x in names):
+        return names
     return [x for stratum in names for x in stratum]
 
 def _own_labels(model, F):
     "Labels that an estimator found in a data frame."
     found = getattr(model, 'labels_', None)
-    if found is None or [len(w) if w is not None else len(f) for w, f in zip(found, F)] != [len(f) for f in F]: return None
+    if found is None or [len(w) if w is not None else len(f) for w,
+                         f in zip(found, F)] != [len(f) for f in F]:
+        return None
     return dict(zip(model.mode_names_, found))
 
 def _term_mode(modes, terms, labels):
     "The mode of words: the one named, one that is called so, or the last with labels."
     if terms is not None: return _number(modes, terms)
-    called = [k for k, m in enumerate(modes) if str(m).lower() in ('term', 'terms', 'word', 'words', 'token', 'tokens')]
+    called = [k for k, m in enumerate(modes)
+              if str(m).lower() in ('term', 'terms', 'word', 'words', 'token', 'tokens')]
     given = [k for k, m in enumerate(modes) if k and hasattr(labels, 'keys') and m in labels]
     return (called or given or [len(modes) - 1])[-1]
 
@@ -455,7 +511,8 @@ def _strata(strata, model, data, V, offsets, where):
     if V is None: return _data_strata(data, n)
     stratum = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     if where is not None: stratum = stratum[np.argsort(np.concatenate(where))]
-    names = _first(strata, getattr(data, 'strata', None), getattr(model, 'strata_', None), range(len(offsets) - 1))
+    names = _first(strata, getattr(data, 'strata', None), getattr(model, 'strata_', None),
+                   range(len(offsets) - 1))
     names = [f'stratum {x}' if isinstance(x, (int, np.integer)) else str(x) for x in names]
     return stratum, tuple(check_labels(names, len(offsets) - 1, 'strata'))
 
@@ -469,11 +526,14 @@ def _normal(F, scale, V, S):
     "(topics' profiles, masses of features, masses of topics by sample, features' profiles)."
     pairs = [profiles(f) for f in F]
     with np.errstate(divide='ignore'): size = sum(s for _, s in pairs) + np.log(scale).reshape(-1)
-    stacks = [profiles(v) for v in V] if V is not None else [(np.zeros((S, len(f), 0)), np.zeros((S, 0))) for f in F[1:]]
+    stacks = [profiles(v) for v in V] if V is not None else [(np.zeros((S, len(f), 0)), np.zeros((S, 0)))
+                                                             for f in F[1:]]
     own = sum(s for _, s in stacks)
     top = max((float(x.max(initial=-np.inf)) for x in (size, own)), default=-np.inf)
-    unit = top if 600 < abs(top) < math.inf else 0. # masses beyond the range of floats are shown as parts of the largest
-    W = pairs[0][0]; W *= np.exp(size - unit)
+    unit = top if 600 < abs(
+        top) < math.inf else 0. # masses beyond the range of floats are shown as parts of the largest
+    W = pairs[0][0]
+    W *= np.exp(size - unit)
     return tuple(p for p, _ in pairs[1:]), np.exp(own - unit), W, tuple(p for p, _ in stacks)
 
 # %% ../nbs/60_topics.ipynb #efed5921
@@ -486,8 +546,10 @@ def _terms(v, component, mode, n, order, lam, title):
     "The table of a component's terms."
     k = v.term_mode if mode is None else _number(v.modes, mode)
     top, p, c, key = _indices(v, component, k, n, order, lam)
-    rows = [(v.labels[k][i], float(p[i]), float(c[i]), float(p[i]/c[i]) if c[i] > 0 else math.inf, float(key[i])) for i in top]
-    return Table((v.modes[k], 'probability', 'corpus', 'lift', order if order != 'probability' else 'weight'), rows, dict(probability='.2%', corpus='.2%', lift='.1f'), title)
+    rows = [(v.labels[k][i], float(p[i]), float(c[i]), float(p[i]/c[i]) if c[i] > 0 else math.inf,
+             float(key[i])) for i in top]
+    return Table((v.modes[k], 'probability', 'corpus', 'lift', order if order != 'probability' else 'weight'),
+                 rows, dict(probability='.2%', corpus='.2%', lift='.1f'), title)
 
 # %% ../nbs/60_topics.ipynb #ded6e828
 def topic_terms(
@@ -523,10 +585,14 @@ def term_topics(
 )->Table: # Component, the part of the term's mass that is its own, and the term's probability in it
     "Topics and features by what part of a term they explain."
     k = v.term_mode if mode is None else _number(v.modes, mode)
-    i = _number(v.labels[k], term, v.modes[k]); P, m = components(v, k)
-    part = P[i]*m; part = part/(part.sum() or 1.)
-    rows = [(j if j < v.rank else None, component_names(v)[j], float(part[j]), float(P[i, j])) for j in np.argsort(-part, kind='stable') if part[j] > 0]
-    return Table(('topic', 'name', 'part', 'probability'), rows, dict(part='.0%', probability='.2%'), f'{v.modes[k]}: {shown(v.labels[k][i])}')
+    i = _number(v.labels[k], term, v.modes[k])
+    P, m = components(v, k)
+    part = P[i]*m
+    part = part/(part.sum() or 1.)
+    rows = [(j if j < v.rank else None, component_names(v)[j], float(part[j]), float(P[i, j]))
+            for j in np.argsort(-part, kind='stable') if part[j] > 0]
+    return Table(('topic', 'name', 'part', 'probability'), rows, dict(part='.0%', probability='.2%'),
+                 f'{v.modes[k]}: {shown(v.labels[k][i])}')
 
 def salient_terms(
     v:View, # A view
@@ -535,9 +601,13 @@ def salient_terms(
 )->Table: # Term, saliency, corpus share, and where most of it is
     "The terms that tell most about the topic (Chuang, Manning & Heer 2012)."
     k = v.term_mode if mode is None else _number(v.modes, mode)
-    P, m = components(v, k); S = saliencies(P, m).sum(1); names = component_names(v)
+    P, m = components(v, k)
+    S = saliencies(P, m).sum(1)
+    names = component_names(v)
     top = [i for i in np.argsort(-S, kind='stable')[:check_count(n, 'n')] if (P[i]*m).any()]
-    return Table((v.modes[k], 'saliency', 'corpus', 'mostly'), [(v.labels[k][i], float(S[i]), float(v.corpus[k][i]), names[int((P[i]*m).argmax())]) for i in top], dict(corpus='.2%'))
+    return Table((v.modes[k], 'saliency', 'corpus', 'mostly'),
+                 [(v.labels[k][i], float(S[i]), float(v.corpus[k][i]), names[int((P[i]*m).argmax())])
+                  for i in top], dict(corpus='.2%'))
 
 # %% ../nbs/60_topics.ipynb #86736166
 def topic_shares(
@@ -546,10 +616,13 @@ def topic_shares(
 )->Table: # Rank, number, name, share, share in each stratum, first words; the strata's backgrounds below
     "Topics by share, and what the strata have for themselves."
     several, shares, parts = len(v.strata) > 1, v.shares, v.stratum_shares
-    rows = [(i + 1, j, v.names[j], float(shares[j]), *(map(float, parts[:, j]) if several else ()), _words(v, j, words)) for i, j in enumerate(v.order)]
+    rows = [(i + 1, j, v.names[j], float(shares[j]), *(map(float, parts[:, j]) if several else ()),
+             _words(v, j, words)) for i, j in enumerate(v.order)]
     for s, name in enumerate(v.strata if v.sizes.shape[1] else ()):
-        inside = [float(v.feature_shares[s].sum()) if t == s else None for t in range(len(v.strata))] if several else []
-        rows.append((None, None, f'background of {name}', float(v.backgrounds[s].sum()/(v.total or 1.)), *inside, ()))
+        inside = [float(v.feature_shares[s].sum()) if t == s else None
+                  for t in range(len(v.strata))] if several else []
+        rows.append((None, None, f'background of {name}', float(v.backgrounds[s].sum()/(v.total or 1.)),
+                     *inside, ()))
     columns = ('rank', 'topic', 'name', 'share', *(f'in {s}' for s in v.strata if several), 'words')
     return Table(columns, rows, {c: '.1%' for c in columns if c == 'share' or c.startswith('in ')})
 
@@ -563,9 +636,12 @@ def feature_table(
     others, rows = [k for k in range(1, len(v.modes)) if k != v.term_mode], []
     for s in range(len(v.strata)) if stratum is None else [_number(v.strata, stratum, 'stratum')]:
         for k in np.argsort(-v.sizes[s], kind='stable'):
-            where = [v.labels[m][int(v.features[m-1][s, :, k].argmax())] if v.sizes[s, k] > 0 else None for m in others]
-            rows.append((v.strata[s], int(k), float(v.feature_shares[s, k]), *where, _words(v, feature_number(v, s, k), words)))
-    return Table(('stratum', 'feature', 'share', *(f'mostly at {v.modes[m]}' for m in others), 'words'), rows, dict(share='.1%'))
+            where = [v.labels[m][int(v.features[m-1][s, :, k].argmax())] if v.sizes[s, k] > 0 else None
+                     for m in others]
+            rows.append((v.strata[s], int(k), float(v.feature_shares[s, k]), *where,
+                         _words(v, feature_number(v, s, k), words)))
+    return Table(('stratum', 'feature', 'share', *(f'mostly at {v.modes[m]}' for m in others), 'words'), rows,
+                 dict(share='.1%'))
 
 # %% ../nbs/60_topics.ipynb #984d897b
 def sample_topics(
@@ -573,7 +649,8 @@ def sample_topics(
     sample=None, # Name or number of a sample; all when left out
 )->Table: # Sample, stratum, share of every topic and of the background
     "How every sample divides among topics and its stratum's background."
-    own = v.sizes.sum(1)[v.stratum]; rows = []
+    own = v.sizes.sum(1)[v.stratum]
+    rows = []
     for i in range(len(v.labels[0])) if sample is None else [_number(v.labels[0], sample, v.modes[0])]:
         part = np.append(v.weights[i], own[i])/(v.sample_masses[i] or 1.)
         rows.append((v.labels[0][i], v.strata[v.stratum[i]], *map(float, [*part[v.order], part[-1]])))
@@ -605,17 +682,22 @@ def typical_samples(
     stratum=None, # Only samples of this stratum
 )->Table: # Sample, stratum, weight, the topic's part of the sample; with data, the words and places that drive it
     "The samples with most of a topic."
-    j = _number(v.names, topic, 'topic'); w = v.weights[:, j]
+    j = _number(v.names, topic, 'topic')
+    w = v.weights[:, j]
     w = w if stratum is None else np.where(v.stratum == _number(v.strata, stratum, 'stratum'), w, 0.)
     others = [k for k in range(1, len(v.modes)) if k != v.term_mode] if v.data else []
     rows = []
     for i in np.argsort(-w, kind='stable')[:check_count(n, 'n')]:
         if not w[i] > 0: break
         d = drivers(v, j, i) if v.data else None
-        best = lambda k, n: tuple(v.labels[k][x] for x in np.argsort(-d[k-1], kind='stable')[:n] if d[k-1][x] > 0)
-        extra = [*(next(iter(best(k, 1)), None) for k in others), best(v.term_mode, words)] if v.data and v.term_mode else []
-        rows.append((v.labels[0][i], v.strata[v.stratum[i]], float(w[i]), float(w[i]/v.sample_masses[i]), *extra))
-    columns = (v.modes[0], 'stratum', 'weight', 'part', *(f'mostly at {v.modes[k]}' for k in others), *(['words'] if v.data and v.term_mode else []))
+        best = lambda k, n: tuple(v.labels[k][x] for x in np.argsort(-d[k-1], kind='stable')[:n]
+                                  if d[k-1][x] > 0)
+        extra = [*(next(iter(best(k, 1)), None) for k in others),
+                 best(v.term_mode, words)] if v.data and v.term_mode else []
+        rows.append((v.labels[0][i], v.strata[v.stratum[i]], float(w[i]), float(w[i]/v.sample_masses[i]),
+                     *extra))
+    columns = (v.modes[0], 'stratum', 'weight', 'part', *(f'mostly at {v.modes[k]}' for k in others),
+               *(['words'] if v.data and v.term_mode else []))
     return Table(columns, rows, dict(part='.0%'), f'topic {j}: {v.names[j]}')
 
 # %% ../nbs/60_topics.ipynb #4cd54fd7
@@ -632,10 +714,13 @@ def seriated(
 ): # Numbers of the columns, like beside like
     "An order of columns by optimal leaf ordering of cosine distances."
     from scipy.cluster.hierarchy import leaves_list, linkage
-    norm = np.linalg.norm(P, axis=0); live = np.flatnonzero(norm > 0)
+    norm = np.linalg.norm(P, axis=0)
+    live = np.flatnonzero(norm > 0)
     if len(live) < 3: return [int(j) for j in np.argsort(norm <= 0, kind='stable')]
-    U = P[:, live]/norm[live]; D = np.clip(1 - U.T @ U, 0, None)[np.triu_indices(len(live), 1)]
-    return [*(int(live[i]) for i in leaves_list(linkage(D, 'average', optimal_ordering=True))), *map(int, np.flatnonzero(norm <= 0))]
+    U = P[:, live]/norm[live]
+    D = np.clip(1 - U.T @ U, 0, None)[np.triu_indices(len(live), 1)]
+    return [*(int(live[i]) for i in leaves_list(linkage(D, 'average', optimal_ordering=True))),
+            *map(int, np.flatnonzero(norm <= 0))]
 
 # %% ../nbs/60_topics.ipynb #a3ab4171
 def term_matrix(
@@ -646,12 +731,14 @@ def term_matrix(
     "The most salient terms and all topics, seriated (Termite; Chuang, Manning & Heer 2012)."
     k = v.term_mode if mode is None else _number(v.modes, mode)
     P, m = (v.topics[k-1] if k else profiles(v.weights)[0]), v.mass
-    joint = P*(m/(m.sum() or 1.)); S = saliencies(P, m).sum(1)
+    joint = P*(m/(m.sum() or 1.))
+    S = saliencies(P, m).sum(1)
     top = [i for i in np.argsort(-S, kind='stable')[:check_count(n, 'n')] if joint[i].any()]
     columns = seriated(P) if v.rank else []
     place = {j: at for at, j in enumerate(columns)}
     rows = sorted(top, key=lambda i: (place[int(joint[i].argmax())], -joint[i].max()))
-    return TermMatrix(tuple(v.labels[k][i] for i in rows), tuple(columns), tuple(v.names[j] for j in columns), joint[np.ix_(rows, columns)])
+    return TermMatrix(tuple(v.labels[k][i] for i in rows), tuple(columns), tuple(v.names[j] for j in columns),
+                      joint[np.ix_(rows, columns)])
 
 # %% ../nbs/60_topics.ipynb #f34db1ac
 @dataclass(frozen=True, eq=False)
@@ -673,11 +760,14 @@ def tree(
 )->Tree: # A frozen record
     "A hierarchy as a `Tree`: views of its layers and the links between them."
     layers = tuple(_first(getattr(model, 'layers_', None), getattr(model, 'layers', None), model))
-    if not layers or not hasattr(layers[0], 'factors'): raise TypeError(f"a hierarchy has layers with factors and links, not {type(model).__name__}")
+    if not layers or not hasattr(layers[0], 'factors'):
+        raise TypeError(f"a hierarchy has layers with factors and links, not {type(model).__name__}")
     h = Hierarchy(layers)
     for l in range(1, len(h)): _check_links(h, l)
-    views = tuple(view(layer, data, names=names[l] if names else None, **kwargs) for l, layer in enumerate(layers))
-    links = (None, *(h.link(l) for l in range(1, len(h)))); m = views[0].mass
+    views = tuple(view(layer, data, names=names[l] if names else None, **kwargs) for l,
+                  layer in enumerate(layers))
+    links = (None, *(h.link(l) for l in range(1, len(h))))
+    m = views[0].mass
     shares = [m/(m.sum() or 1.)]
     for M in links[1:]: shares.append(shares[-1] @ M)
     return Tree(views, links, tuple(shares))
@@ -688,11 +778,15 @@ def _check_links(h, l):
     want = h.ranks[l-1], h.ranks[l]
     if not h[l].links: raise ValueError(f"layer {l} has no links to the layer before it")
     for M in h[l].links:
-        if tuple(M.shape) != want: raise ValueError(f"the links of layer {l} have shape {tuple(M.shape)}; {want[0]} topics are to pass on to {want[1]}")
+        if tuple(M.shape) != want:
+            raise ValueError(
+                f"the links of layer {l} have shape {tuple(M.shape)}; {want[0]} topics are to pass on to "
+                f"{want[1]}")
         _factor(M, f'links of layer {l}')
 
 def _node(t, layer, topic):
-    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 0 <= layer < len(t.views): raise ValueError(f"layer must be a number from 0 to {len(t.views) - 1}, not {layer!r}")
+    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 0 <= layer < len(t.views):
+        raise ValueError(f"layer must be a number from 0 to {len(t.views) - 1}, not {layer!r}")
     return t.views[layer], _number(t.views[layer].names, topic, 'topic')
 
 # %% ../nbs/60_topics.ipynb #f6792fa5
@@ -701,12 +795,16 @@ def tree_links(
     least:float=0., # Leave out links that carry less than this part of the whole
 )->Table: # From where to where, what part of the lower topic goes, and what part of the whole that is
     "All links of a hierarchy."
-    check_number(least, 'least', 0, 1); rows = []
+    check_number(least, 'least', 0, 1)
+    rows = []
     for l, M in enumerate(t.links[1:], 1):
         for i, j in np.argwhere(M > 0):
             flow = float(t.shares[l-1][i]*M[i, j])
-            if flow >= least: rows.append((l - 1, int(i), t.views[l-1].names[i], int(j), t.views[l].names[j], float(M[i, j]), flow))
-    return Table(('layer', 'topic', 'name', 'goes to', 'supertopic', 'part', 'share'), rows, dict(part='.0%', share='.1%'))
+            if flow >= least:
+                rows.append((l - 1, int(i), t.views[l-1].names[i], int(j), t.views[l].names[j],
+                             float(M[i, j]), flow))
+    return Table(('layer', 'topic', 'name', 'goes to', 'supertopic', 'part', 'share'), rows,
+                 dict(part='.0%', share='.1%'))
 
 def tree_table(
     t:Tree, # A tree
@@ -728,13 +826,19 @@ def node_links(
     topic, # Number or name of the node in it
 )->Table: # Neighbours above and below with the part of the node they have
     "What a node is made of, and what it is part of."
-    v, j = _node(t, layer, topic); rows = []
+    v, j = _node(t, layer, topic)
+    rows = []
     if layer + 1 < len(t.views):
-        M = t.links[layer+1]; rows += [('part of', layer + 1, int(k), t.views[layer+1].names[k], float(M[j, k])) for k in np.argsort(-M[j], kind='stable') if M[j, k] > 0]
+        M = t.links[layer+1]
+        rows += [('part of', layer + 1, int(k), t.views[layer+1].names[k], float(M[j, k]))
+                 for k in np.argsort(-M[j], kind='stable') if M[j, k] > 0]
     if layer:
-        flow = t.shares[layer-1]*t.links[layer][:, j]; flow = flow/(flow.sum() or 1.)
-        rows += [('made of', layer - 1, int(k), t.views[layer-1].names[k], float(flow[k])) for k in np.argsort(-flow, kind='stable') if flow[k] > 0]
-    return Table(('is', 'layer', 'topic', 'name', 'part'), rows, dict(part='.0%'), f'layer {layer}, topic {j}: {v.names[j]}')
+        flow = t.shares[layer-1]*t.links[layer][:, j]
+        flow = flow/(flow.sum() or 1.)
+        rows += [('made of', layer - 1, int(k), t.views[layer-1].names[k], float(flow[k]))
+                 for k in np.argsort(-flow, kind='stable') if flow[k] > 0]
+    return Table(('is', 'layer', 'topic', 'name', 'part'), rows, dict(part='.0%'),
+                 f'layer {layer}, topic {j}: {v.names[j]}')
 
 # %% ../nbs/60_topics.ipynb #246abe59
 def node_words(
@@ -745,17 +849,21 @@ def node_words(
     order:str='probability', # 'probability', or 'own': what sets the node apart first
 )->Table: # Word, probability, of which own and inherited
     "A node's words, divided into its own and those of its supertopics."
-    v, j = _node(t, layer, topic); k = v.term_mode
+    v, j = _node(t, layer, topic)
+    k = v.term_mode
     check_choice(order, 'order', ('probability', 'own'))
     p = column(v, k, j)
     above = np.zeros_like(p)
     if layer + 1 < len(t.views):
         up, share = t.views[layer+1], t.links[layer+1][j]
         above = (up.topics[k-1] if k else profiles(up.weights)[0]) @ share
-    inherited = np.minimum(p, above); key = p if order == 'probability' else p - inherited
+    inherited = np.minimum(p, above)
+    key = p if order == 'probability' else p - inherited
     top = [i for i in np.argsort(-key, kind='stable')[:check_count(n, 'n')] if key[i] > 0]
     rows = [(v.labels[k][i], float(p[i]), float(p[i] - inherited[i]), float(inherited[i])) for i in top]
-    return Table((v.modes[k], 'probability', 'own', 'inherited'), rows, dict.fromkeys(('probability', 'own', 'inherited'), '.1%'), f'layer {layer}, topic {j}: {v.names[j]}')
+    return Table((v.modes[k], 'probability', 'own', 'inherited'), rows,
+                 dict.fromkeys(('probability', 'own', 'inherited'), '.1%'),
+                 f'layer {layer}, topic {j}: {v.names[j]}')
 
 # %% ../nbs/60_topics.ipynb #e2b3a137
 def agreement(
@@ -764,9 +872,13 @@ def agreement(
     samples:bool=False, # Whether the samples take part too
 ): # (a.rank, b.rank), 0 to 1
     "How alike every two topics are: product over the modes of the cosines of their profiles."
-    if a.shape[1:] != b.shape[1:] or (samples and a.shape != b.shape): raise ValueError(f"the views have shapes {a.shape} and {b.shape}; only topics over the same indices can be matched")
+    if a.shape[1:] != b.shape[1:] or (samples and a.shape != b.shape):
+        raise ValueError(
+            f"the views have shapes {a.shape} and {b.shape}; only topics over the same indices can be "
+            "matched")
     unit = lambda P: P/np.where(P.any(0), np.linalg.norm(P, axis=0), 1.)
-    pairs = [*zip(a.topics, b.topics), *([(profiles(a.weights)[0], profiles(b.weights)[0])] if samples else [])]
+    pairs = [*zip(a.topics, b.topics),
+             *([(profiles(a.weights)[0], profiles(b.weights)[0])] if samples else [])]
     return math.prod(unit(P).T @ unit(Q) for P, Q in pairs)
 
 def match_topics(
@@ -776,8 +888,11 @@ def match_topics(
 )->Table: # For each topic of a its partner in b, if it has one, and how alike they are
     "The best one-to-one matching of the topics of two fits."
     from scipy.optimize import linear_sum_assignment
-    C = agreement(a, b, samples); partner = dict(zip(*linear_sum_assignment(-C)))
-    rows = [(j, a.names[j], None if j not in partner else int(partner[j]), b.names[partner[j]] if j in partner else None, float(C[j, partner[j]]) if j in partner else 0.) for j in range(a.rank)]
+    C = agreement(a, b, samples)
+    partner = dict(zip(*linear_sum_assignment(-C)))
+    rows = [(j, a.names[j], None if j not in partner else int(partner[j]),
+             b.names[partner[j]] if j in partner else None, float(C[j, partner[j]]) if j in partner else 0.)
+             for j in range(a.rank)]
     return Table(('topic', 'name', 'partner', 'name of partner', 'agreement'), rows, dict(agreement='.2f'))
 
 # %% ../nbs/60_topics.ipynb #d8e91124
@@ -788,7 +903,8 @@ def carry_names(
 )->View: # b with the names of a's topics on their partners
     "Names follow topics from one fit to the next."
     check_number(least, 'least', 0, 1)
-    return named(b, {m['partner']: m['name'] for m in match_topics(a, b) if m['partner'] is not None and m['agreement'] >= least})
+    return named(b, {m['partner']: m['name'] for m in match_topics(a, b) if m['partner'] is not None
+                     and m['agreement'] >= least})
 
 def stability(
     views, # Views of several fits, the one to judge first
@@ -798,4 +914,5 @@ def stability(
     if not others: raise ValueError("stability needs views of two fits at least; fit again from another seed")
     each = np.array([match_topics(first, b)['agreement'] for b in others]).reshape(len(others), first.rank)
     rows = [(j, first.names[j], float(each[:, j].mean()), float(each[:, j].min())) for j in first.order]
-    return Table(('topic', 'name', 'mean agreement', 'lowest'), rows, {'mean agreement': '.2f', 'lowest': '.2f'}, f'agreement with {len(others)} other fits')
+    return Table(('topic', 'name', 'mean agreement', 'lowest'), rows,
+                 {'mean agreement': '.2f', 'lowest': '.2f'}, f'agreement with {len(others)} other fits')

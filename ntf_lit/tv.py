@@ -39,11 +39,13 @@ def total_variation(
 def _pull(a, b, price, x):
     "Row by row, into `x`; a, b, x (n, d), price (n,)."
     for k in range(b.shape[0]):
-        first, off, d = 0, 0., b.shape[1]          # where the string was last bent, and how far from the tube's middle
+        first, off, d = 0, 0., b.shape[
+            1]          # where the string was last bent, and how far from the tube's middle
         while first < d:
             low, high, at_low, at_high, S, T, bent = -np.inf, np.inf, first, first, 0., 0., False
             for i in range(first, d):
-                S += b[k, i]; T += a[k, i]
+                S += b[k, i]
+                T += a[k, i]
                 width = price[k] if i < d - 1 else 0.
                 floor, ceiling = (S - width - off)/T, (S + width - off)/T
                 bent = floor > high or ceiling < low
@@ -70,7 +72,8 @@ def pull_tight(
     price, # What a unit of total variation costs (n,), or one number
 ): # NumPy array (n, d)
     "The exact minimum of `sum(a x^2/2 - b x) + price TV(x)` for every row: the taut string."
-    b = np.ascontiguousarray(b, dtype=np.float64); x = np.empty_like(b)
+    b = np.ascontiguousarray(b, dtype=np.float64)
+    x = np.empty_like(b)
     full = lambda v, shape: np.ascontiguousarray(np.broadcast_to(v, shape), dtype=np.float64)
     _compiled()(full(a, b.shape), b, full(price, b.shape[:1]), x)
     return x
@@ -85,13 +88,16 @@ def smooth_rows(
     grid=None, # How the d indices are arranged; None for a line
 ): # Yields arrays (r, d): the minimum for a line, better and better ones for a grid
     "The minimum of `sum(a x^2/2 - b x) + price TV(x)` over x >= 0 for every row."
-    if grid is None: yield np.maximum(pull_tight(a, b, price), 0.); return
+    if grid is None:
+        yield np.maximum(pull_tight(a, b, price), 0.)
+        return
     a, rest, shares = np.broadcast_to(a, b.shape), np.asarray(b, dtype=np.float64), [0.]*len(grid)
     for _ in range(ROUNDS):
         for m in range(len(grid)):
             rest = rest + shares[m]
             x = _along(m, grid, a, rest, price)
-            shares[m] = rest - a*x; rest = a*x
+            shares[m] = rest - a*x
+            rest = a*x
         yield np.maximum(x, 0.)
 
 def _along(m, grid, a, b, price):
@@ -124,12 +130,15 @@ def best_rows(
     "For every row the minimum of `sum(a x^2/2 - b x) + price TV(x)` over x >= 0, or over unit x >= 0."
     cost = lambda x: (.5*a*x*x - b*x).sum(1) + price*total_variation(x.T, q.grid)
     for x in smooth_rows(a, b, price, q.grid):
-        low = -.5*(a*x*x).sum(1); nothing = low == 0
+        low = -.5*(a*x*x).sum(1)
+        nothing = low == 0
         if q.unit:
-            size = np.sqrt(-2*low)[:, None]; low = .5 - size[:, 0]          # the half is that of x^2/2 on the sphere
+            size = np.sqrt(-2*low)[:, None]
+            low = .5 - size[:, 0]          # the half is that of x^2/2 on the sphere
             x = np.where(size > 0, x/np.where(size > 0, size, 1.), old)
         if q.grid is None: return x
-        now, before = cost(x), cost(old); rounding = 1e-13*(abs(b)*x).sum(1)
+        now, before = cost(x), cost(old)
+        rounding = 1e-13*(abs(b)*x).sum(1)
         if (nothing | (now - low <= np.maximum(.5*(before - low), rounding))).all(): break
     return np.where((now <= before)[:, None], x, old)
 
@@ -144,12 +153,14 @@ def tv_mu(
     "One multiplicative step with jumps: the bound of Lee & Seung plus total variation, minimised exactly."
     E = 0. if q.extra is None else q.extra
     for _ in range(inner):
-        mean = B.mean(0); mean = np.where(mean > 0, mean, 1.)
+        mean = B.mean(0)
+        mean = np.where(mean > 0, mean, 1.)
         u = np.broadcast_to(mean, B.shape) if q.unit else np.maximum(B, FLOOR*mean)
         a = (u @ q.gram + (0. if q.unit else E))/u
         b = a*B - (B @ q.gram + E - q.cross)
         idle = a <= 0      # no influence: the component is zero in another factor
-        b = np.where(idle, B, b); a = np.where(idle, 1., a)
+        b = np.where(idle, B, b)
+        a = np.where(idle, 1., a)
         B = best_rows(1. if q.unit else a.T, b.T, q.price, q, B.T).T
     return B
 
@@ -160,7 +171,8 @@ def tv_hals(
     inner:int=1, # How many rounds over the columns
 ): # The new factor
     "Exact minimisation column by column, jumps included."
-    U, S = np.array(B.T, order='C'), np.ascontiguousarray((q.cross if q.extra is None else q.cross - q.extra).T)
+    U, S = np.array(B.T, order='C'), np.ascontiguousarray(
+        (q.cross if q.extra is None else q.cross - q.extra).T)
     for _ in range(inner):
         for j, g in enumerate(np.diagonal(q.gram)):
             if g > 0:
@@ -207,12 +219,19 @@ def smooth_modes(
     shapes=None, # {mode: grid} of modes that are flattened images
 ): # {mode: grid or None}
     "The modes to smooth along and how each is arranged; `ValueError` for a mode that is not there."
-    features = range(1, len(shape)); shapes = dict(shapes or {})
+    features = range(1, len(shape))
+    shapes = dict(shapes or {})
     modes = features if modes is None else (modes,) if np.ndim(modes) == 0 else tuple(modes)
     for k in (*modes, *shapes):
-        if isinstance(k, bool) or k not in features: raise ValueError(f"modes (tv_modes) and shapes (tv_shapes) must name feature modes, 1 to {len(shape) - 1} here (0 are the samples), not {k!r}")
+        if isinstance(k, bool) or k not in features:
+            raise ValueError(
+                f"modes (tv_modes) and shapes (tv_shapes) must name feature modes, 1 to {len(shape) - 1} "
+                f"here (0 are the samples), not {k!r}")
     for k, grid in shapes.items():
-        if math.prod(grid) != shape[k]: raise ValueError(f"shapes (tv_shapes) arranges mode {k} as {tuple(grid)}, {math.prod(grid)} cells, but the mode has {shape[k]} indices; they must agree")
+        if math.prod(grid) != shape[k]:
+            raise ValueError(
+                f"shapes (tv_shapes) arranges mode {k} as {tuple(grid)}, {math.prod(grid)} cells, but the "
+                f"mode has {shape[k]} indices; they must agree")
     return {int(k): tuple(map(int, shapes[k])) if k in shapes else None for k in sorted(set(modes))}
 
 # %% ../nbs/22_tv.ipynb #e800f3ad
@@ -230,8 +249,10 @@ class _TVSettings(StrataModel):
     def __post_init__(self):
         super().__post_init__()
         if self.tv is not None: check_choice(self.tv, 'tv', TVS)
-        check_number(self.weight, 'weight (tv_weight)'); smooth_modes(self.data.shape, self.modes, self.shapes)
-        if self.tv == 'paper' and self.rule != 'mu': raise ValueError(f"tv='paper' has the multiplicative rule only: solver='mu', not {self.rule!r}")
+        check_number(self.weight, 'weight (tv_weight)')
+        smooth_modes(self.data.shape, self.modes, self.shapes)
+        if self.tv == 'paper' and self.rule != 'mu':
+            raise ValueError(f"tv='paper' has the multiplicative rule only: solver='mu', not {self.rule!r}")
 
     @cached_property
     def grids(self): return smooth_modes(self.data.shape, self.modes, self.shapes)
@@ -254,8 +275,10 @@ class _TVPenalty(_TVSettings):
         if not self.charged: return 0.
         double = lambda A: array_namespace(A).astype(A, array_namespace(A).float64, copy=False)
         H = [double(h) for h in p.H]
-        if self.tv == 'component': return self.strength*float((double(p.W).sum(0)*component_tv(H, self.grids)).sum())
-        return self.strength*float((normalized_tv if self.tv == 'normalized' else topic_tv)(H, self.grids).sum())
+        if self.tv == 'component':
+            return self.strength*float((double(p.W).sum(0)*component_tv(H, self.grids)).sum())
+        return self.strength*float((normalized_tv if self.tv == 'normalized'
+                                    else topic_tv)(H, self.grids).sum())
 
     def charged_in(self, p, t):
         "How much of the penalty is in the value of block `t`."
@@ -283,7 +306,9 @@ class _TVBlocks(_TVPenalty):
         for block, t, q in super().blocks(V, F, data, sums):
             if self.charged and block is F and t in self.grids:
                 if self.tv == 'paper': q = sign_split(q, self.strength*slopes[t])
-                else: q = TVBlock(q.gram, q.cross, q.extra, self.price(F, t), self.grids[t], self.tv == 'normalized')
+                else:
+                    q = TVBlock(q.gram, q.cross, q.extra, self.price(F, t), self.grids[t],
+                                self.tv == 'normalized')
             yield block, t, q
 
     def update(self, B, q, k):
@@ -309,11 +334,14 @@ def jump_slope(
     grid=None, # How the d indices are arranged; None for a line
 ): # (d, r)
     "The subgradient of each column's total variation that takes sign(0) for 0."
-    xp = array_namespace(H); G = H.reshape(*(grid or H.shape[:1]), H.shape[-1]); out = xp.zeros_like(G)
+    xp = array_namespace(H)
+    G = H.reshape(*(grid or H.shape[:1]), H.shape[-1])
+    out = xp.zeros_like(G)
     for k in range(G.ndim - 1):
         A, g = xp.moveaxis(G, k, 0), xp.moveaxis(out, k, 0)
         s = xp.sign(A[1:] - A[:-1])
-        g[1:] += s; g[:-1] -= s
+        g[1:] += s
+        g[:-1] -= s
     return out.reshape(H.shape)
 
 def sign_split(
@@ -332,13 +360,15 @@ class _TVSweep(_TVBlocks):
         if self.charged != 'normalized' or self.topics is not None: return p
         xp, H, W = array_namespace(p.W), list(p.H), p.W
         for t in self.grids:
-            n = xp.sqrt((H[t-1]*H[t-1]).sum(0)); n = xp.where(n > 0, n, xp.ones_like(n))
+            n = xp.sqrt((H[t-1]*H[t-1]).sum(0))
+            n = xp.where(n > 0, n, xp.ones_like(n))
             H[t-1], W = H[t-1]/n, W*n
         return replace(p, W=W, H=tuple(H))
 
     def paper_sweep(self, p, k):
         "The source's sweep: sign split, then every row of the topics divided by its norm."
-        p, _ = self.updated(p, k); xp, H = array_namespace(p.W), list(p.H)
+        p, _ = self.updated(p, k)
+        xp, H = array_namespace(p.W), list(p.H)
         for t in range(len(H) if self.topics is None else 0):
             n = xp.sqrt((H[t]*H[t]).sum(1))[:, None]
             H[t] = H[t]/xp.where(n > 0, n, xp.ones_like(n))
@@ -353,7 +383,8 @@ class TVModel(_TVSweep):
         settings = {f.name: getattr(self, f.name) for f in fields(StrataModel)}
         return self.unit(start_strata(StrataModel(**settings), rng))
 
-    def sweep(self, p, k=0): return self.paper_sweep(p, k) if self.tv == 'paper' else super().sweep(self.unit(p), k)
+    def sweep(self, p, k=0):
+        return self.paper_sweep(p, k) if self.tv == 'paper' else super().sweep(self.unit(p), k)
 
     def loss(self, p, value):
         "Half the squared error plus the penalty; `value` is f_H + f_V."
@@ -372,7 +403,8 @@ class TVModel(_TVSweep):
     def kkt(self, p):
         "Largest relative violation of the conditions for a minimum over the blocks."
         p = self.unit(p)
-        return max(still(block[t], q) for block, t, q in self.blocks(list(p.V), [p.W, *p.H], *self.seen_as(p)))
+        return max(still(block[t], q) for block, t,
+                   q in self.blocks(list(p.V), [p.W, *p.H], *self.seen_as(p)))
 
 # %% ../nbs/22_tv.ipynb #924e6aaa
 def still(B, q):
@@ -388,7 +420,10 @@ def split_entries(
     rng, # A `numpy.random.Generator`
 ): # (data without the hidden entries, the hidden entries alone)
     "Hide entries at random, from those that were observed."
-    if isinstance(data, Sparse): raise TypeError("choose_lambda hides entries with a mask and so needs dense data, not sparse; pass them dense, or a part of them")
+    if isinstance(data, Sparse):
+        raise TypeError(
+            "choose_lambda hides entries with a mask and so needs dense data, not sparse; pass them dense, "
+            "or a part of them")
     xp, like = array_namespace(data.like), data.like
     X = data.arrays[0] if len(data.arrays) == 1 else xp.concat(list(data.arrays))
     hidden = move(1.*(rng.random(tuple(X.shape)) < share), like) > 0
@@ -415,7 +450,8 @@ class Choice:
     @property
     def weight(self): return self.weights[int(np.argmin(self.errors.mean(0)))]
     def __repr__(self):
-        lines = [f'{w:>10.4g}   {e:.4f}{"   best" if w == self.weight else ""}' for w, e in zip(self.weights, self.errors.mean(0))]
+        lines = [f'{w:>10.4g}   {e:.4f}{"   best" if w == self.weight else ""}' for w,
+                 e in zip(self.weights, self.errors.mean(0))]
         return '\n'.join(['    weight   error on hidden entries', *lines])
 
 # %% ../nbs/22_tv.ipynb #20aecdb1
@@ -429,11 +465,15 @@ def choose_lambda(
     **kw, # Passed on to `fit`
 ): # A `Choice`
     "Try weights on hidden entries; every weight sees the same entries and begins at the same start."
-    weights = tuple(check_number(w, 'weights') for w in weights); check_count(repeats, 'repeats'); errors = []
+    weights = tuple(check_number(w, 'weights') for w in weights)
+    check_count(repeats, 'repeats')
+    errors = []
     if not weights: raise ValueError("weights is empty; give at least one")
-    if not 0 < check_number(share, 'share', 0, 1) < 1: raise ValueError(f"share must lie between 0 and 1, not {share}")
+    if not 0 < check_number(share, 'share', 0, 1) < 1:
+        raise ValueError(f"share must lie between 0 and 1, not {share}")
     for rng in check_seed(seed).spawn(repeats):
-        train, test = split_entries(model.data, share, rng); start = int(rng.integers(2**31))
+        train, test = split_entries(model.data, share, rng)
+        start = int(rng.integers(2**31))
         models = [replace(model, data=train, weight=w) for w in weights]
         errors.append([prediction_error(m, fit(m, seed=start, **kw).params, test) for m in models])
     return Choice(weights, np.array(errors))

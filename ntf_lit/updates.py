@@ -42,7 +42,8 @@ def ratio(
     "A quotient without an epsilon."
     if is_torch_array(pos): return (neg/pos).nan_to_num_(0., 0., 0.)
     if pos.size and pos.min() > 0: return np.divide(neg, pos, out=into)
-    if into is None: into = np.zeros(np.broadcast_shapes(np.shape(neg), np.shape(pos)), np.result_type(neg, pos))
+    if into is None:
+        into = np.zeros(np.broadcast_shapes(np.shape(neg), np.shape(pos)), np.result_type(neg, pos))
     return np.divide(neg, pos, out=into, where=pos > 0)
 
 def mu(
@@ -52,15 +53,18 @@ def mu(
 ):
     "Multiplicative update (Lee & Seung 2001, theorem 1, with a linear term)."
     for _ in range(inner):
-        pos = q.pos(B); step = ratio(q.cross, pos, pos)
-        step *= B; B = step
+        pos = q.pos(B)
+        step = ratio(q.cross, pos, pos)
+        step *= B
+        B = step
     return B
 
 # %% ../nbs/10_updates.ipynb #8475fe82
 def _hals_columns(B, gram, slope, inner):
     "HALS by whole columns: NumPy or torch, a matrix or a stack."
     xp = array_namespace(B)
-    U, T = (x.mT.clone(memory_format=_torch_rows()) if is_torch_array(x) else np.array(x.mT, order='C') for x in (B, slope))
+    U, T = (x.mT.clone(memory_format=_torch_rows()) if is_torch_array(x) else np.array(x.mT, order='C')
+            for x in (B, slope))
     for _ in range(inner):
         for j in range(U.shape[-2]):
             g = gram[..., j, j, None]
@@ -85,7 +89,9 @@ def _hals_blocks(B, gram, slope, inner):
         for a in range(0, n, width):
             w = min(width, n - a)
             for i in range(w):
-                for j in range(r): U[j, i] = B[s, a+i, j]; T[j, i] = slope[s, a+i, j]
+                for j in range(r):
+                    U[j, i] = B[s, a+i, j]
+                    T[j, i] = slope[s, a+i, j]
             for _ in range(inner):
                 for j in range(r):
                     if gram[s, j, j] <= 0: continue
@@ -116,7 +122,9 @@ def hals(
     loop, torch_B = _compiled() if compiled else None, is_torch_array(B)
     if loop is None or torch_B and B.device.type != 'cpu': return _hals_columns(B, q.gram, slope, inner)
     host = lambda x: x.numpy() if torch_B else x         # the same memory
-    stack = lambda x: np.asarray(host(x), host(B).dtype) if x.ndim == 3 else np.ascontiguousarray(host(x), host(B).dtype)[None]
+    stack = lambda x: np.asarray(host(x),
+                                 host(B).dtype) if x.ndim == 3 else np.ascontiguousarray(
+        host(x), host(B).dtype)[None]
     U = stack(B).copy('K')                               # a stack lies in memory as it did
     loop(U, stack(q.gram), stack(slope), inner)
     U = U.reshape(B.shape)

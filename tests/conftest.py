@@ -1,4 +1,5 @@
 """Shared by all tests: how hard Hypothesis tries, and JupyterLab in a headless Chromium."""
+
 import os
 import re
 import shutil
@@ -16,22 +17,42 @@ from hypothesis import HealthCheck, Phase, settings
 ROOT = Path(__file__).resolve().parents[1]
 
 # HYPOTHESIS_PROFILE=nightly pytest tests: other examples each night, and many more of them
-settings.register_profile('ci', max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile('nightly', max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile('glance', max_examples=50, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    'ci', max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    'nightly', max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    'glance',
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
 
 
 def pytest_collection_modifyitems(items):
     "The browser tests share one server, so they go to one worker."
     for item in items:
-        if 'browser_path' in item.fixturenames: item.add_marker(pytest.mark.xdist_group('browser'))
+        if 'browser_path' in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group('browser'))
 
 
 # --- JupyterLab in a browser ---
 
-FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--no-first-run',
-         '--disable-background-networking', '--disable-component-update', '--disable-sync']
+FLAGS = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--disable-dev-shm-usage',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+]
 USER_SETTINGS = {
     'notebook-extension/tracker': '{"windowingMode": "none"}',  # cells off the screen stay in the page
     'apputils-extension/notification': '{"fetchNews": "false", "checkForUpdates": false}',  # no pop-up over a corner
@@ -44,6 +65,7 @@ CELLS_RAN = r"""() => {
 
 class Lab(NamedTuple):
     "A running JupyterLab."
+
     url: str
     root: Path  # the folder it shows: a copy of nbs/
 
@@ -60,6 +82,7 @@ def browser_path():
 def chromium(browser_path):
     "A headless Chromium."
     from playwright.sync_api import sync_playwright
+
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=browser_path, headless=True, args=FLAGS)
         yield browser
@@ -74,18 +97,29 @@ def free_port():
 
 def start_lab(home, port):
     "JupyterLab over a copy of the notebooks, its settings and files all below `home`."
-    shutil.copytree(ROOT/'nbs', home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    shutil.copytree(ROOT / 'nbs', home / 'nbs', ignore=shutil.ignore_patterns('.*'))
     for name, text in USER_SETTINGS.items():
-        path = home/'user/@jupyterlab'/f'{name}.jupyterlab-settings'
+        path = home / 'user/@jupyterlab' / f'{name}.jupyterlab-settings'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    own = {f'JUPYTER_{kind}_DIR': str(home/kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')}
-    env = os.environ | own | {'IPYTHONDIR': str(home/'ipython'), 'IN_TEST': '1'}
-    args = ['--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-            '--IdentityProvider.token=', f"--ServerApp.root_dir={home/'nbs'}", '--LabApp.extension_manager=readonly',
-            f"--LabApp.workspaces_dir={home/'workspaces'}", f"--LabApp.user_settings_dir={home/'user'}"]
-    with open(home/'log', 'w') as log:
-        return subprocess.Popen([sys.executable, '-m', 'jupyter', 'lab', *args], env=env, stdout=log, stderr=subprocess.STDOUT)
+    own = {f'JUPYTER_{kind}_DIR': str(home / kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')}
+    env = os.environ | own | {'IPYTHONDIR': str(home / 'ipython'), 'IN_TEST': '1'}
+    args = [
+        '--no-browser',
+        '--allow-root',
+        '--ip=127.0.0.1',
+        f'--port={port}',
+        '--ServerApp.port_retries=0',
+        '--IdentityProvider.token=',
+        f'--ServerApp.root_dir={home / "nbs"}',
+        '--LabApp.extension_manager=readonly',
+        f'--LabApp.workspaces_dir={home / "workspaces"}',
+        f'--LabApp.user_settings_dir={home / "user"}',
+    ]
+    with open(home / 'log', 'w') as log:
+        return subprocess.Popen(
+            [sys.executable, '-m', 'jupyter', 'lab', *args], env=env, stdout=log, stderr=subprocess.STDOUT
+        )
 
 
 @pytest.fixture(scope='session')
@@ -95,12 +129,17 @@ def lab(browser_path, tmp_path_factory):
     server, url = start_lab(home, port), f'http://127.0.0.1:{port}'
     try:
         for _ in range(240):
-            if server.poll() is not None: raise RuntimeError((home/'log').read_text())
-            try: urllib.request.urlopen(f'{url}/api/status', timeout=1).close()
-            except OSError: time.sleep(.25)
-            else: break
-        else: raise TimeoutError((home/'log').read_text())
-        yield Lab(url, home/'nbs')
+            if server.poll() is not None:
+                raise RuntimeError((home / 'log').read_text())
+            try:
+                urllib.request.urlopen(f'{url}/api/status', timeout=1).close()
+            except OSError:
+                time.sleep(0.25)
+            else:
+                break
+        else:
+            raise TimeoutError((home / 'log').read_text())
+        yield Lab(url, home / 'nbs')
     finally:
         server.terminate()
         server.wait(30)
@@ -109,14 +148,19 @@ def lab(browser_path, tmp_path_factory):
 def run_cells(page, timeout):
     "Run all cells of the notebook on the page, and fail with its last lines if one raised."
     from playwright.sync_api import expect
+
     page.locator('.jp-Notebook .jp-CodeCell').first.wait_for(timeout=timeout)
     # The toolbar's circle says idle before there is a kernel, so ask the status bar
-    expect(page.locator('.jp-StatusBar-Left')).to_have_text(re.compile(r'^(?!.*No Kernel).*\| Idle'), timeout=timeout)
+    expect(page.locator('.jp-StatusBar-Left')).to_have_text(
+        re.compile(r'^(?!.*No Kernel).*\| Idle'), timeout=timeout
+    )
     page.get_by_role('menuitem', name='Run', exact=True).click()
     page.get_by_role('menuitem', name=re.compile('^Run All Cells')).click()
     page.wait_for_function(CELLS_RAN, timeout=timeout)
     # An error has the type of stderr in JupyterLab 4.6, so look for its words
-    errors = page.locator('.jp-Notebook .jp-OutputArea-output', has_text='Traceback (most recent call last)').all_text_contents()
+    errors = page.locator(
+        '.jp-Notebook .jp-OutputArea-output', has_text='Traceback (most recent call last)'
+    ).all_text_contents()
     assert not errors, errors[0][-800:]
 
 
@@ -139,6 +183,7 @@ def open_notebook(lab, chromium, request):
 
     yield opened
     for i, page in enumerate(pages):
-        if folder := os.environ.get('SHOTS'): page.screenshot(path=Path(folder)/f'{request.node.name}-{i}.png')
+        if folder := os.environ.get('SHOTS'):
+            page.screenshot(path=Path(folder) / f'{request.node.name}-{i}.png')
         page.close()
     assert outside == []

@@ -1,4 +1,5 @@
 """The browsers without a page: hostile words, commands, links between browsers, bad input, what travels, the JavaScript's own tests."""
+
 import json
 import logging
 import os
@@ -20,41 +21,114 @@ from ntf_lit.topics import view
 
 ROOT = Path(__file__).resolve().parents[1]
 PAYLOADS = [
-    '<script>alert(1)</script>', '</script><script>alert(1)</script>', '<img src=x onerror=alert(1)>', '<svg onload=alert(1)>', '"><script>alert(1)</script>',
-    "'><img src=x onerror=alert(1)>", '<iframe src=javascript:alert(1)>', '<a href="javascript:alert(1)">x</a>', '<body onload=alert(1)>', '<!--', '-->', '<![CDATA[x]]>',
-    ']]>', '</style><script>alert(1)</script>', '</title><script>alert(1)</script>', '</iframe><script>alert(1)</script>', '&lt;script&gt;alert(1)&lt;/script&gt;', '&#60;b&#62;',
-    '\u2028alert(1)\u2029', '{{constructor.constructor("alert(1)")()}}', '${alert(1)}', '`alert(1)`', '[x](javascript:alert(1))', '![x](http://x.y/z.png)', '| a | b |', '$\\href{javascript:alert(1)}{x}$',
-    '\x1b[31mred\x1b[0m', '\u202egnirts\u202c', '../../etc/hosts', '__proto__', '<math><mi//xlink:href="data:x,<script>alert(1)</script>">', '<details open ontoggle=alert(1)>']
-ODD = ['', ' ', 'x'*10_000, 'שלום', 'مرحبا', '🙂👩‍👩‍👧', 'a\x00b', '\ud800', 'e\u0301'*50]
+    '<script>alert(1)</script>',
+    '</script><script>alert(1)</script>',
+    '<img src=x onerror=alert(1)>',
+    '<svg onload=alert(1)>',
+    '"><script>alert(1)</script>',
+    "'><img src=x onerror=alert(1)>",
+    '<iframe src=javascript:alert(1)>',
+    '<a href="javascript:alert(1)">x</a>',
+    '<body onload=alert(1)>',
+    '<!--',
+    '-->',
+    '<![CDATA[x]]>',
+    ']]>',
+    '</style><script>alert(1)</script>',
+    '</title><script>alert(1)</script>',
+    '</iframe><script>alert(1)</script>',
+    '&lt;script&gt;alert(1)&lt;/script&gt;',
+    '&#60;b&#62;',
+    '\u2028alert(1)\u2029',
+    '{{constructor.constructor("alert(1)")()}}',
+    '${alert(1)}',
+    '`alert(1)`',
+    '[x](javascript:alert(1))',
+    '![x](http://x.y/z.png)',
+    '| a | b |',
+    '$\\href{javascript:alert(1)}{x}$',
+    '\x1b[31mred\x1b[0m',
+    '\u202egnirts\u202c',
+    '../../etc/hosts',
+    '__proto__',
+    '<math><mi//xlink:href="data:x,<script>alert(1)</script>">',
+    '<details open ontoggle=alert(1)>',
+]
+ODD = ['', ' ', 'x' * 10_000, 'שלום', 'مرحبا', '🙂👩‍👩‍👧', 'a\x00b', '\ud800', 'e\u0301' * 50]
 
 
 class Found(HTMLParser):
     "The elements and attributes of a text."
+
     def __init__(self, text):
-        super().__init__(); self.tags, self.attrs = [], []
-        self.feed(text); self.close()
-    def handle_starttag(self, tag, attrs): self.tags.append(tag); self.attrs += attrs
+        super().__init__()
+        self.tags, self.attrs = [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attrs += attrs
 
 
 def hostile(words, **kwargs):
     "A model whose every word, text, name and title is one of the given."
     n, rng = len(words), np.random.default_rng(0)
-    return dict(model=[rng.random((n, n)), np.eye(n) + .1*rng.random((n, n)), rng.random((2, n))], labels=dict(term=words, place=words[:2]), samples=words, sample_names=words,
-                strata=[words[i % 2] for i in range(n)], names=words, title=words[0], note=words[-1], terms='term') | kwargs
+    return (
+        dict(
+            model=[rng.random((n, n)), np.eye(n) + 0.1 * rng.random((n, n)), rng.random((2, n))],
+            labels=dict(term=words, place=words[:2]),
+            samples=words,
+            sample_names=words,
+            strata=[words[i % 2] for i in range(n)],
+            names=words,
+            title=words[0],
+            note=words[-1],
+            terms='term',
+        )
+        | kwargs
+    )
 
 
 def hierarchy(words):
     n, rng = len(words), np.random.default_rng(0)
-    F, L = (rng.random((n, n)), np.eye(n) + .1*rng.random((n, n))), rng.random((n, 2))
+    F, L = (rng.random((n, n)), np.eye(n) + 0.1 * rng.random((n, n))), rng.random((n, 2))
     return Hierarchy((Layer(F), Layer(tuple(f @ L for f in F), (L, L))))
 
 
 def browsers(words, front):
     yield TopicBrowser(**hostile(words), front=front)
-    yield HierarchyBrowser(hierarchy(words), labels=dict(term=words), samples=words, sample_names=words, names=[words, words[:2]], title=words[0], note=words[-1], front=front)
+    yield HierarchyBrowser(
+        hierarchy(words),
+        labels=dict(term=words),
+        samples=words,
+        sample_names=words,
+        names=[words, words[:2]],
+        title=words[0],
+        note=words[-1],
+        front=front,
+    )
 
 
-SAFE_TAGS = {'div', 'p', 'span', 'b', 'mark', 'h4', 'table', 'caption', 'thead', 'tbody', 'tr', 'th', 'td', 'svg', 'rect', 'title', 'img'}
+SAFE_TAGS = {
+    'div',
+    'p',
+    'span',
+    'b',
+    'mark',
+    'h4',
+    'table',
+    'caption',
+    'thead',
+    'tbody',
+    'tr',
+    'th',
+    'td',
+    'svg',
+    'rect',
+    'title',
+    'img',
+}
 
 
 @pytest.mark.parametrize('words', [PAYLOADS, ODD], ids=['payloads', 'odd'])
@@ -63,7 +137,8 @@ def test_words_are_text_in_plain_widgets(words):
         for topic in range(len(words)):
             b.act('select', topic=topic)
             for mode in range(b.sizes['modes']):
-                b.act('mode', mode=mode); found = Found(b.front.body.value)
+                b.act('mode', mode=mode)
+                found = Found(b.front.body.value)
                 assert set(found.tags) <= SAFE_TAGS and not [a for a, _ in found.attrs if a.startswith('on')]
         b.close()
 
@@ -71,12 +146,26 @@ def test_words_are_text_in_plain_widgets(words):
 @pytest.mark.parametrize('words', [PAYLOADS, ODD], ids=['payloads', 'odd'])
 def test_words_are_data_in_the_file(words):
     for b in browsers(words, 'core'):
-        text = b.html(); found = Found(text)
-        assert found.tags == ['html', 'head', 'meta', 'meta', 'meta', 'title', 'style', 'body', 'main', 'script', 'script']
+        text = b.html()
+        found = Found(text)
+        assert found.tags == [
+            'html',
+            'head',
+            'meta',
+            'meta',
+            'meta',
+            'title',
+            'style',
+            'body',
+            'main',
+            'script',
+            'script',
+        ]
         data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1]
         assert not set('<>&\u2028\u2029') & set(data) and json.loads(data)['kind'] in ('topics', 'hierarchy')
         text.encode()
-        twin = b._repr_mimebundle_(); twin = twin[0] if isinstance(twin, tuple) else twin
+        twin = b._repr_mimebundle_()
+        twin = twin[0] if isinstance(twin, tuple) else twin
         assert set(Found(twin['text/html']).tags) <= {'iframe', *SAFE_TAGS}
         b.close()
 
@@ -85,83 +174,184 @@ def test_words_are_data_in_the_file(words):
 def test_words_are_text_in_markdown(payload):
     for b in browsers([payload, 'tax', 'war'], 'core'):
         md = b.to_markdown().split('\n', 2)[-1]
-        assert not set('<>`[]$\\') & set(md.replace('<span>', '').replace('</span>', '')) and set(Found(md).tags) <= {'span'} and Found(md).attrs == []
-        if isinstance(b, TopicBrowser): assert set(Found(b.compare_strata(0, 1).to_html()).tags) <= SAFE_TAGS
+        assert (
+            not set('<>`[]$\\') & set(md.replace('<span>', '').replace('</span>', ''))
+            and set(Found(md).tags) <= {'span'}
+            and Found(md).attrs == []
+        )
+        if isinstance(b, TopicBrowser):
+            assert set(Found(b.compare_strata(0, 1).to_html()).tags) <= SAFE_TAGS
         b.close()
 
 
 def test_text_of_the_page_never_becomes_markup():
-    js = (ROOT/'ntf_lit/static/browser.js').read_text()
-    for word in ('innerHTML', 'outerHTML', 'insertAdjacentHTML', 'document.write', 'eval(', 'new Function', 'fetch(', 'XMLHttpRequest', 'import(', 'srcdoc', '</script'): assert word not in js
-    assert 'http' not in js.replace('http://www.w3.org/2000/svg', '') and 'http' not in (ROOT/'ntf_lit/static/browser.css').read_text()
+    js = (ROOT / 'ntf_lit/static/browser.js').read_text()
+    for word in (
+        'innerHTML',
+        'outerHTML',
+        'insertAdjacentHTML',
+        'document.write',
+        'eval(',
+        'new Function',
+        'fetch(',
+        'XMLHttpRequest',
+        'import(',
+        'srcdoc',
+        '</script',
+    ):
+        assert word not in js
+    assert (
+        'http' not in js.replace('http://www.w3.org/2000/svg', '')
+        and 'http' not in (ROOT / 'ntf_lit/static/browser.css').read_text()
+    )
 
 
 def test_json_comes_back():
-    for x in PAYLOADS + ODD[:-2]: assert json.loads(safe_json({x: [x]})) == {x: [x]}
+    for x in PAYLOADS + ODD[:-2]:
+        assert json.loads(safe_json({x: [x]})) == {x: [x]}
 
 
 # --- Commands ---
 
+
 @pytest.fixture
 def small():
     rng = np.random.default_rng(1)
-    b = TopicBrowser([rng.random((8, 4)), rng.random((6, 4)), rng.random((3, 4))], labels=dict(term=list('abcdef'), part=['1', '2', '3']), strata=list('aabbccab'), samples=list('abcdefab'))
+    b = TopicBrowser(
+        [rng.random((8, 4)), rng.random((6, 4)), rng.random((3, 4))],
+        labels=dict(term=list('abcdef'), part=['1', '2', '3']),
+        strata=list('aabbccab'),
+        samples=list('abcdefab'),
+    )
     yield b
     b.close()
 
 
 def test_fuzzed_messages_do_no_harm(small, caplog):
     logging.getLogger('ntf_lit.browser').setLevel(logging.WARNING)
-    rng = np.random.default_rng(2); junk = [None, True, -1, 0, 1, 3, 4, 10**30, .5, float('nan'), float('inf'), '', 'x', 'x'*300, [], {}, [0], {'a': 1}, 'selected', '__class__', b'x']
+    rng = np.random.default_rng(2)
+    junk = [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        3,
+        4,
+        10**30,
+        0.5,
+        float('nan'),
+        float('inf'),
+        '',
+        'x',
+        'x' * 300,
+        [],
+        {},
+        [0],
+        {'a': 1},
+        'selected',
+        '__class__',
+        b'x',
+    ]
     names = [*COMMANDS, 'eval', '_do_name', 'close', '__init__', 'names_', 'data', '', 'act', 'undo ']
-    keys = ['topic', 'stratum', 'mode', 'value', 'order', 'panel', 'set', 'layer', 'shape', 'into', 'seq', 'page', 'cmd', 'x']
+    keys = [
+        'topic',
+        'stratum',
+        'mode',
+        'value',
+        'order',
+        'panel',
+        'set',
+        'layer',
+        'shape',
+        'into',
+        'seq',
+        'page',
+        'cmd',
+        'x',
+    ]
     data = json.dumps(small.data)
     for _ in range(3000):
-        message = {'cmd': names[rng.integers(len(names))]} | {keys[rng.integers(len(keys))]: junk[rng.integers(len(junk))] for _ in range(rng.integers(4))}
+        message = {'cmd': names[rng.integers(len(names))]} | {
+            keys[rng.integers(len(keys))]: junk[rng.integers(len(junk))] for _ in range(rng.integers(4))
+        }
         small.heard(small.front, message)
-    for message in junk: small.heard(small.front, message)
-    assert json.dumps(small.data) == data and len(small.names_) == 4 and -1 <= small.stratum < 3 and 0 <= small.lam <= 1 and all(0 <= j < 4 for j in (*small.hidden, *small.merged)) and len(small.undo) <= 50
+    for message in junk:
+        small.heard(small.front, message)
+    assert (
+        json.dumps(small.data) == data
+        and len(small.names_) == 4
+        and -1 <= small.stratum < 3
+        and 0 <= small.lam <= 1
+        and all(0 <= j < 4 for j in (*small.hidden, *small.merged))
+        and len(small.undo) <= 50
+    )
     assert any('ignored' in r.message for r in caplog.records)
     json.dumps(small.state)
 
 
 def test_a_page_cannot_set_traits(small):
     before = small.front.data, small.front.state
-    small.front.set_state({'data': {}, 'state': {'selected': 3}}); small.front._handle_msg({'content': {'data': {'method': 'update', 'state': {'data': {}}}}, 'buffers': []})
+    small.front.set_state({'data': {}, 'state': {'selected': 3}})
+    small.front._handle_msg({'content': {'data': {'method': 'update', 'state': {'data': {}}}}, 'buffers': []})
     assert (small.front.data, small.front.state) == before
 
 
 def test_samples_come_when_asked(small):
-    sent = []; small.front.send = sent.append if False else lambda x, buffers=None: sent.append(x)
-    small.heard(small.front, dict(cmd='samples', topic=2, stratum=1)); small.heard(small.front, dict(cmd='samples', topic=2, stratum=9))
-    assert len(sent) == 1 and sent[0]['key'] == '2/1' and {s['stratum'] for s in sent[0]['list']} == {1} and [s['weight'] for s in sent[0]['list']] == sorted((s['weight'] for s in sent[0]['list']), reverse=True)
+    sent = []
+    small.front.send = sent.append if False else lambda x, buffers=None: sent.append(x)
+    small.heard(small.front, dict(cmd='samples', topic=2, stratum=1))
+    small.heard(small.front, dict(cmd='samples', topic=2, stratum=9))
+    assert (
+        len(sent) == 1
+        and sent[0]['key'] == '2/1'
+        and {s['stratum'] for s in sent[0]['list']} == {1}
+        and [s['weight'] for s in sent[0]['list']]
+        == sorted((s['weight'] for s in sent[0]['list']), reverse=True)
+    )
 
 
 def test_names_stay_with_numbers(small):
-    small.act('name', topic=2, value='third'); order = [j for j, _ in small.listed()]
+    small.act('name', topic=2, value='third')
+    order = [j for j, _ in small.listed()]
     for s in (-1, 0, 1, 2):
-        small.act('stratum', stratum=s); assert small.names_[2] == 'third' and sorted(j for j, _ in small.listed()) == sorted(order)
-    small.act('merge', topic=1, into=2); small.act('hide', topic=0)
-    assert set(small.edited().names) == {'third', small.names_[3]}; np.testing.assert_allclose(small.edited().weights.sum(), small.views[0].weights[:, 1:].sum())
+        small.act('stratum', stratum=s)
+        assert small.names_[2] == 'third' and sorted(j for j, _ in small.listed()) == sorted(order)
+    small.act('merge', topic=1, into=2)
+    small.act('hide', topic=0)
+    assert set(small.edited().names) == {'third', small.names_[3]}
+    np.testing.assert_allclose(small.edited().weights.sum(), small.views[0].weights[:, 1:].sum())
 
 
 def test_closing_lets_go():
     a, b = (TopicBrowser(np.random.default_rng(0).random((5, 3)), front=f) for f in ('live', 'core'))
     for w in (a, b):
-        front = w.front; w.close(); w.close()
+        front = w.front
+        w.close()
+        w.close()
         assert not w._watched and w.comm is None and front.comm is None
-    a.lam = .1  # nobody listens, nothing fails
+    a.lam = 0.1  # nobody listens, nothing fails
 
 
 # --- Links between browsers ---
 
+
 def test_linked_browsers_agree():
-    h = hierarchy(['a', 'b', 'c', 'd']); pair = TopicBrowser(h, front='core'), HierarchyBrowser(h)
+    h = hierarchy(['a', 'b', 'c', 'd'])
+    pair = TopicBrowser(h, front='core'), HierarchyBrowser(h)
     links = [T.link((pair[0], n), (pair[1], n)) for n in ('selected', 'names_', 'mode', 'lam')]
-    pair[1].heard(pair[1].front, dict(cmd='name', topic=5, value='top', seq=1, page=1)); pair[1].heard(pair[1].front, dict(cmd='select', topic=5, seq=2, page=1))
-    assert pair[0].selected == 5 and pair[0].set_ == 1 and pair[0].names_[5] == 'top' and pair[0].front.name.value == 'top'
-    pair[0].front.name.value = 'again'; assert pair[1].names_[5] == 'again' and pair[1].front.state['names'][5] == 'again'
-    for link in links: link.unlink()
+    pair[1].heard(pair[1].front, dict(cmd='name', topic=5, value='top', seq=1, page=1))
+    pair[1].heard(pair[1].front, dict(cmd='select', topic=5, seq=2, page=1))
+    assert (
+        pair[0].selected == 5
+        and pair[0].set_ == 1
+        and pair[0].names_[5] == 'top'
+        and pair[0].front.name.value == 'top'
+    )
+    pair[0].front.name.value = 'again'
+    assert pair[1].names_[5] == 'again' and pair[1].front.state['names'][5] == 'again'
+    for link in links:
+        link.unlink()
 
 
 # --- Input ---
@@ -169,149 +359,354 @@ def test_linked_browsers_agree():
 W, F = np.random.default_rng(3).random((6, 3)), np.random.default_rng(4).random((5, 3))
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(labels=dict(term=list('abcd'))), "labels['term'] has 4 names for a mode of 5 indices"),
-    (dict(labels=dict(a=list('abcde'), b=list('abcdef'), c=[])), 'labels names 3 modes; the model has 2'),
-    (dict(names=['a']), 'names has 1 names for a mode of 3 indices'), (dict(samples=['a']), 'samples has 1 texts for 6 samples'), (dict(sample_names=['a']), 'has 1 names for a mode of 6'),
-    (dict(times=[1, 2]), 'times has 2 entries for 6 samples'), (dict(strata=['a']), 'strata has 1 names for a mode of 6'), (dict(front='web'), "front must be one of 'auto', 'live', 'core', not 'web'"),
-    (dict(kinds={'nope': 'words'}), "kinds speaks of ['nope']; the modes are sample, mode 2"), (dict(kinds={'mode 2': (2, 2)}), '2 x 2 pixels, but the mode has 5 indices'),
-    (dict(model=[W, np.where(F == F[1, 1], np.nan, F)]), 'factor 1 has NaN at (1, 1)'), (dict(model=[W, F[:, :2]]), 'factors have 3, 2 columns'), (dict(model=[W, -F]), 'must be nonnegative'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(labels=dict(term=list('abcd'))), "labels['term'] has 4 names for a mode of 5 indices"),
+        (dict(labels=dict(a=list('abcde'), b=list('abcdef'), c=[])), 'labels names 3 modes; the model has 2'),
+        (dict(names=['a']), 'names has 1 names for a mode of 3 indices'),
+        (dict(samples=['a']), 'samples has 1 texts for 6 samples'),
+        (dict(sample_names=['a']), 'has 1 names for a mode of 6'),
+        (dict(times=[1, 2]), 'times has 2 entries for 6 samples'),
+        (dict(strata=['a']), 'strata has 1 names for a mode of 6'),
+        (dict(front='web'), "front must be one of 'auto', 'live', 'core', not 'web'"),
+        (dict(kinds={'nope': 'words'}), "kinds speaks of ['nope']; the modes are sample, mode 2"),
+        (dict(kinds={'mode 2': (2, 2)}), '2 x 2 pixels, but the mode has 5 indices'),
+        (dict(model=[W, np.where(F == F[1, 1], np.nan, F)]), 'factor 1 has NaN at (1, 1)'),
+        (dict(model=[W, F[:, :2]]), 'factors have 3, 2 columns'),
+        (dict(model=[W, -F]), 'must be nonnegative'),
+    ],
+)
 def test_bad_input_says_why(kwargs, message):
-    with pytest.raises(ValueError, match=re.escape(message)): TopicBrowser(**(dict(model=[W, F]) | kwargs))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TopicBrowser(**(dict(model=[W, F]) | kwargs))
 
 
 @pytest.mark.parametrize('front', ['live', 'core'])
-@pytest.mark.parametrize('model', [
-    [np.ones((3, 0)), np.ones((4, 0))], [np.zeros((3, 2)), np.zeros((4, 2))], [np.ones((3, 2)), np.array([[1., 0], [1, 0]])], [np.ones((1, 1)), np.ones((1, 1))], np.ones((4, 2)),
-    [1e-200*W, 1e-200*F], [1e200*W, 1e150*F], [W.astype(np.float32), F.astype(np.float32)], CP((W, F)), [W, F, np.ones((1, 3))]])
+@pytest.mark.parametrize(
+    'model',
+    [
+        [np.ones((3, 0)), np.ones((4, 0))],
+        [np.zeros((3, 2)), np.zeros((4, 2))],
+        [np.ones((3, 2)), np.array([[1.0, 0], [1, 0]])],
+        [np.ones((1, 1)), np.ones((1, 1))],
+        np.ones((4, 2)),
+        [1e-200 * W, 1e-200 * F],
+        [1e200 * W, 1e150 * F],
+        [W.astype(np.float32), F.astype(np.float32)],
+        CP((W, F)),
+        [W, F, np.ones((1, 3))],
+    ],
+)
 def test_sane_views_of_odd_models(model, front):
-    b = TopicBrowser(model, front=front); json.loads(safe_json(b.data)); b.html(); b.table
-    for topic in range(b.sizes['topics']): b.act('select', topic=topic)
-    b.act('query', value='1'); b.act('stratum', stratum=0); b.close()
-    l = HierarchyBrowser([Layer(tuple(view(model).topics[0] for _ in range(2)))], front=front); l.html(); l.table; l.close()
+    b = TopicBrowser(model, front=front)
+    json.loads(safe_json(b.data))
+    b.html()
+    b.table
+    for topic in range(b.sizes['topics']):
+        b.act('select', topic=topic)
+    b.act('query', value='1')
+    b.act('stratum', stratum=0)
+    b.close()
+    l = HierarchyBrowser([Layer(tuple(view(model).topics[0] for _ in range(2)))], front=front)
+    l.html()
+    l.table
+    l.close()
 
 
 def test_strata_of_different_kinds():
-    rng = np.random.default_rng(5); V, H = tuple(rng.random((2, d, 2)) for d in (4, 6)), tuple(rng.random((d, 3)) for d in (4, 6))
-    for b in (TopicBrowser(Strata(V, rng.random((7, 3)), H, (0, 3, 7)), labels=dict(row=list('abcd'), column=list('abcdef')), strata=['N', 'S'], kinds={('row', 'column'): 'image'}, front=f) for f in ('live', 'core')):
-        assert b.data['modes'][0]['kind'] == 'image' and b.data['modes'][0]['shape'] == [4, 6] and 'img' in b.data['features'][0][0][0]['modes'][0]
-        np.testing.assert_allclose(sum(b.share(j, 0) for j in range(3)) + sum(f['share'] for f in b.data['features'][0][0]), 1, atol=2e-3)
+    rng = np.random.default_rng(5)
+    V, H = tuple(rng.random((2, d, 2)) for d in (4, 6)), tuple(rng.random((d, 3)) for d in (4, 6))
+    for b in (
+        TopicBrowser(
+            Strata(V, rng.random((7, 3)), H, (0, 3, 7)),
+            labels=dict(row=list('abcd'), column=list('abcdef')),
+            strata=['N', 'S'],
+            kinds={('row', 'column'): 'image'},
+            front=f,
+        )
+        for f in ('live', 'core')
+    ):
+        assert (
+            b.data['modes'][0]['kind'] == 'image'
+            and b.data['modes'][0]['shape'] == [4, 6]
+            and 'img' in b.data['features'][0][0][0]['modes'][0]
+        )
+        np.testing.assert_allclose(
+            sum(b.share(j, 0) for j in range(3)) + sum(f['share'] for f in b.data['features'][0][0]),
+            1,
+            atol=2e-3,
+        )
 
 
 def test_runs_of_every_kind_compared():
     "Models with strata and without, with layers and without, beside each other in both orders."
-    rng = np.random.default_rng(8); H = rng.random((5, 3)); V = (rng.random((2, 5, 2)),); stratified, plain = Strata(V, rng.random((6, 3)), (H,), (0, 2, 6)), [rng.random((6, 4)), rng.random((5, 4))]
-    L = rng.random((4, 2)); layers = Hierarchy((Layer(tuple(plain)), Layer(tuple(f @ L for f in plain), (L, L))))
-    for model, others, sets, own in [(stratified, {'flat': plain, 'tall': layers}, ['this run', 'flat', 'tall, layer 0', 'tall, layer 1'], [2, 0, 0, 0]), (plain, [stratified], ['this run', 'run 2'], [0, 2]),
-                                     (layers, [plain, stratified], ['this run, layer 0', 'this run, layer 1', 'run 2', 'run 3'], [0, 0, 0, 2])]:
+    rng = np.random.default_rng(8)
+    H = rng.random((5, 3))
+    V = (rng.random((2, 5, 2)),)
+    stratified, plain = (
+        Strata(V, rng.random((6, 3)), (H,), (0, 2, 6)),
+        [rng.random((6, 4)), rng.random((5, 4))],
+    )
+    L = rng.random((4, 2))
+    layers = Hierarchy((Layer(tuple(plain)), Layer(tuple(f @ L for f in plain), (L, L))))
+    for model, others, sets, own in [
+        (
+            stratified,
+            {'flat': plain, 'tall': layers},
+            ['this run', 'flat', 'tall, layer 0', 'tall, layer 1'],
+            [2, 0, 0, 0],
+        ),
+        (plain, [stratified], ['this run', 'run 2'], [0, 2]),
+        (
+            layers,
+            [plain, stratified],
+            ['this run, layer 0', 'this run, layer 1', 'run 2', 'run 3'],
+            [0, 0, 0, 2],
+        ),
+    ]:
         for front in ('live', 'core'):
-            b = TopicBrowser(model, others=others, labels=dict(term=list('abcde')), strata=['N', 'S'] if model is stratified else None, front=front)
-            assert [s['name'] for s in b.data['sets']] == sets and len(b.data['strata']) == 2 and b.data['axis'] == 'Run' and [len(f[0]) for f in b.data['features']] == own
+            b = TopicBrowser(
+                model,
+                others=others,
+                labels=dict(term=list('abcde')),
+                strata=['N', 'S'] if model is stratified else None,
+                front=front,
+            )
+            assert (
+                [s['name'] for s in b.data['sets']] == sets
+                and len(b.data['strata']) == 2
+                and b.data['axis'] == 'Run'
+                and [len(f[0]) for f in b.data['features']] == own
+            )
             for i, s in enumerate(b.data['sets']):
-                b.act('set', set=i); assert s['first'] <= b.selected < s['first'] + s['count']
-                for t in (0, 1): np.testing.assert_allclose(sum(b.share(j, t) for j in range(s['first'], s['first'] + s['count'])) + sum(f['share'] for f in b.data['features'][i][t]), 1, atol=2e-3)
-            json.loads(safe_json(b.page_data())); b.close()
-    with pytest.raises(ValueError, match='run 2 divides its 6 samples otherwise'): TopicBrowser(stratified, others=[Strata(V, rng.random((6, 3)), (H,), (0, 3, 6))])
-    with pytest.raises(ValueError, match=re.escape('run 2 has shape (6, 4), another run (6, 5); only runs over the same indices can be compared')): TopicBrowser(plain, others=[[W, F[:4]]])
+                b.act('set', set=i)
+                assert s['first'] <= b.selected < s['first'] + s['count']
+                for t in (0, 1):
+                    np.testing.assert_allclose(
+                        sum(b.share(j, t) for j in range(s['first'], s['first'] + s['count']))
+                        + sum(f['share'] for f in b.data['features'][i][t]),
+                        1,
+                        atol=2e-3,
+                    )
+            json.loads(safe_json(b.page_data()))
+            b.close()
+    with pytest.raises(ValueError, match='run 2 divides its 6 samples otherwise'):
+        TopicBrowser(stratified, others=[Strata(V, rng.random((6, 3)), (H,), (0, 3, 6))])
+    with pytest.raises(
+        ValueError,
+        match=re.escape(
+            'run 2 has shape (6, 4), another run (6, 5); only runs over the same indices can be compared'
+        ),
+    ):
+        TopicBrowser(plain, others=[[W, F[:4]]])
 
 
-@pytest.mark.parametrize('kwargs, error, message', [
-    (dict(labels=dict(term=list('ab'))), ValueError, "labels['term'] has 2 names for a mode of 3 indices"), (dict(names=[list('ab'), list('ab')]), ValueError, 'names has 2 names for a mode of 3 indices'),
-    (dict(sample_names=['a']), ValueError, 'has 1 names for a mode of 3'), (dict(times=[1]), ValueError, 'times has 1 entries for 3 samples'), (dict(model=[np.ones((3, 2))]), TypeError, 'a hierarchy has layers'),
-    (dict(model=[Layer((np.ones((3, 2)), np.array([[1, np.nan], [1, 1]])))]), ValueError, 'factor 1 has NaN at (0, 1)'), (dict(model=[]), TypeError, 'a hierarchy has layers'), (dict(front='web'), ValueError, 'front must be one of'),
-])
+@pytest.mark.parametrize(
+    'kwargs, error, message',
+    [
+        (
+            dict(labels=dict(term=list('ab'))),
+            ValueError,
+            "labels['term'] has 2 names for a mode of 3 indices",
+        ),
+        (dict(names=[list('ab'), list('ab')]), ValueError, 'names has 2 names for a mode of 3 indices'),
+        (dict(sample_names=['a']), ValueError, 'has 1 names for a mode of 3'),
+        (dict(times=[1]), ValueError, 'times has 1 entries for 3 samples'),
+        (dict(model=[np.ones((3, 2))]), TypeError, 'a hierarchy has layers'),
+        (
+            dict(model=[Layer((np.ones((3, 2)), np.array([[1, np.nan], [1, 1]])))]),
+            ValueError,
+            'factor 1 has NaN at (0, 1)',
+        ),
+        (dict(model=[]), TypeError, 'a hierarchy has layers'),
+        (dict(front='web'), ValueError, 'front must be one of'),
+    ],
+)
 def test_bad_hierarchies_say_why(kwargs, error, message):
-    with pytest.raises(error, match=re.escape(message)): HierarchyBrowser(**(dict(model=hierarchy(list('abc'))) | kwargs))
+    with pytest.raises(error, match=re.escape(message)):
+        HierarchyBrowser(**(dict(model=hierarchy(list('abc'))) | kwargs))
 
 
 @pytest.mark.parametrize('front', ['live', 'core'])
 def test_modes_and_words_without_names(front):
-    b = TopicBrowser([W, F, np.ones((2, 3))], front=front); assert [m['name'] for m in b.data['modes']] == ['mode 3', 'mode 2', 'sample'] and b.data['modes'][1]['items'][0] == 'mode 2 1'; b.close()
-    b = TopicBrowser([W, F], labels={'': ['', ' ', 'x'*10_000, 'שלום', '\n']}, front=front); words = next(m for m in b.data['modes'] if m['kind'] == 'words')
-    assert words['name'] == '' or words['name'] == '(empty)'; assert [w for w in words['items'] if w == '(empty)'] == ['(empty)']*3 and max(map(len, words['items'])) <= 80; b.html(); b.close()
-    b = TopicBrowser([np.ones((3, 2)), np.array([[1., 0], [1, 0]])], front=front); assert b.names_ == ('topic 0', 'topic 1 (empty)') and b.data['share'] == [1, 0]; b.act('select', topic=1); assert b.data['modes'][0]['p'][1].get('v', []) in ([], [0, 0]); b.close()
+    b = TopicBrowser([W, F, np.ones((2, 3))], front=front)
+    assert [m['name'] for m in b.data['modes']] == ['mode 3', 'mode 2', 'sample'] and b.data['modes'][1][
+        'items'
+    ][0] == 'mode 2 1'
+    b.close()
+    b = TopicBrowser([W, F], labels={'': ['', ' ', 'x' * 10_000, 'שלום', '\n']}, front=front)
+    words = next(m for m in b.data['modes'] if m['kind'] == 'words')
+    assert words['name'] == '' or words['name'] == '(empty)'
+    assert [w for w in words['items'] if w == '(empty)'] == ['(empty)'] * 3 and max(
+        map(len, words['items'])
+    ) <= 80
+    b.html()
+    b.close()
+    b = TopicBrowser([np.ones((3, 2)), np.array([[1.0, 0], [1, 0]])], front=front)
+    assert b.names_ == ('topic 0', 'topic 1 (empty)') and b.data['share'] == [1, 0]
+    b.act('select', topic=1)
+    assert b.data['modes'][0]['p'][1].get('v', []) in ([], [0, 0])
+    b.close()
 
 
 def test_runs_compared():
-    b = TopicBrowser([W, F], others={'shuffled': [W[:, ::-1], F[:, ::-1]]}); assert b.data['match'][0][1] == [2, 1, 0] and b.data['axis'] == 'Run' and b.sizes['topics'] == 6
-    b.act('select', topic=4); assert b.set_ == 1; b.act('set', set=0); assert b.selected < 3; b.close()
+    b = TopicBrowser([W, F], others={'shuffled': [W[:, ::-1], F[:, ::-1]]})
+    assert b.data['match'][0][1] == [2, 1, 0] and b.data['axis'] == 'Run' and b.sizes['topics'] == 6
+    b.act('select', topic=4)
+    assert b.set_ == 1
+    b.act('set', set=0)
+    assert b.selected < 3
+    b.close()
 
 
 def test_without_anywidget(monkeypatch):
     from ntf_lit import topic_browser
-    monkeypatch.setattr(topic_browser, '_live', []); monkeypatch.setitem(sys.modules, 'anywidget', None)
-    assert type(TopicBrowser([W, F]).front).__name__ == 'TopicCore' and type(HierarchyBrowser(hierarchy(list('abc'))).front).__name__ == 'HierarchyCore'
-    with pytest.raises(ImportError, match='pip install anywidget'): TopicBrowser([W, F], front='live')
+
+    monkeypatch.setattr(topic_browser, '_live', [])
+    monkeypatch.setitem(sys.modules, 'anywidget', None)
+    assert (
+        type(TopicBrowser([W, F]).front).__name__ == 'TopicCore'
+        and type(HierarchyBrowser(hierarchy(list('abc'))).front).__name__ == 'HierarchyCore'
+    )
+    with pytest.raises(ImportError, match='pip install anywidget'):
+        TopicBrowser([W, F], front='live')
 
 
 # --- What travels ---
+
 
 @pytest.fixture
 def wire(monkeypatch):
     "The size of every message to the page, as it goes out."
     import comm.base_comm
+
     sent = []
-    def publish(self, msg_type, data=None, metadata=None, buffers=None, **keys): sent.append(len(json.dumps(data)) + sum(memoryview(b).nbytes for b in buffers or ()))
-    monkeypatch.setattr(comm.base_comm.BaseComm, 'publish_msg', publish); monkeypatch.setattr(comm.DummyComm, 'publish_msg', publish)
+
+    def publish(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+        sent.append(len(json.dumps(data)) + sum(memoryview(b).nbytes for b in buffers or ()))
+
+    monkeypatch.setattr(comm.base_comm.BaseComm, 'publish_msg', publish)
+    monkeypatch.setattr(comm.DummyComm, 'publish_msg', publish)
     return sent
 
 
 def test_a_large_model_sends_little(wire):
     "Ten thousand words, a hundred topics, a hundred thousand samples: all that goes over the wire, the JavaScript too."
-    rng = np.random.default_rng(6); W, F = rng.random((100_000, 100), np.float32)**8, rng.random((10_000, 100), np.float32)**20
-    b = TopicBrowser([W, F], labels=dict(term=[f'word{i}' for i in range(10_000)]), samples=['some text about nothing']*100_000)
-    opened = sum(wire); assert 100_000 < opened < 1_000_000; del wire[:]
-    for message in (dict(cmd='select', topic=7), dict(cmd='lam', value=.3), dict(cmd='samples', topic=7, stratum=-1), dict(cmd='name', topic=7, value='x'), dict(cmd='merge', topic=7, into=8)): b.heard(b.front, message)
+    rng = np.random.default_rng(6)
+    W, F = rng.random((100_000, 100), np.float32) ** 8, rng.random((10_000, 100), np.float32) ** 20
+    b = TopicBrowser(
+        [W, F],
+        labels=dict(term=[f'word{i}' for i in range(10_000)]),
+        samples=['some text about nothing'] * 100_000,
+    )
+    opened = sum(wire)
+    assert 100_000 < opened < 1_000_000
+    del wire[:]
+    for message in (
+        dict(cmd='select', topic=7),
+        dict(cmd='lam', value=0.3),
+        dict(cmd='samples', topic=7, stratum=-1),
+        dict(cmd='name', topic=7, value='x'),
+        dict(cmd='merge', topic=7, into=8),
+    ):
+        b.heard(b.front, message)
     assert len(wire) == 5 and max(wire) < 20_000
-    print(f'{opened/1e3:.0f} kB to open, {max(wire)/1e3:.1f} kB for a command'); b.close()
+    print(f'{opened / 1e3:.0f} kB to open, {max(wire) / 1e3:.1f} kB for a command')
+    b.close()
 
 
 @pytest.mark.parametrize('strata', [False, True])
 def test_opening_computes_nothing_once_a_topic(monkeypatch, strata):
     "The same passes over everything for 4 topics as for 40; what is done topic by topic looks at that topic alone."
     from ntf_lit import topic_browser, topics
+
     def count(rank, n=300, d=200):
-        rng, calls, looked = np.random.default_rng(rank), dict.fromkeys(('components', 'profiles', '_numbers', 'saliencies', '_model_corpus', 'stratum_corpus'), 0), [0]
+        rng, calls, looked = (
+            np.random.default_rng(rank),
+            dict.fromkeys(
+                ('components', 'profiles', '_numbers', 'saliencies', '_model_corpus', 'stratum_corpus'), 0
+            ),
+            [0],
+        )
+
         def counted(name, f):
-            def g(*args): calls[name] += 1; return f(*args)
+            def g(*args):
+                calls[name] += 1
+                return f(*args)
+
             return g
-        def relevance(p, *args, **kwargs): looked[0] += p.size; return plain(p, *args, **kwargs)
+
+        def relevance(p, *args, **kwargs):
+            looked[0] += p.size
+            return plain(p, *args, **kwargs)
+
         with monkeypatch.context() as m:
             plain = topics.relevance
             for module in (topics, topic_browser):
                 m.setattr(module, 'relevance', relevance)
                 for name in calls:
-                    if hasattr(module, name): m.setattr(module, name, counted(name, getattr(topics, name, None) or getattr(topic_browser, name)))
-            F, V = (rng.random((6, rank)), rng.random((d, rank))), tuple(rng.random((2, k, 1)) for k in (6, d))
-            b = TopicBrowser(Strata(V, rng.random((n, rank)), F, (0, 100, n)) if strata else [rng.random((n, rank)), *F], labels=dict(part=[f'p{i}' for i in range(6)], term=[f'w{i}' for i in range(d)])); b.close()
+                    if hasattr(module, name):
+                        m.setattr(
+                            module,
+                            name,
+                            counted(name, getattr(topics, name, None) or getattr(topic_browser, name)),
+                        )
+            F, V = (
+                (rng.random((6, rank)), rng.random((d, rank))),
+                tuple(rng.random((2, k, 1)) for k in (6, d)),
+            )
+            b = TopicBrowser(
+                Strata(V, rng.random((n, rank)), F, (0, 100, n)) if strata else [rng.random((n, rank)), *F],
+                labels=dict(part=[f'p{i}' for i in range(6)], term=[f'w{i}' for i in range(d)]),
+            )
+            b.close()
         return calls, looked[0]
+
     (few, _), (many, looked) = count(4), count(40)
     assert few == many and many['components'] == many['saliencies'] == 0 and many['profiles'] <= 6
-    assert looked <= 3*(200 + 6 + 300)*40 + 4*(200 + 6)
+    assert looked <= 3 * (200 + 6 + 300) * 40 + 4 * (200 + 6)
 
 
 def test_opening_needs_little_memory():
     "Beyond what it is given: the weights in normal form, and one more array of their size for a moment."
     import tracemalloc
-    rng = np.random.default_rng(7); W, F = rng.random((40_000, 50)), rng.random((500, 50)); TopicBrowser([W[:50], F]).close()
-    tracemalloc.start(); b = TopicBrowser([W, F]); peak = tracemalloc.get_traced_memory()[1]; tracemalloc.stop(); b.close()
-    assert peak < 3*W.nbytes
+
+    rng = np.random.default_rng(7)
+    W, F = rng.random((40_000, 50)), rng.random((500, 50))
+    TopicBrowser([W[:50], F]).close()
+    tracemalloc.start()
+    b = TopicBrowser([W, F])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    b.close()
+    assert peak < 3 * W.nbytes
 
 
 def test_the_twin_is_small_too():
-    rng = np.random.default_rng(6); words = [f'word{i}' for i in range(10_000)]
-    v = view([rng.random((2000, 100))**8, rng.random((10_000, 100))**20], labels=dict(term=words)); b = TopicBrowser(v, samples=['some text about nothing']*2000)
-    bundle = b._repr_mimebundle_(); bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert len(bundle['text/html']) < 450_000 and len(b.html()) < 1_000_000; b.close()
+    rng = np.random.default_rng(6)
+    words = [f'word{i}' for i in range(10_000)]
+    v = view([rng.random((2000, 100)) ** 8, rng.random((10_000, 100)) ** 20], labels=dict(term=words))
+    b = TopicBrowser(v, samples=['some text about nothing'] * 2000)
+    bundle = b._repr_mimebundle_()
+    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert len(bundle['text/html']) < 450_000 and len(b.html()) < 1_000_000
+    b.close()
 
 
 def test_assets_are_in_the_package():
-    text = page(dict(title='t', kind='topics')); assert text.count('<script') == 2 and 'export default' in text
-    assert 'recursive-include ntf_lit/static *' in (ROOT/'MANIFEST.in').read_text()
+    text = page(dict(title='t', kind='topics'))
+    assert text.count('<script') == 2 and 'export default' in text
+    assert 'recursive-include ntf_lit/static *' in (ROOT / 'MANIFEST.in').read_text()
 
 
 def test_javascript():
     node = shutil.which('node') or pytest.skip('no node here, which runs tests/browser.test.mjs')
-    done = subprocess.run([node, '--test', str(ROOT/'tests/browser.test.mjs')], capture_output=True, text=True, env=os.environ | dict(PYTHON=sys.executable), cwd=ROOT)
+    done = subprocess.run(
+        [node, '--test', str(ROOT / 'tests/browser.test.mjs')],
+        capture_output=True,
+        text=True,
+        env=os.environ | dict(PYTHON=sys.executable),
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,4 +1,5 @@
 """The browsers on a real page: the file from disk without a network, and the widgets in JupyterLab with their kernel."""
+
 import os
 import re
 import shutil
@@ -21,19 +22,46 @@ from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.topics import view
 
 expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
-WORDS = ['tax', 'war', 'gold', 'peace', 'treaty', 'silver', 'farm', 'school', 'army', 'navy', 'union', 'budget']
+WORDS = [
+    'tax',
+    'war',
+    'gold',
+    'peace',
+    'treaty',
+    'silver',
+    'farm',
+    'school',
+    'army',
+    'navy',
+    'union',
+    'budget',
+]
 
 
 def example(front='core', **kwargs):
     "Four topics of twelve words in six parts, two strata with a feature each."
-    rng = np.random.default_rng(0); H = np.kron(np.eye(4), np.array([[5.], [3], [2]])) + .2*rng.random((12, 4))
-    V = tuple(rng.random((2, d, 1))**4 for d in (6, 12)); W = rng.random((20, 4))**3*np.array([4, 3, 2, 1.])
+    rng = np.random.default_rng(0)
+    H = np.kron(np.eye(4), np.array([[5.0], [3], [2]])) + 0.2 * rng.random((12, 4))
+    V = tuple(rng.random((2, d, 1)) ** 4 for d in (6, 12))
+    W = rng.random((20, 4)) ** 3 * np.array([4, 3, 2, 1.0])
     m = Strata(V, W, (rng.random((6, 4)), H), (0, 9, 20))
-    texts = [f'In {1900 + i} the {WORDS[int(W[i].argmax())*3]} was much spoken of.' for i in range(20)]
-    return TopicBrowser(m, labels=dict(part=[f'part {i+1}' for i in range(6)], term=WORDS), strata=['North', 'South'], samples=texts, times={'year': range(1900, 1920)}, title='Example', front=front, **kwargs)
+    texts = [f'In {1900 + i} the {WORDS[int(W[i].argmax()) * 3]} was much spoken of.' for i in range(20)]
+    return TopicBrowser(
+        m,
+        labels=dict(part=[f'part {i + 1}' for i in range(6)], term=WORDS),
+        strata=['North', 'South'],
+        samples=texts,
+        times={'year': range(1900, 1920)},
+        title='Example',
+        front=front,
+        **kwargs,
+    )
 
 
-def hierarchy_example(front='core', **kwargs): return HierarchyBrowser(hierarchy(WORDS[:6]), labels=dict(term=WORDS[:6]), title='Layers', front=front, **kwargs)
+def hierarchy_example(front='core', **kwargs):
+    return HierarchyBrowser(
+        hierarchy(WORDS[:6]), labels=dict(term=WORDS[:6]), title='Layers', front=front, **kwargs
+    )
 
 
 @pytest.fixture
@@ -42,17 +70,24 @@ def shown(chromium, tmp_path, request):
     faults, pages = [], []
 
     def opened(b, width=1280, scheme='light'):
-        b.to_html(tmp_path/'page.html')
-        page = chromium.new_page(viewport=dict(width=width, height=1000), color_scheme=scheme); pages.append(page)
-        page.on('request', lambda r: None if r.url.startswith('file:') else faults.append(f'asked for {r.url[:80]}'))
-        page.on('pageerror', lambda e: faults.append(str(e))); page.on('console', lambda m: faults.append(m.text) if m.type in ('error', 'warning') else None)
+        b.to_html(tmp_path / 'page.html')
+        page = chromium.new_page(viewport=dict(width=width, height=1000), color_scheme=scheme)
+        pages.append(page)
+        page.on(
+            'request',
+            lambda r: None if r.url.startswith('file:') else faults.append(f'asked for {r.url[:80]}'),
+        )
+        page.on('pageerror', lambda e: faults.append(str(e)))
+        page.on('console', lambda m: faults.append(m.text) if m.type in ('error', 'warning') else None)
         page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
-        page.goto((tmp_path/'page.html').as_uri()); page.locator('.ntf').wait_for()
+        page.goto((tmp_path / 'page.html').as_uri())
+        page.locator('.ntf').wait_for()
         return page
 
     yield opened
     for i, page in enumerate(pages):
-        if folder := os.environ.get('SHOTS'): page.screenshot(path=Path(folder)/f'{request.node.name}-{i}.png', full_page=True)
+        if folder := os.environ.get('SHOTS'):
+            page.screenshot(path=Path(folder) / f'{request.node.name}-{i}.png', full_page=True)
         page.close()
     assert faults == []
 
@@ -60,124 +95,253 @@ def shown(chromium, tmp_path, request):
 @pytest.fixture(scope='session')
 def axe_source(tmp_path_factory):
     "(the text of axe-core or None, why there is none): the file that AXE names, or from npm."
-    if path := os.environ.get('AXE'): return Path(path).read_text(), ''
+    if path := os.environ.get('AXE'):
+        return Path(path).read_text(), ''
     folder = tmp_path_factory.mktemp('axe')
-    if not (npm := shutil.which('npm')): return None, 'no npm here to fetch axe-core with, and AXE names no file'
+    if not (npm := shutil.which('npm')):
+        return None, 'no npm here to fetch axe-core with, and AXE names no file'
     try:
-        name = subprocess.run([npm, 'pack', 'axe-core', '--silent', '--fetch-retries=1', '--fetch-timeout=20000'], cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout.split()[-1]
-        shutil.unpack_archive(folder/name, folder, 'gztar')
-        return (folder/'package/axe.min.js').read_text(), ''
-    except (subprocess.SubprocessError, OSError, IndexError, shutil.ReadError): return None, 'axe-core could not be fetched from npm; AXE=path/to/axe.min.js names a copy'
+        name = subprocess.run(
+            [npm, 'pack', 'axe-core', '--silent', '--fetch-retries=1', '--fetch-timeout=20000'],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout.split()[-1]
+        shutil.unpack_archive(folder / name, folder, 'gztar')
+        return (folder / 'package/axe.min.js').read_text(), ''
+    except (subprocess.SubprocessError, OSError, IndexError, shutil.ReadError):
+        return None, 'axe-core could not be fetched from npm; AXE=path/to/axe.min.js names a copy'
 
 
 @pytest.fixture
-def axe(axe_source): return axe_source[0] or pytest.skip(axe_source[1])
+def axe(axe_source):
+    return axe_source[0] or pytest.skip(axe_source[1])
 
 
 @pytest.fixture
 def audit(axe_source):
     "Look at the widget in a notebook with axe-core, where it can be had; `test_axe_is_content` says when it cannot."
-    return lambda page: [] if axe_source[0] is None else violations(page, axe_source[0], "document.querySelector('.ntf')")
+    return lambda page: (
+        [] if axe_source[0] is None else violations(page, axe_source[0], "document.querySelector('.ntf')")
+    )
 
 
 def violations(page, axe, within='document', only=()):
     "What axe-core finds, all rules or some."
-    if not page.evaluate('() => "axe" in window'): page.evaluate(axe)
+    if not page.evaluate('() => "axe" in window'):
+        page.evaluate(axe)
     options = f'{{runOnly: {list(only)}}}' if only else '{}'
-    return [(v['id'], v['impact'], v['nodes'][0]['html'][:160]) for v in page.evaluate(f'() => axe.run({within}, {options})')['violations']]
+    return [
+        (v['id'], v['impact'], v['nodes'][0]['html'][:160])
+        for v in page.evaluate(f'() => axe.run({within}, {options})')['violations']
+    ]
 
 
 # --- The file ---
 
-def selected(page): return page.locator('.ntf-list [aria-selected=true] .ntf-number').inner_text()
+
+def selected(page):
+    return page.locator('.ntf-list [aria-selected=true] .ntf-number').inner_text()
 
 
 def test_keyboard_in_the_list(shown):
-    page = shown(example()); box = page.get_by_role('listbox', name='Topics'); box.focus()
-    order = page.locator('.ntf-list .ntf-number').all_inner_texts(); status = page.locator('[role=status]')
-    for key, at in (('ArrowDown', 1), ('ArrowDown', 2), ('ArrowUp', 1), ('End', 3), ('ArrowDown', 3), ('Home', 0), ('ArrowUp', 0)):
-        page.keyboard.press(key); assert selected(page) == order[at]
+    page = shown(example())
+    box = page.get_by_role('listbox', name='Topics')
+    box.focus()
+    order = page.locator('.ntf-list .ntf-number').all_inner_texts()
+    status = page.locator('[role=status]')
+    for key, at in (
+        ('ArrowDown', 1),
+        ('ArrowDown', 2),
+        ('ArrowUp', 1),
+        ('End', 3),
+        ('ArrowDown', 3),
+        ('Home', 0),
+        ('ArrowUp', 0),
+    ):
+        page.keyboard.press(key)
+        assert selected(page) == order[at]
         assert page.evaluate('document.activeElement.getAttribute("role")') == 'listbox'
-        assert page.evaluate('document.getElementById(document.activeElement.getAttribute("aria-activedescendant")).getAttribute("aria-selected")') == 'true'
-    page.keyboard.press('End'); expect(status).to_contain_text(f'Topic {order[3]}')
-    name = page.locator('.ntf-list .ntf-word').nth(1).inner_text(); page.keyboard.type(name[:4]); assert selected(page) == order[1]
-    assert page.locator('.ntf-list [tabindex]').count() == 0 and page.locator('.ntf-list').get_attribute('tabindex') == '0'  # one tab stop
+        assert (
+            page.evaluate(
+                'document.getElementById(document.activeElement.getAttribute("aria-activedescendant")).getAttribute("aria-selected")'
+            )
+            == 'true'
+        )
+    page.keyboard.press('End')
+    expect(status).to_contain_text(f'Topic {order[3]}')
+    name = page.locator('.ntf-list .ntf-word').nth(1).inner_text()
+    page.keyboard.type(name[:4])
+    assert selected(page) == order[1]
+    assert (
+        page.locator('.ntf-list [tabindex]').count() == 0
+        and page.locator('.ntf-list').get_attribute('tabindex') == '0'
+    )  # one tab stop
 
 
 def test_names_merging_and_undo(shown):
-    page = shown(example()); page.get_by_role('listbox', name='Topics').focus(); page.keyboard.press('F2')
-    first = selected(page); page.keyboard.press('Control+a'); page.keyboard.type('My <b>name</b>'); page.keyboard.press('Enter')
-    row = page.locator('.ntf-list [role=option]', has_text='My <b>name</b>'); expect(row).to_have_count(1); assert row.locator('.ntf-number').inner_text() == first
+    page = shown(example())
+    page.get_by_role('listbox', name='Topics').focus()
+    page.keyboard.press('F2')
+    first = selected(page)
+    page.keyboard.press('Control+a')
+    page.keyboard.type('My <b>name</b>')
+    page.keyboard.press('Enter')
+    row = page.locator('.ntf-list [role=option]', has_text='My <b>name</b>')
+    expect(row).to_have_count(1)
+    assert row.locator('.ntf-number').inner_text() == first
     expect(page.locator('[role=status]')).to_have_text(f'Topic {first} is now called My <b>name</b>')
-    page.get_by_label('Stratum').select_option('South'); expect(row.locator('.ntf-number')).to_have_text(first)  # another order, the same topic
-    page.get_by_label('Merge the topic into').select_option(index=1); expect(page.locator('.ntf-list [role=option]')).to_have_count(3); expect(page.locator('.ntf-merged button')).to_have_count(1)
-    page.get_by_role('button', name='Hide').click(); expect(page.locator('.ntf-hidden')).to_have_count(1); assert page.get_by_role('button', name='Show', exact=True).is_visible()
+    page.get_by_label('Stratum').select_option('South')
+    expect(row.locator('.ntf-number')).to_have_text(first)  # another order, the same topic
+    page.get_by_label('Merge the topic into').select_option(index=1)
+    expect(page.locator('.ntf-list [role=option]')).to_have_count(3)
+    expect(page.locator('.ntf-merged button')).to_have_count(1)
+    page.get_by_role('button', name='Hide').click()
+    expect(page.locator('.ntf-hidden')).to_have_count(1)
+    assert page.get_by_role('button', name='Show', exact=True).is_visible()
     undo = page.get_by_role('button', name='Undo')
-    for _ in range(3): undo.click()
-    expect(undo).to_be_disabled(); expect(page.locator('.ntf-list [role=option]')).to_have_count(4); expect(page.locator('.ntf-hidden')).to_have_count(0); expect(row).to_have_count(0)
+    for _ in range(3):
+        undo.click()
+    expect(undo).to_be_disabled()
+    expect(page.locator('.ntf-list [role=option]')).to_have_count(4)
+    expect(page.locator('.ntf-hidden')).to_have_count(0)
+    expect(row).to_have_count(0)
 
 
 def test_relevance_search_and_modes(shown):
-    b = example(); page = shown(b); words = lambda: page.locator('.ntf-terms tbody th').all_inner_texts()
-    page.get_by_label('Relevance λ', exact=True).fill('1'); page.keyboard.press('Tab')
-    want = sorted(range(12), key=lambda i: -b.views[0].topics[1][i, b.selected])[:3]; assert words()[:3] == [WORDS[i] for i in want]
-    slider = page.get_by_label('Relevance λ, slider'); slider.focus(); page.keyboard.press('Home'); expect(page.get_by_label('Relevance λ', exact=True)).to_have_value('0')
-    page.get_by_label('Order').select_option('saliency'); expect(slider).to_be_disabled()
-    find = page.get_by_label('Find the topics of a word'); find.fill('farm'); first = page.locator('.ntf-list [role=option]').first
-    v = b.views[0]; best = int(np.argmax(v.topics[1][6]*v.weights.sum(0))); expect(first.locator('.ntf-number')).to_have_text(str(best))
-    find.fill('no such word'); expect(page.locator('.ntf-list [role=option]')).to_have_count(0); find.fill('')
-    page.get_by_role('button', name='part', exact=True).first.click(); expect(page.locator('.ntf-centre svg.ntf-curve').first).to_be_visible(); expect(page.locator('.ntf-samples mark').first).to_be_visible()
+    b = example()
+    page = shown(b)
+    words = lambda: page.locator('.ntf-terms tbody th').all_inner_texts()
+    page.get_by_label('Relevance λ', exact=True).fill('1')
+    page.keyboard.press('Tab')
+    want = sorted(range(12), key=lambda i: -b.views[0].topics[1][i, b.selected])[:3]
+    assert words()[:3] == [WORDS[i] for i in want]
+    slider = page.get_by_label('Relevance λ, slider')
+    slider.focus()
+    page.keyboard.press('Home')
+    expect(page.get_by_label('Relevance λ', exact=True)).to_have_value('0')
+    page.get_by_label('Order').select_option('saliency')
+    expect(slider).to_be_disabled()
+    find = page.get_by_label('Find the topics of a word')
+    find.fill('farm')
+    first = page.locator('.ntf-list [role=option]').first
+    v = b.views[0]
+    best = int(np.argmax(v.topics[1][6] * v.weights.sum(0)))
+    expect(first.locator('.ntf-number')).to_have_text(str(best))
+    find.fill('no such word')
+    expect(page.locator('.ntf-list [role=option]')).to_have_count(0)
+    find.fill('')
+    page.get_by_role('button', name='part', exact=True).first.click()
+    expect(page.locator('.ntf-centre svg.ntf-curve').first).to_be_visible()
+    expect(page.locator('.ntf-samples mark').first).to_be_visible()
 
 
 def test_strata_side_by_side(shown):
-    page = shown(example()); page.get_by_label('Stratum').select_option('North'); page.get_by_label('against').select_option('South')
-    expect(page.locator('.ntf-legend').first).to_contain_text('in North'); expect(page.locator('.ntf-features > div')).to_have_count(2)
-    page.get_by_role('button', name='Strata compared').click(); rows = page.locator('.ntf-compare tbody tr'); expect(rows).to_have_count(4)
-    d = [float(t.replace('−', '-').replace('±', '').replace('+', '').split()[0]) for t in page.locator('.ntf-compare tbody td:last-child').all_inner_texts()]; assert d == sorted(d, reverse=True)
-    rows.nth(2).get_by_role('button').click(); expect(page.locator('.ntf-terms')).to_be_visible()
+    page = shown(example())
+    page.get_by_label('Stratum').select_option('North')
+    page.get_by_label('against').select_option('South')
+    expect(page.locator('.ntf-legend').first).to_contain_text('in North')
+    expect(page.locator('.ntf-features > div')).to_have_count(2)
+    page.get_by_role('button', name='Strata compared').click()
+    rows = page.locator('.ntf-compare tbody tr')
+    expect(rows).to_have_count(4)
+    d = [
+        float(t.replace('−', '-').replace('±', '').replace('+', '').split()[0])
+        for t in page.locator('.ntf-compare tbody td:last-child').all_inner_texts()
+    ]
+    assert d == sorted(d, reverse=True)
+    rows.nth(2).get_by_role('button').click()
+    expect(page.locator('.ntf-terms')).to_be_visible()
 
 
 def test_walking_the_hierarchy(shown):
-    page = shown(hierarchy_example()); graph = page.get_by_role('tree'); graph.focus(); at = lambda: page.locator('.ntf-graph [aria-selected=true] .ntf-number').inner_text()
-    assert at().startswith('1.'); page.keyboard.press('ArrowRight'); assert at().startswith('0.'); low = at(); page.keyboard.press('ArrowDown'); assert at().startswith('0.') and at() != low
-    page.keyboard.press('Home'); page.keyboard.press('End'); page.keyboard.press('ArrowLeft'); assert at().startswith('1.')
-    assert page.locator('.ntf-on').count() >= 3; page.keyboard.press('Enter'); page.keyboard.press('ArrowRight'); expect(page.locator('.ntf-detail')).to_have_count(2)
-    expect(page.locator('.ntf-detail').first.locator('.ntf-path')).to_contain_text('in'); expect(page.locator('.ntf-detail').first).to_contain_text('shared with its supertopics')
-    page.get_by_label('Drawn as').select_option('tree'); graph.focus(); page.keyboard.press('Home'); n = page.locator('[role=treeitem]').count(); page.keyboard.press('ArrowLeft')
-    assert page.locator('[role=treeitem]').count() < n and page.locator('[role=treeitem]').first.get_attribute('aria-expanded') == 'false'; page.keyboard.press('ArrowRight'); expect(page.locator('[role=treeitem]')).to_have_count(n)
-    page.get_by_label('Layers').select_option(index=1); expect(page.locator('[role=treeitem]')).to_have_count(2)
+    page = shown(hierarchy_example())
+    graph = page.get_by_role('tree')
+    graph.focus()
+    at = lambda: page.locator('.ntf-graph [aria-selected=true] .ntf-number').inner_text()
+    assert at().startswith('1.')
+    page.keyboard.press('ArrowRight')
+    assert at().startswith('0.')
+    low = at()
+    page.keyboard.press('ArrowDown')
+    assert at().startswith('0.') and at() != low
+    page.keyboard.press('Home')
+    page.keyboard.press('End')
+    page.keyboard.press('ArrowLeft')
+    assert at().startswith('1.')
+    assert page.locator('.ntf-on').count() >= 3
+    page.keyboard.press('Enter')
+    page.keyboard.press('ArrowRight')
+    expect(page.locator('.ntf-detail')).to_have_count(2)
+    expect(page.locator('.ntf-detail').first.locator('.ntf-path')).to_contain_text('in')
+    expect(page.locator('.ntf-detail').first).to_contain_text('shared with its supertopics')
+    page.get_by_label('Drawn as').select_option('tree')
+    graph.focus()
+    page.keyboard.press('Home')
+    n = page.locator('[role=treeitem]').count()
+    page.keyboard.press('ArrowLeft')
+    assert (
+        page.locator('[role=treeitem]').count() < n
+        and page.locator('[role=treeitem]').first.get_attribute('aria-expanded') == 'false'
+    )
+    page.keyboard.press('ArrowRight')
+    expect(page.locator('[role=treeitem]')).to_have_count(n)
+    page.get_by_label('Layers').select_option(index=1)
+    expect(page.locator('[role=treeitem]')).to_have_count(2)
 
 
 def test_no_node_overlaps_and_no_word_sticks_out(shown):
-    long = ['incomprehensibilities'*3] + WORDS[:5]
+    long = ['incomprehensibilities' * 3] + WORDS[:5]
     page = shown(HierarchyBrowser(hierarchy(long), labels=dict(term=long), front='core'))
-    boxes = page.evaluate("[...document.querySelectorAll('.ntf-node')].map(n => { const r = n.getBoundingClientRect(), h = n.parentNode.getBoundingClientRect(), v = n.querySelector('.ntf-value').getBoundingClientRect(), w = n.querySelector('.ntf-word').getBoundingClientRect(); return [r.top >= h.top - 1 && r.bottom <= h.bottom + 1, v.right <= r.right && w.right <= v.left + 1]; })")
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.ntf-node')].map(n => { const r = n.getBoundingClientRect(), h = n.parentNode.getBoundingClientRect(), v = n.querySelector('.ntf-value').getBoundingClientRect(), w = n.querySelector('.ntf-word').getBoundingClientRect(); return [r.top >= h.top - 1 && r.bottom <= h.bottom + 1, v.right <= r.right && w.right <= v.left + 1]; })"
+    )
     assert len(boxes) == 8 and all(map(all, boxes))
 
 
 @pytest.mark.parametrize('width', [360, 800, 1600])
 @pytest.mark.parametrize('make', [example, hierarchy_example])
 def test_fits_every_width(shown, make, width):
-    page = shown(make(), width); assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+    page = shown(make(), width)
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 
 @pytest.mark.parametrize('make', [example, hierarchy_example])
 def test_axe_is_content(shown, axe, make):
     "All rules in the light; in the dark only colours differ."
     page = shown(make())
+
     def clean():
-        assert violations(page, axe) == []; page.emulate_media(color_scheme='dark'); page.wait_for_timeout(200); assert violations(page, axe, only=['color-contrast']) == []; page.emulate_media(color_scheme='light'); page.wait_for_timeout(200)
+        assert violations(page, axe) == []
+        page.emulate_media(color_scheme='dark')
+        page.wait_for_timeout(200)
+        assert violations(page, axe, only=['color-contrast']) == []
+        page.emulate_media(color_scheme='light')
+        page.wait_for_timeout(200)
+
     clean()
     if make is example:
-        page.get_by_label('Stratum').select_option('North'); page.get_by_label('against').select_option('South'); page.get_by_label('Show another topic beside').select_option(index=2); page.get_by_label('Find the topics of a word').fill('tax'); page.locator('[data-mode]').nth(1).click(); clean()
+        page.get_by_label('Stratum').select_option('North')
+        page.get_by_label('against').select_option('South')
+        page.get_by_label('Show another topic beside').select_option(index=2)
+        page.get_by_label('Find the topics of a word').fill('tax')
+        page.locator('[data-mode]').nth(1).click()
+        clean()
         page.get_by_role('button', name='Strata compared').click()
-    else: page.get_by_label('Drawn as').select_option('tree'); page.get_by_label('Show another topic beside').select_option(index=2)
+    else:
+        page.get_by_label('Drawn as').select_option('tree')
+        page.get_by_label('Show another topic beside').select_option(index=2)
     clean()
 
 
 def test_axe_notices_a_fault(shown, axe):
-    page = shown(example()); page.evaluate("document.querySelector('.ntf input[type=search]').removeAttribute('aria-label')"); page.evaluate("document.querySelector('.ntf input[type=search]').removeAttribute('placeholder')")
-    page.evaluate("document.querySelector('.ntf-note').style.color = '#ccc'"); assert {v[0] for v in violations(page, axe)} == {'label', 'color-contrast'}
+    page = shown(example())
+    page.evaluate("document.querySelector('.ntf input[type=search]').removeAttribute('aria-label')")
+    page.evaluate("document.querySelector('.ntf input[type=search]').removeAttribute('placeholder')")
+    page.evaluate("document.querySelector('.ntf-note').style.color = '#ccc'")
+    assert {v[0] for v in violations(page, axe)} == {'label', 'color-contrast'}
 
 
 @pytest.mark.parametrize('words', [PAYLOADS, ODD], ids=['payloads', 'odd'])
@@ -186,21 +350,48 @@ def test_hostile_words_on_the_page(shown, words):
     foreign = "[...document.body.querySelectorAll('script:not(#data):not([type=module]), iframe, img, a, math, details, object, embed, link, [onerror], [onload], [ontoggle]')].length"
     page = shown(TopicBrowser(**hostile(words), front='core'))
     for n in range(0, len(words), 4):
-        page.locator('.ntf-list [role=option]').nth(n).click(); page.get_by_label('Find the topics of a word').fill(words[n].replace('\x00', '')[:200].encode('utf-8', 'ignore').decode())
-        page.get_by_label('Find the topics of a word').fill(''); assert page.evaluate(foreign) == 0
+        page.locator('.ntf-list [role=option]').nth(n).click()
+        page.get_by_label('Find the topics of a word').fill(
+            words[n].replace('\x00', '')[:200].encode('utf-8', 'ignore').decode()
+        )
+        page.get_by_label('Find the topics of a word').fill('')
+        assert page.evaluate(foreign) == 0
     for place in ('.ntf-centre .ntf-tabs button', '.ntf-bar .ntf-tabs button'):
-        for n in range(page.locator(place).count()): page.locator(place).nth(n).click(); assert page.evaluate(foreign) == 0
-    page = shown(HierarchyBrowser(hierarchy(words), labels=dict(term=words), samples=words, sample_names=words, names=[words, words[:2]], title=words[0], front='core'))
-    for n in range(0, len(words), 4): page.locator('[role=treeitem]').nth(n).click(position=dict(x=5, y=5)); assert page.evaluate(foreign) == 0
+        for n in range(page.locator(place).count()):
+            page.locator(place).nth(n).click()
+            assert page.evaluate(foreign) == 0
+    page = shown(
+        HierarchyBrowser(
+            hierarchy(words),
+            labels=dict(term=words),
+            samples=words,
+            sample_names=words,
+            names=[words, words[:2]],
+            title=words[0],
+            front='core',
+        )
+    )
+    for n in range(0, len(words), 4):
+        page.locator('[role=treeitem]').nth(n).click(position=dict(x=5, y=5))
+        assert page.evaluate(foreign) == 0
 
 
 def test_a_large_model_opens_soon(shown):
-    rng = np.random.default_rng(6); v = view([rng.random((2000, 100))**8, rng.random((10_000, 100))**20], labels=dict(term=[f'word{i}' for i in range(10_000)]))
-    page = shown(TopicBrowser(v, front='core')); expect(page.locator('.ntf-list [role=option]')).to_have_count(100)
-    took = page.evaluate("() => { const t = performance.now(); document.querySelectorAll('.ntf-list [role=option]')[50].click(); return performance.now() - t; }"); print(f'{took:.0f} ms to pick another topic')
+    rng = np.random.default_rng(6)
+    v = view(
+        [rng.random((2000, 100)) ** 8, rng.random((10_000, 100)) ** 20],
+        labels=dict(term=[f'word{i}' for i in range(10_000)]),
+    )
+    page = shown(TopicBrowser(v, front='core'))
+    expect(page.locator('.ntf-list [role=option]')).to_have_count(100)
+    took = page.evaluate(
+        "() => { const t = performance.now(); document.querySelectorAll('.ntf-list [role=option]')[50].click(); return performance.now() - t; }"
+    )
+    print(f'{took:.0f} ms to pick another topic')
 
 
 # --- In JupyterLab ---
+
 
 @pytest.fixture
 def notebook(lab, chromium, open_notebook, monkeypatch):
@@ -209,14 +400,18 @@ def notebook(lab, chromium, open_notebook, monkeypatch):
 
     def listened(**kwargs):
         page = new_page(**kwargs)
-        page.on('pageerror', lambda e: faults.append(str(e))); page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
+        page.on('pageerror', lambda e: faults.append(str(e)))
+        page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
         page.on('console', lambda m: faults.append(m.text) if m.type == 'error' else None)
         return page
 
     def run(*sources):
         kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
-        here = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *"
-        nbformat.write(new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel), lab.root/'browsers.ipynb')
+        here = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *'
+        nbformat.write(
+            new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel),
+            lab.root / 'browsers.ipynb',
+        )
         return open_notebook('browsers.ipynb')
 
     monkeypatch.setattr(chromium, 'new_page', listened)
@@ -237,42 +432,116 @@ def told(b):
 """
 
 
-def python_knows(page): return lambda text: expect(page.locator('.told')).to_contain_text(text)
+def python_knows(page):
+    return lambda text: expect(page.locator('.told')).to_contain_text(text)
 
 
 def test_live_topic_browser(notebook, audit):
     "Every control: the page changes, and Python knows."
-    page = notebook(TOLD, "others = {'again': example('core').views[0]}", "b = example('live', others=others); told(b)", 'b.hidden = (3,)')
-    box, knows = page.locator('.ntf'), python_knows(page); expect(box).to_have_count(1); field = lambda name: box.get_by_label(name, exact=True).or_(box.get_by_role('combobox', name=name, exact=True))
-    chosen, rows = box.locator('.ntf-list [aria-selected=true] .ntf-number'), box.locator('.ntf-list [role=option]')
+    page = notebook(
+        TOLD,
+        "others = {'again': example('core').views[0]}",
+        "b = example('live', others=others); told(b)",
+        'b.hidden = (3,)',
+    )
+    box, knows = page.locator('.ntf'), python_knows(page)
+    expect(box).to_have_count(1)
+    field = lambda name: box.get_by_label(name, exact=True).or_(
+        box.get_by_role('combobox', name=name, exact=True)
+    )
+    chosen, rows = (
+        box.locator('.ntf-list [aria-selected=true] .ntf-number'),
+        box.locator('.ntf-list [role=option]'),
+    )
     expect(box.locator('.ntf-hidden .ntf-number')).to_have_text('3')  # Python moved, the page followed
-    box.locator('.ntf-list').focus(); page.keyboard.press('ArrowDown'); second = chosen.inner_text(); knows(f'selected={second} ')
+    box.locator('.ntf-list').focus()
+    page.keyboard.press('ArrowDown')
+    second = chosen.inner_text()
+    knows(f'selected={second} ')
     expect(box.locator('.ntf-samples article').first).to_be_visible()  # asked for, and sent
-    page.keyboard.press('F2'); page.keyboard.press('Control+a'); page.keyboard.type('x<y'); page.keyboard.press('Enter'); knows("'x<y'"); expect(box.locator('.ntf-list')).to_contain_text('x<y')
+    page.keyboard.press('F2')
+    page.keyboard.press('Control+a')
+    page.keyboard.type('x<y')
+    page.keyboard.press('Enter')
+    knows("'x<y'")
+    expect(box.locator('.ntf-list')).to_contain_text('x<y')
     terms = lambda: box.locator('.ntf-terms tbody th').all_inner_texts()
-    exact, slide = field('Relevance λ'), field('Relevance λ, slider'); exact.fill('0.4'); exact.press('Tab'); knows('lam=0.4 '); expect(slide).to_have_value('0.4')
-    cells = page.locator('.jp-Notebook .jp-CodeCell').count(); slide.focus(); page.keyboard.press('ArrowRight'); knows('lam=0.45 '); expect(exact).to_have_value('0.45'); page.keyboard.press('ArrowDown'); page.keyboard.press('ArrowLeft'); knows('lam=0.35 ')
-    page.keyboard.press('Home'); knows('lam=0.0 '); lifted = terms(); page.keyboard.press('End'); knows('lam=1.0 '); assert terms() != lifted and sorted(terms()) == sorted(lifted); expect(slide).to_be_focused()
+    exact, slide = field('Relevance λ'), field('Relevance λ, slider')
+    exact.fill('0.4')
+    exact.press('Tab')
+    knows('lam=0.4 ')
+    expect(slide).to_have_value('0.4')
+    cells = page.locator('.jp-Notebook .jp-CodeCell').count()
+    slide.focus()
+    page.keyboard.press('ArrowRight')
+    knows('lam=0.45 ')
+    expect(exact).to_have_value('0.45')
+    page.keyboard.press('ArrowDown')
+    page.keyboard.press('ArrowLeft')
+    knows('lam=0.35 ')
+    page.keyboard.press('Home')
+    knows('lam=0.0 ')
+    lifted = terms()
+    page.keyboard.press('End')
+    knows('lam=1.0 ')
+    assert terms() != lifted and sorted(terms()) == sorted(lifted)
+    expect(slide).to_be_focused()
     box.get_by_role('button', name='Hide').focus()
-    for key in 'bddx': page.keyboard.press(key)  # a new cell, gone, cut: commands of the notebook, not meant here
-    page.wait_for_timeout(300); expect(page.locator('.jp-Notebook .jp-CodeCell')).to_have_count(cells); expect(box).to_have_count(1)
-    field('Order').select_option('saliency'); knows("order='saliency'"); expect(slide).to_be_disabled()
-    legend = box.locator('.ntf-legend').first; field('Stratum').select_option('South'); knows('stratum=1 '); expect(legend).to_contain_text('in South'); field('against').select_option('North'); knows('versus=0 '); expect(legend).to_contain_text('in North')
-    find = field('Find the topics of a word'); find.fill('farm'); knows("query='farm'"); expect(box.locator('.ntf-left-side .ntf-note')).to_contain_text('Share of farm'); find.fill('')
-    box.locator('[data-mode="1"]').click(); knows('mode=1 '); expect(box.locator('.ntf-centre svg.ntf-curve').first).to_be_visible()
-    field('Show another topic beside').select_option(index=1); expect(box.locator('.ntf-centre .ntf-detail')).to_have_count(2)
-    expect(rows).to_have_count(4); field('Merge the topic into').select_option(index=1); expect(rows).to_have_count(3); expect(box.locator('.ntf-merged button')).to_have_count(1); box.locator('.ntf-merged button').click(); expect(rows).to_have_count(4); knows('merged=(0, 1, 2, 3, 4')
-    box.get_by_role('button', name='Hide').click(); expect(box.locator('.ntf-hidden')).to_have_count(2); box.get_by_role('button', name='Undo').click(); expect(box.locator('.ntf-hidden')).to_have_count(1); knows('hidden=(3,)')
-    for n, name in ((1, 'Strata compared'), (2, 'Runs compared')): box.get_by_role('button', name=name).click(); knows(f'panel={n} '); expect(box.locator(f".ntf-{('compare', 'matrix')[n - 1]} tbody tr")).to_have_count((3, 4)[n - 1])
-    box.get_by_role('button', name='Topics', exact=True).click(); field('Run').select_option('again'); knows('set_=1 '); assert int(box.locator('.ntf-list [aria-selected=true]').get_attribute('data-id')) > 3
-    box.get_by_role('button', name='More', exact=True).click(); expect(box.locator('.ntf-samples article')).to_have_count(9)
+    for key in 'bddx':
+        page.keyboard.press(key)  # a new cell, gone, cut: commands of the notebook, not meant here
+    page.wait_for_timeout(300)
+    expect(page.locator('.jp-Notebook .jp-CodeCell')).to_have_count(cells)
+    expect(box).to_have_count(1)
+    field('Order').select_option('saliency')
+    knows("order='saliency'")
+    expect(slide).to_be_disabled()
+    legend = box.locator('.ntf-legend').first
+    field('Stratum').select_option('South')
+    knows('stratum=1 ')
+    expect(legend).to_contain_text('in South')
+    field('against').select_option('North')
+    knows('versus=0 ')
+    expect(legend).to_contain_text('in North')
+    find = field('Find the topics of a word')
+    find.fill('farm')
+    knows("query='farm'")
+    expect(box.locator('.ntf-left-side .ntf-note')).to_contain_text('Share of farm')
+    find.fill('')
+    box.locator('[data-mode="1"]').click()
+    knows('mode=1 ')
+    expect(box.locator('.ntf-centre svg.ntf-curve').first).to_be_visible()
+    field('Show another topic beside').select_option(index=1)
+    expect(box.locator('.ntf-centre .ntf-detail')).to_have_count(2)
+    expect(rows).to_have_count(4)
+    field('Merge the topic into').select_option(index=1)
+    expect(rows).to_have_count(3)
+    expect(box.locator('.ntf-merged button')).to_have_count(1)
+    box.locator('.ntf-merged button').click()
+    expect(rows).to_have_count(4)
+    knows('merged=(0, 1, 2, 3, 4')
+    box.get_by_role('button', name='Hide').click()
+    expect(box.locator('.ntf-hidden')).to_have_count(2)
+    box.get_by_role('button', name='Undo').click()
+    expect(box.locator('.ntf-hidden')).to_have_count(1)
+    knows('hidden=(3,)')
+    for n, name in ((1, 'Strata compared'), (2, 'Runs compared')):
+        box.get_by_role('button', name=name).click()
+        knows(f'panel={n} ')
+        expect(box.locator(f'.ntf-{("compare", "matrix")[n - 1]} tbody tr')).to_have_count((3, 4)[n - 1])
+    box.get_by_role('button', name='Topics', exact=True).click()
+    field('Run').select_option('again')
+    knows('set_=1 ')
+    assert int(box.locator('.ntf-list [aria-selected=true]').get_attribute('data-id')) > 3
+    box.get_by_role('button', name='More', exact=True).click()
+    expect(box.locator('.ntf-samples article')).to_have_count(9)
     assert audit(page) == []
 
 
 @pytest.fixture
 def dark(lab):
     "JupyterLab's dark theme."
-    path = lab.root.parent/'user/@jupyterlab/apputils-extension/themes.jupyterlab-settings'; path.write_text('{"theme": "JupyterLab Dark"}')
+    path = lab.root.parent / 'user/@jupyterlab/apputils-extension/themes.jupyterlab-settings'
+    path.write_text('{"theme": "JupyterLab Dark"}')
     yield
     path.unlink()
 
@@ -280,15 +549,47 @@ def dark(lab):
 def test_live_hierarchy_browser_in_the_dark(dark, notebook, audit):
     page = notebook(TOLD, "b = hierarchy_example('live'); told(b)")
     expect(page.locator('body')).to_have_attribute('data-jp-theme-light', 'false')
-    box, knows = page.locator('.ntf'), python_knows(page); nodes = box.locator('[role=treeitem]'); expect(nodes).to_have_count(8); field = lambda name: box.get_by_label(name, exact=True).or_(box.get_by_role('combobox', name=name, exact=True))
-    light = lambda x: page.evaluate(f"(() => {{ const c = document.createElement('canvas').getContext('2d'); c.fillStyle = getComputedStyle(document.querySelector('.ntf')).{x}; c.fillRect(0, 0, 1, 1); return c.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((a, b) => a + b)/765; }})()")
-    assert light('backgroundColor') < .2 and light('color') > .7
-    graph = box.get_by_role('tree'); graph.focus(); page.keyboard.press('ArrowRight'); expect(box.locator('.ntf-graph [aria-selected=true] .ntf-number')).to_contain_text('0.'); at = int(box.locator('.ntf-graph [aria-selected=true]').get_attribute('data-id')); knows(f'selected={at} ')
-    page.keyboard.press('F2'); page.keyboard.press('Control+a'); page.keyboard.type('<i>n'); page.keyboard.press('Enter'); knows("'<i>n'"); expect(nodes.nth(at)).to_contain_text('<i>n'); box.get_by_role('button', name='Undo').click(); expect(graph).not_to_contain_text('<i>n')
-    field('Show another topic beside').select_option(index=2); expect(box.locator('.ntf-aside .ntf-detail')).to_have_count(2)
-    find = field('Find the topics of a word'); find.fill(WORDS[0]); knows(f"query='{WORDS[0]}'"); expect(box.locator('.ntf-hit').first).to_be_visible(); find.fill('')
-    field('Drawn as').select_option('tree'); knows('shape=1 '); expect(box.locator('.ntf-outline')).to_have_count(1); assert audit(page) == []
-    field('Layers').select_option(index=1); knows('depth=1 '); expect(nodes).to_have_count(2); field('Layers').select_option(index=0); field('Drawn as').select_option('graph'); expect(box.locator('.ntf-graph > svg path')).not_to_have_count(0)
+    box, knows = page.locator('.ntf'), python_knows(page)
+    nodes = box.locator('[role=treeitem]')
+    expect(nodes).to_have_count(8)
+    field = lambda name: box.get_by_label(name, exact=True).or_(
+        box.get_by_role('combobox', name=name, exact=True)
+    )
+    light = lambda x: page.evaluate(
+        f"(() => {{ const c = document.createElement('canvas').getContext('2d'); c.fillStyle = getComputedStyle(document.querySelector('.ntf')).{x}; c.fillRect(0, 0, 1, 1); return c.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((a, b) => a + b)/765; }})()"
+    )
+    assert light('backgroundColor') < 0.2 and light('color') > 0.7
+    graph = box.get_by_role('tree')
+    graph.focus()
+    page.keyboard.press('ArrowRight')
+    expect(box.locator('.ntf-graph [aria-selected=true] .ntf-number')).to_contain_text('0.')
+    at = int(box.locator('.ntf-graph [aria-selected=true]').get_attribute('data-id'))
+    knows(f'selected={at} ')
+    page.keyboard.press('F2')
+    page.keyboard.press('Control+a')
+    page.keyboard.type('<i>n')
+    page.keyboard.press('Enter')
+    knows("'<i>n'")
+    expect(nodes.nth(at)).to_contain_text('<i>n')
+    box.get_by_role('button', name='Undo').click()
+    expect(graph).not_to_contain_text('<i>n')
+    field('Show another topic beside').select_option(index=2)
+    expect(box.locator('.ntf-aside .ntf-detail')).to_have_count(2)
+    find = field('Find the topics of a word')
+    find.fill(WORDS[0])
+    knows(f"query='{WORDS[0]}'")
+    expect(box.locator('.ntf-hit').first).to_be_visible()
+    find.fill('')
+    field('Drawn as').select_option('tree')
+    knows('shape=1 ')
+    expect(box.locator('.ntf-outline')).to_have_count(1)
+    assert audit(page) == []
+    field('Layers').select_option(index=1)
+    knows('depth=1 ')
+    expect(nodes).to_have_count(2)
+    field('Layers').select_option(index=0)
+    field('Drawn as').select_option('graph')
+    expect(box.locator('.ntf-graph > svg path')).not_to_have_count(0)
     assert audit(page) == []
 
 
@@ -297,98 +598,260 @@ FOREIGN = "[...document.querySelectorAll('.ntf, .ntf-core')].flatMap(b => [...b.
 
 def test_hostile_words_in_jupyterlab(notebook):
     "All payloads in words, names, texts, titles: no dialog, no request, no element that is not ours, no formula and no link in a table."
-    made = "HierarchyBrowser(hierarchy(PAYLOADS), labels=dict(term=PAYLOADS), samples=PAYLOADS, sample_names=PAYLOADS, names=[PAYLOADS, PAYLOADS[:2]], title=PAYLOADS[0], front={!r})"
-    page = notebook("b = TopicBrowser(**hostile(PAYLOADS), front='live'); b", f"h = {made.format('live')}; h", "TopicBrowser(**hostile(PAYLOADS), front='core')", made.format('core'),
-                    'from IPython.display import HTML, Markdown; Markdown(b.to_markdown())', 'Markdown(h.to_markdown())', 'HTML(b.table.to_html())', "Markdown('$a$ [a](http://x.y)')")
-    live, core = page.locator('.ntf'), page.locator('.ntf-core'); expect(live).to_have_count(2); expect(core).to_have_count(2); assert page.evaluate(FOREIGN) == 0
-    plain = page.locator('.jp-OutputArea-output.jp-RenderedMarkdown, .jp-OutputArea-output.jp-RenderedHTMLCommon').filter(has=page.locator('table')); expect(plain).to_have_count(3)
-    expect(page.locator('.jp-RenderedMarkdown mjx-container')).to_have_count(1); expect(page.locator('.jp-RenderedMarkdown a')).to_have_count(1)  # formulas and links do work here, where they are meant
+    made = 'HierarchyBrowser(hierarchy(PAYLOADS), labels=dict(term=PAYLOADS), samples=PAYLOADS, sample_names=PAYLOADS, names=[PAYLOADS, PAYLOADS[:2]], title=PAYLOADS[0], front={!r})'
+    page = notebook(
+        "b = TopicBrowser(**hostile(PAYLOADS), front='live'); b",
+        f'h = {made.format("live")}; h',
+        "TopicBrowser(**hostile(PAYLOADS), front='core')",
+        made.format('core'),
+        'from IPython.display import HTML, Markdown; Markdown(b.to_markdown())',
+        'Markdown(h.to_markdown())',
+        'HTML(b.table.to_html())',
+        "Markdown('$a$ [a](http://x.y)')",
+    )
+    live, core = page.locator('.ntf'), page.locator('.ntf-core')
+    expect(live).to_have_count(2)
+    expect(core).to_have_count(2)
+    assert page.evaluate(FOREIGN) == 0
+    plain = page.locator(
+        '.jp-OutputArea-output.jp-RenderedMarkdown, .jp-OutputArea-output.jp-RenderedHTMLCommon'
+    ).filter(has=page.locator('table'))
+    expect(plain).to_have_count(3)
+    expect(page.locator('.jp-RenderedMarkdown mjx-container')).to_have_count(1)
+    expect(page.locator('.jp-RenderedMarkdown a')).to_have_count(
+        1
+    )  # formulas and links do work here, where they are meant
     assert plain.locator('script, iframe, img, a, math, mjx-container, details, svg, code, b').count() == 0
-    for n in range(0, len(PAYLOADS), 8): live.first.locator('.ntf-list [role=option]').nth(n).click(); live.last.locator('[role=treeitem]').nth(n).click(position=dict(x=5, y=5))
-    for n in range(0, len(PAYLOADS), 11): core.first.locator('.widget-select select').select_option(index=n); core.last.locator('.widget-select select').select_option(index=n); page.wait_for_timeout(100)
+    for n in range(0, len(PAYLOADS), 8):
+        live.first.locator('.ntf-list [role=option]').nth(n).click()
+        live.last.locator('[role=treeitem]').nth(n).click(position=dict(x=5, y=5))
+    for n in range(0, len(PAYLOADS), 11):
+        core.first.locator('.widget-select select').select_option(index=n)
+        core.last.locator('.widget-select select').select_option(index=n)
+        page.wait_for_timeout(100)
     assert page.evaluate(FOREIGN) == 0
 
 
 def test_plain_widgets(notebook):
     "The same choices without our JavaScript."
-    page = notebook(TOLD, "b = example('core', others={'again': example('core').views[0]}); told(b)", "h = hierarchy_example('core'); h"); first = page.locator('.ntf-core').first; first.wait_for()
-    plain_topic_browser(page, first, python_knows(page)); plain_hierarchy_browser(page, page.locator('.ntf-core').last)
+    page = notebook(
+        TOLD,
+        "b = example('core', others={'again': example('core').views[0]}); told(b)",
+        "h = hierarchy_example('core'); h",
+    )
+    first = page.locator('.ntf-core').first
+    first.wait_for()
+    plain_topic_browser(page, first, python_knows(page))
+    plain_hierarchy_browser(page, page.locator('.ntf-core').last)
 
 
 def choose_another(options, index, heading):
     "Choose, and wait for the kernel's answer: it fills the fields, over what is being typed."
-    before = heading.inner_text(); options.select_option(index=index); expect(heading).not_to_have_text(before)
+    before = heading.inner_text()
+    options.select_option(index=index)
+    expect(heading).not_to_have_text(before)
 
 
 def plain_topic_browser(page, core, knows):
-    pick = lambda name: core.locator('.widget-dropdown', has=page.locator('label', has_text=re.compile(f'^{name}$'))).locator('select'); write = lambda name: core.locator('.widget-text', has=page.locator('label', has_text=re.compile(f'^{name}$'))).locator('input')
-    topics, body = core.locator('.widget-select select'), core.locator('.widget-html').first; choose_another(topics, 2, body.locator('h4'))
-    write('Name').fill('renamed <b>'); write('Name').press('Enter'); expect(body.locator('h4')).to_have_text('renamed <b>'); knows("'renamed <b>'")
-    lam, handle = write('λ'), core.locator('.noUi-handle'); lam.fill('0.3'); lam.press('Enter'); knows('lam=0.3 '); words = lambda: body.locator('tbody td:first-child').all_inner_texts(); before = words()
-    handle.focus(); page.keyboard.press('ArrowRight'); knows('lam=0.35 '); expect(lam).to_have_value('0.35'); page.keyboard.press('ArrowUp'); knows('lam=0.4 '); page.keyboard.press('ArrowLeft'); page.keyboard.press('ArrowDown'); knows('lam=0.3 '); page.keyboard.press('End'); knows('lam=1.0 '); assert sorted(words()) == sorted(before)
-    pick('Order').select_option('saliency'); knows("order='saliency'"); expect(body.locator('thead').first).to_contain_text('saliency')
-    pick('Stratum').select_option('South'); knows('stratum=1 '); pick('against').select_option('North'); knows('versus=0 '); expect(body.locator('table', has_text='difference')).to_have_count(1)
-    pick('Mode').select_option('part'); knows('mode=1 '); expect(body.locator('svg')).to_be_visible(); pick('Beside').select_option(index=1); expect(body.locator('h4')).to_have_count(2)
-    expect(topics.locator('option')).to_have_count(4); pick('Merge into').select_option(index=1); expect(topics.locator('option')).to_have_count(3); core.get_by_role('button', name='Undo').click(); expect(topics.locator('option')).to_have_count(4)
-    core.get_by_role('button', name='Hide').click(); expect(topics).to_contain_text('(hidden)'); core.get_by_role('button', name='Show').click(); expect(topics).not_to_contain_text('(hidden)')
-    write('Find').fill('farm'); write('Find').press('Enter'); knows("query='farm'"); write('Find').fill(''); write('Find').press('Enter'); knows("query='' "); pick('Run').select_option('again'); knows('set_=1 ')
+    pick = lambda name: core.locator(
+        '.widget-dropdown', has=page.locator('label', has_text=re.compile(f'^{name}$'))
+    ).locator('select')
+    write = lambda name: core.locator(
+        '.widget-text', has=page.locator('label', has_text=re.compile(f'^{name}$'))
+    ).locator('input')
+    topics, body = core.locator('.widget-select select'), core.locator('.widget-html').first
+    choose_another(topics, 2, body.locator('h4'))
+    write('Name').fill('renamed <b>')
+    write('Name').press('Enter')
+    expect(body.locator('h4')).to_have_text('renamed <b>')
+    knows("'renamed <b>'")
+    lam, handle = write('λ'), core.locator('.noUi-handle')
+    lam.fill('0.3')
+    lam.press('Enter')
+    knows('lam=0.3 ')
+    words = lambda: body.locator('tbody td:first-child').all_inner_texts()
+    before = words()
+    handle.focus()
+    page.keyboard.press('ArrowRight')
+    knows('lam=0.35 ')
+    expect(lam).to_have_value('0.35')
+    page.keyboard.press('ArrowUp')
+    knows('lam=0.4 ')
+    page.keyboard.press('ArrowLeft')
+    page.keyboard.press('ArrowDown')
+    knows('lam=0.3 ')
+    page.keyboard.press('End')
+    knows('lam=1.0 ')
+    assert sorted(words()) == sorted(before)
+    pick('Order').select_option('saliency')
+    knows("order='saliency'")
+    expect(body.locator('thead').first).to_contain_text('saliency')
+    pick('Stratum').select_option('South')
+    knows('stratum=1 ')
+    pick('against').select_option('North')
+    knows('versus=0 ')
+    expect(body.locator('table', has_text='difference')).to_have_count(1)
+    pick('Mode').select_option('part')
+    knows('mode=1 ')
+    expect(body.locator('svg')).to_be_visible()
+    pick('Beside').select_option(index=1)
+    expect(body.locator('h4')).to_have_count(2)
+    expect(topics.locator('option')).to_have_count(4)
+    pick('Merge into').select_option(index=1)
+    expect(topics.locator('option')).to_have_count(3)
+    core.get_by_role('button', name='Undo').click()
+    expect(topics.locator('option')).to_have_count(4)
+    core.get_by_role('button', name='Hide').click()
+    expect(topics).to_contain_text('(hidden)')
+    core.get_by_role('button', name='Show').click()
+    expect(topics).not_to_contain_text('(hidden)')
+    write('Find').fill('farm')
+    write('Find').press('Enter')
+    knows("query='farm'")
+    write('Find').fill('')
+    write('Find').press('Enter')
+    knows("query='' ")
+    pick('Run').select_option('again')
+    knows('set_=1 ')
 
 
 def plain_hierarchy_browser(page, core):
-    pick = lambda name: core.locator('.widget-dropdown', has=page.locator('label', has_text=re.compile(f'^{name}$'))).locator('select'); write = lambda name: core.locator('.widget-text', has=page.locator('label', has_text=re.compile(f'^{name}$'))).locator('input')
-    nodes, body = core.locator('.widget-select select'), core.locator('.widget-html').first; expect(nodes.locator('option')).to_have_count(8); choose_another(nodes, 1, body.locator('h4')); expect(body).to_contain_text('part of')
-    write('Name').fill('n & m'); write('Name').press('Enter'); expect(body.locator('h4')).to_have_text('n & m'); core.get_by_role('button', name='Undo').click(); expect(body.locator('h4')).not_to_have_text('n & m')
-    pick('Beside').select_option(index=3); expect(body.locator('h4')).to_have_count(2); expect(body.locator('svg')).to_have_count(0); pick('Mode').select_option(index=1); expect(body.locator('svg')).to_have_count(2); pick('Layers').select_option(index=1); expect(nodes.locator('option')).to_have_count(2)
-    pick('Layers').select_option(index=0); write('Find').fill('tax'); write('Find').press('Enter'); expect(nodes.locator('option', has_not_text='tax')).to_have_count(0); expect(nodes.locator('option')).not_to_have_count(0)
+    pick = lambda name: core.locator(
+        '.widget-dropdown', has=page.locator('label', has_text=re.compile(f'^{name}$'))
+    ).locator('select')
+    write = lambda name: core.locator(
+        '.widget-text', has=page.locator('label', has_text=re.compile(f'^{name}$'))
+    ).locator('input')
+    nodes, body = core.locator('.widget-select select'), core.locator('.widget-html').first
+    expect(nodes.locator('option')).to_have_count(8)
+    choose_another(nodes, 1, body.locator('h4'))
+    expect(body).to_contain_text('part of')
+    write('Name').fill('n & m')
+    write('Name').press('Enter')
+    expect(body.locator('h4')).to_have_text('n & m')
+    core.get_by_role('button', name='Undo').click()
+    expect(body.locator('h4')).not_to_have_text('n & m')
+    pick('Beside').select_option(index=3)
+    expect(body.locator('h4')).to_have_count(2)
+    expect(body.locator('svg')).to_have_count(0)
+    pick('Mode').select_option(index=1)
+    expect(body.locator('svg')).to_have_count(2)
+    pick('Layers').select_option(index=1)
+    expect(nodes.locator('option')).to_have_count(2)
+    pick('Layers').select_option(index=0)
+    write('Find').fill('tax')
+    write('Find').press('Enter')
+    expect(nodes.locator('option', has_not_text='tax')).to_have_count(0)
+    expect(nodes.locator('option')).not_to_have_count(0)
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason='a broken notebook must be noticed')
-@pytest.mark.parametrize('broken', [pytest.param("raise ValueError('broken')", marks=pytest.mark.slow), "import anywidget\nclass Broken(anywidget.AnyWidget): _esm = 'export default { render() { throw new Error(\"broken\"); } }'\nBroken()"], ids=['python', 'javascript'])
+@pytest.mark.parametrize(
+    'broken',
+    [
+        pytest.param("raise ValueError('broken')", marks=pytest.mark.slow),
+        'import anywidget\nclass Broken(anywidget.AnyWidget): _esm = \'export default { render() { throw new Error("broken"); } }\'\nBroken()',
+    ],
+    ids=['python', 'javascript'],
+)
 def test_a_broken_notebook_is_noticed(notebook, broken):
-    page = notebook(broken); page.wait_for_timeout(1500); assert notebook.faults == []
+    page = notebook(broken)
+    page.wait_for_timeout(1500)
+    assert notebook.faults == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['62_topic_browser', '63_hierarchy_browser'])
 def test_the_notebooks_themselves(open_notebook, name):
-    page = open_notebook(f'{name}.ipynb'); expect(page.locator('.ntf').first).to_be_visible(); first = page.locator('.ntf').first
-    keys, item = (first.locator('.ntf-list'), 'option') if name.startswith('62') else (first.get_by_role('tree'), 'treeitem')
-    at = lambda: first.locator(f'[role={item}][aria-selected=true]').get_attribute('data-id'); keys.focus(); before = at(); page.keyboard.press('ArrowDown'); assert at() != before
+    page = open_notebook(f'{name}.ipynb')
+    expect(page.locator('.ntf').first).to_be_visible()
+    first = page.locator('.ntf').first
+    keys, item = (
+        (first.locator('.ntf-list'), 'option')
+        if name.startswith('62')
+        else (first.get_by_role('tree'), 'treeitem')
+    )
+    at = lambda: first.locator(f'[role={item}][aria-selected=true]').get_attribute('data-id')
+    keys.focus()
+    before = at()
+    page.keyboard.press('ArrowDown')
+    assert at() != before
 
 
 # --- Voila ---
 
+
 @pytest.fixture
 def voila(tmp_path):
     "Start Voila over a folder with one notebook of the given cells; its address."
-    pytest.importorskip('voila', reason='needs voila: pip install voila'); started = []
+    pytest.importorskip('voila', reason='needs voila: pip install voila')
+    started = []
 
     def serve(*sources):
-        kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}; port = free_port()
-        here = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *"
-        nbformat.write(new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel), tmp_path/'page.ipynb')
-        own = {f'JUPYTER_{kind}_DIR': str(tmp_path/kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')} | {'IPYTHONDIR': str(tmp_path/'ipython')}
-        with open(tmp_path/'log', 'w') as log:
-            server = subprocess.Popen([sys.executable, '-m', 'voila', 'page.ipynb', '--no-browser', f'--port={port}', '--Voila.ip=127.0.0.1'], cwd=tmp_path, env=os.environ | own, stdout=log, stderr=subprocess.STDOUT)
+        kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
+        port = free_port()
+        here = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *'
+        nbformat.write(
+            new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel),
+            tmp_path / 'page.ipynb',
+        )
+        own = {f'JUPYTER_{kind}_DIR': str(tmp_path / kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')} | {
+            'IPYTHONDIR': str(tmp_path / 'ipython')
+        }
+        with open(tmp_path / 'log', 'w') as log:
+            server = subprocess.Popen(
+                [
+                    sys.executable,
+                    '-m',
+                    'voila',
+                    'page.ipynb',
+                    '--no-browser',
+                    f'--port={port}',
+                    '--Voila.ip=127.0.0.1',
+                ],
+                cwd=tmp_path,
+                env=os.environ | own,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         started.append(server)
         for _ in range(240):
-            if server.poll() is not None: raise RuntimeError((tmp_path/'log').read_text())
-            try: socket.create_connection(('127.0.0.1', port), 1).close(); break
-            except OSError: time.sleep(.25)
+            if server.poll() is not None:
+                raise RuntimeError((tmp_path / 'log').read_text())
+            try:
+                socket.create_connection(('127.0.0.1', port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.25)
         return f'http://127.0.0.1:{port}'
 
     yield serve
-    for server in started: server.terminate(); server.wait(30)
+    for server in started:
+        server.terminate()
+        server.wait(30)
 
 
 @pytest.mark.slow
 def test_voila_serves_both_as_a_page(voila, chromium):
     "Live under Voila, with a kernel; its template asks a CDN for an icon font, which is turned away here, and for nothing else."
-    url = voila(TOLD, "t = example('live'); told(t)", "h = hierarchy_example('live'); h"); outside, faults = [], []
-    page = chromium.new_page(viewport=dict(width=1300, height=1000)); page.on('pageerror', lambda e: faults.append(str(e)))
-    page.route(lambda u: not u.startswith((url, url.replace('http', 'ws'), 'data:', 'blob:')), lambda r: (outside.append(r.request.url), r.abort()))
-    page.goto(url); expect(page.locator('.ntf')).to_have_count(2, timeout=60_000); topics, layers = page.locator('.ntf').first, page.locator('.ntf').last
-    topics.locator('.ntf-list').focus(); page.keyboard.press('ArrowDown'); python_knows(page)(f"selected={topics.locator('[aria-selected=true] .ntf-number').inner_text()} ")
-    expect(topics.locator('.ntf-samples article').first).to_be_visible(); layers.get_by_label('Drawn as').select_option('tree'); expect(layers.locator('.ntf-outline')).to_have_count(1)
-    if folder := os.environ.get('SHOTS'): page.screenshot(path=Path(folder)/'voila.png', full_page=True)
-    page.close(); assert faults == [] and all('font-awesome' in u or 'fontawesome' in u for u in outside), outside
+    url = voila(TOLD, "t = example('live'); told(t)", "h = hierarchy_example('live'); h")
+    outside, faults = [], []
+    page = chromium.new_page(viewport=dict(width=1300, height=1000))
+    page.on('pageerror', lambda e: faults.append(str(e)))
+    page.route(
+        lambda u: not u.startswith((url, url.replace('http', 'ws'), 'data:', 'blob:')),
+        lambda r: (outside.append(r.request.url), r.abort()),
+    )
+    page.goto(url)
+    expect(page.locator('.ntf')).to_have_count(2, timeout=60_000)
+    topics, layers = page.locator('.ntf').first, page.locator('.ntf').last
+    topics.locator('.ntf-list').focus()
+    page.keyboard.press('ArrowDown')
+    python_knows(page)(f'selected={topics.locator("[aria-selected=true] .ntf-number").inner_text()} ')
+    expect(topics.locator('.ntf-samples article').first).to_be_visible()
+    layers.get_by_label('Drawn as').select_option('tree')
+    expect(layers.locator('.ntf-outline')).to_have_count(1)
+    if folder := os.environ.get('SHOTS'):
+        page.screenshot(path=Path(folder) / 'voila.png', full_page=True)
+    page.close()
+    assert faults == [] and all('font-awesome' in u or 'fontawesome' in u for u in outside), outside

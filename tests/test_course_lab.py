@@ -1,4 +1,5 @@
 """A student at work in JupyterLab: a blank shows its message, and the solution turns the check green."""
+
 import re
 import sys
 from pathlib import Path
@@ -9,10 +10,10 @@ from conftest import run_cells
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT/'tools'))
+sys.path.insert(0, str(ROOT / 'tools'))
 import course
 
-LESSON = ROOT/'nbs/course/01_nmf.ipynb'
+LESSON = ROOT / 'nbs/course/01_nmf.ipynb'
 
 
 def solution(nb, name):
@@ -30,7 +31,7 @@ def write(page, name, text):
 @pytest.mark.slow
 def test_student_works_through_a_lesson(lab, open_notebook):
     nb = nbformat.read(LESSON, 4)
-    nbformat.write(course.student(nb), lab.root/'student.ipynb')
+    nbformat.write(course.student(nb), lab.root / 'student.ipynb')
     page = open_notebook('student.ipynb')
     said = page.locator('.jp-Notebook .jp-OutputArea-output', has_text='Not yet:')
     expect(said).to_have_count(1, timeout=60_000)  # the first blank stops the run

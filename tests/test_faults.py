@@ -1,4 +1,5 @@
 """What goes wrong along the way: interruptions, crashes, broken files, degenerate and extreme data, threads and processes."""
+
 import ast
 import copy
 import hashlib
@@ -37,32 +38,54 @@ SOME = ['NMF:hals', 'NCPD:mu', 'KL-NMF:mu', 'Labelled-NMF:hals', 'Stratified-NTF
 
 def case_of(name, shape=(6, 5, 4, 3), rank=2, q=1, sizes=None, change=lambda A: A, seed=0):
     "A problem for a model, with data that `change` has been at."
-    kind, rule = name.split(':'); rng = np.random.default_rng(seed); order = MODEL_KINDS[kind][0]; shape = shape[:order] if len(shape) == 4 else shape
+    kind, rule = name.split(':')
+    rng = np.random.default_rng(seed)
+    order = MODEL_KINDS[kind][0]
+    shape = shape[:order] if len(shape) == 4 else shape
     sizes = sizes or ((4, 3) if kind.startswith('Strat') else shape[:1])
     data = tuple(change(rng.random((n, *shape[1:]))) for n in sizes)
     start = tuple(rng.random((d, rank)) for d in shape)
-    if kind.startswith('Strat'): start = [[rng.random((d, q)) for d in shape[1:]] for _ in sizes], [rng.random((n, rank)) for n in sizes], list(start[1:])
-    labels = (np.eye(2)[np.arange(shape[0]) % 2], np.arange(shape[0]) != 1, 1.) if kind.startswith('Lab') else ()
+    if kind.startswith('Strat'):
+        start = (
+            [[rng.random((d, q)) for d in shape[1:]] for _ in sizes],
+            [rng.random((n, rank)) for n in sizes],
+            list(start[1:]),
+        )
+    labels = (
+        (np.eye(2)[np.arange(shape[0]) % 2], np.arange(shape[0]) != 1, 1.0) if kind.startswith('Lab') else ()
+    )
     return Case(kind, rule, data, start, seed, labels)
 
 
 class At(Callback):
     "Does something at one moment of a fit, and counts its clean-ups."
+
     def __init__(self, stage, do, k=None):
         self.k, self.cleaned, self.raised = k, 0, 0
+
         def hook(state):
-            if k is None or state.k == k: self.raised += 1; do()
+            if k is None or state.k == k:
+                self.raised += 1
+                do()
+
         setattr(self, stage, hook)
-    def cleanup(self): self.cleaned += 1
+
+    def cleanup(self):
+        self.cleaned += 1
 
 
 class Cleaned(Callback):
-    def __init__(self): self.cleaned = 0
-    def cleanup(self): self.cleaned += 1
+    def __init__(self):
+        self.cleaned = 0
+
+    def cleanup(self):
+        self.cleaned += 1
 
 
 def throw(error):
-    def do(): raise error
+    def do():
+        raise error
+
     return do
 
 
@@ -81,35 +104,50 @@ def ctrl_c():
 
 @pytest.mark.parametrize('k', SWEEPS)
 def test_f01_ctrl_c_between_sweeps(k, ctrl_c):
-    for name in SOME[k % 3::3]:
-        model, other = case_of(name).model(), Cleaned(); stop = At('after_sweep', lambda: signal.raise_signal(signal.SIGINT), k)
-        r = fit(model, max_iter=100, seed=0, callbacks=[stop, other]); whole = fit(model, max_iter=k, seed=0)
+    for name in SOME[k % 3 :: 3]:
+        model, other = case_of(name).model(), Cleaned()
+        stop = At('after_sweep', lambda: signal.raise_signal(signal.SIGINT), k)
+        r = fit(model, max_iter=100, seed=0, callbacks=[stop, other])
+        whole = fit(model, max_iter=k, seed=0)
         assert r.status is Status.INTERRUPTED and r.n_iter == k and stop.cleaned == other.cleaned == 1
-        same_bits(r.params, whole.params); assert r.history.objective == whole.history.objective and r.objective == min(r.history.objective)
+        same_bits(r.params, whole.params)
+        assert r.history.objective == whole.history.objective and r.objective == min(r.history.objective)
 
 
 @pytest.mark.parametrize('k', SWEEPS[:8])
 def test_f01_ctrl_c_inside_a_sweep(k):
     model = case_of('Stratified-NTF:hals').model()
+
     class Interrupted(type(model)):
         def update(self, B, q, sweep):
-            if sweep == k and B.ndim == 2: raise KeyboardInterrupt      # features are updated by then, weights are not
+            if sweep == k and B.ndim == 2:
+                raise KeyboardInterrupt  # features are updated by then, weights are not
             return super().update(B, q, sweep)
-    r = fit(Interrupted(**{f.name: getattr(model, f.name) for f in fields(model) if f.init}), max_iter=100, seed=0)
+
+    r = fit(
+        Interrupted(**{f.name: getattr(model, f.name) for f in fields(model) if f.init}), max_iter=100, seed=0
+    )
     assert r.status is Status.INTERRUPTED and r.n_iter == k
     same_bits(r.params, fit(model, max_iter=k, seed=0).params)
 
 
 @pytest.mark.parametrize('stage', ['before_fit', 'after_fit'])
 def test_f01_a_second_ctrl_c_goes_through(stage):
-    first, second, other = At('after_sweep', throw(KeyboardInterrupt), 3), At(stage, throw(KeyboardInterrupt)), Cleaned()
-    with pytest.raises(KeyboardInterrupt): fit(case_of('NCPD:mu').model(), seed=0, callbacks=[first, second, other])
+    first, second, other = (
+        At('after_sweep', throw(KeyboardInterrupt), 3),
+        At(stage, throw(KeyboardInterrupt)),
+        Cleaned(),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fit(case_of('NCPD:mu').model(), seed=0, callbacks=[first, second, other])
     assert first.cleaned == second.cleaned == other.cleaned == 1
 
 
 def test_f01_interrupted_starts_and_estimators():
-    X = good('NCPD'); stop = lambda n: At('after_sweep', throw(KeyboardInterrupt), n)
-    r = best_of(NCPDModel(as_data(X), 2), 5, seed=0, max_iter=20, callbacks=[stop(7)]); assert r.status is Status.INTERRUPTED
+    X = good('NCPD')
+    stop = lambda n: At('after_sweep', throw(KeyboardInterrupt), n)
+    r = best_of(NCPDModel(as_data(X), 2), 5, seed=0, max_iter=20, callbacks=[stop(7)])
+    assert r.status is Status.INTERRUPTED
     for kind in KINDS:
         m = KINDS[kind](random_state=0, callbacks=[stop(4)]).fit(X := good(kind))
         assert m.status_ is Status.INTERRUPTED and m.n_iter_ == 4 and np.isfinite(m.relative_error_)
@@ -119,8 +157,10 @@ def test_f01_interrupted_starts_and_estimators():
 @pytest.mark.parametrize('stage', ['before_fit', 'after_sweep', 'after_fit'])
 @every(SOME)
 def test_f02_an_error_in_a_callback(name, stage):
-    model, other = case_of(name).model(), Cleaned(); mine = At(stage, throw(ZeroDivisionError('mine')), 5 if stage == 'after_sweep' else None)
-    with pytest.raises(ZeroDivisionError, match='mine') as e: fit(model, max_iter=20, seed=0, callbacks=[mine, other])
+    model, other = case_of(name).model(), Cleaned()
+    mine = At(stage, throw(ZeroDivisionError('mine')), 5 if stage == 'after_sweep' else None)
+    with pytest.raises(ZeroDivisionError, match='mine') as e:
+        fit(model, max_iter=20, seed=0, callbacks=[mine, other])
     n = dict(before_fit=0, after_sweep=5, after_fit=20)[stage]
     assert mine.cleaned == other.cleaned == 1
     same_bits(e.value.result.params, fit(model, max_iter=n, seed=0).params)
@@ -128,24 +168,30 @@ def test_f02_an_error_in_a_callback(name, stage):
 
 def test_f02_an_error_in_a_clean_up_does_not_stop_the_others():
     class Careless(Callback):
-        def cleanup(self): raise ZeroDivisionError
+        def cleanup(self):
+            raise ZeroDivisionError
+
     other = Cleaned()
-    with pytest.raises(ZeroDivisionError): fit(case_of('NMF:mu').model(), max_iter=2, seed=0, callbacks=[Careless(), other])
+    with pytest.raises(ZeroDivisionError):
+        fit(case_of('NMF:mu').model(), max_iter=2, seed=0, callbacks=[Careless(), other])
     assert other.cleaned == 1
 
 
 def test_f02_an_error_in_a_model():
     class Broken(NCPDModel):
         def sweep(self, p, k=0):
-            if k == 3: raise ArithmeticError
+            if k == 3:
+                raise ArithmeticError
             return super().sweep(p, k)
-    with pytest.raises(ArithmeticError) as e: fit(Broken(as_data(good('NCPD')), 2), seed=0)
+
+    with pytest.raises(ArithmeticError) as e:
+        fit(Broken(as_data(good('NCPD')), 2), seed=0)
     assert e.value.result.n_iter == 3
 
 
 # --- F3, F4: checkpoints ---
 
-KILLS = '''
+KILLS = """
     import os, random, signal, sys, time
     import numpy as np
     from ntf_lit.fit import State, load_checkpoint, save_checkpoint
@@ -161,22 +207,35 @@ KILLS = '''
         s = load_checkpoint(path, form); seen.add(s.k)
         assert s.objective == s.k and all((f == s.k).all() for f in s.params.factors), s.k
     print(len(seen))
-'''
+"""
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='kills forked processes')
 def test_f03_killed_while_writing_a_checkpoint(tmp_path):
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(KILLS), str(tmp_path/'fit.npz')], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(KILLS), str(tmp_path / 'fit.npz')],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 3      # it was written, and not only once
+    assert int(done.stdout) > 3  # it was written, and not only once
 
 
 def test_f03_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    file = tmp_path/'fit.npz'; model = NCPDModel(as_data(good('NCPD')), 2); fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)]); before = file.read_bytes()
+    file = tmp_path / 'fit.npz'
+    model = NCPDModel(as_data(good('NCPD')), 2)
+    fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
+    before = file.read_bytes()
     real = np.savez
-    def full_disk(f, **arrays): real(f, **dict([*arrays.items()][:1])); raise OSError(28, 'No space left on device')
+
+    def full_disk(f, **arrays):
+        real(f, **dict([*arrays.items()][:1]))
+        raise OSError(28, 'No space left on device')
+
     monkeypatch.setattr(np, 'savez', full_disk)
-    with pytest.raises(OSError, match='No space left'): fit(model, max_iter=9, seed=0, callbacks=[Checkpoint(file)])
+    with pytest.raises(OSError, match='No space left'):
+        fit(model, max_iter=9, seed=0, callbacks=[Checkpoint(file)])
     assert file.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['fit.npz']
 
 
@@ -184,76 +243,147 @@ def corrupt(data, rng):
     yield 'empty', b''
     yield 'text', b'not an archive'
     yield 'one byte', b'P'
-    for n in (4, 30, len(data)//3, len(data)//2, len(data) - 30, len(data) - 1): yield f'cut at {n}', data[:n]
-    for i in rng.integers(len(data), size=60): yield f'bit of byte {i}', data[:i] + bytes([data[i] ^ 1 << int(rng.integers(8))]) + data[i+1:]
+    for n in (4, 30, len(data) // 3, len(data) // 2, len(data) - 30, len(data) - 1):
+        yield f'cut at {n}', data[:n]
+    for i in rng.integers(len(data), size=60):
+        yield f'bit of byte {i}', data[:i] + bytes([data[i] ^ 1 << int(rng.integers(8))]) + data[i + 1 :]
 
 
 def test_f04_broken_checkpoints(tmp_path):
     "A file is what was written, or it is refused: as a ValueError, with no fit from half of it."
-    file = tmp_path/'fit.npz'; model = NCPDModel(as_data(good('NCPD')), 2); want = fit(model, max_iter=4, seed=0, callbacks=[Checkpoint(file)])
+    file = tmp_path / 'fit.npz'
+    model = NCPDModel(as_data(good('NCPD')), 2)
+    want = fit(model, max_iter=4, seed=0, callbacks=[Checkpoint(file)])
     data, wrong = file.read_bytes(), []
     for what, broken in corrupt(data, np.random.default_rng(0)):
         file.write_bytes(broken)
-        try: s = load_checkpoint(file, want.params)
-        except ValueError as e: assert 'is not a checkpoint of this model' in str(e)
-        except Exception as e: wrong.append((what, repr(e)))
+        try:
+            s = load_checkpoint(file, want.params)
+        except ValueError as e:
+            assert 'is not a checkpoint of this model' in str(e)
+        except Exception as e:
+            wrong.append((what, repr(e)))
         else:
-            if s.history.objective != tuple(o*model.data.scale**2 for o in want.history.objective) or s.k != 4: wrong.append((what, 'taken'))
+            if (
+                s.history.objective != tuple(o * model.data.scale**2 for o in want.history.objective)
+                or s.k != 4
+            ):
+                wrong.append((what, 'taken'))
     assert wrong == []
 
 
 def test_f04_foreign_checkpoints(tmp_path):
-    X = good('NCPD'); file = tmp_path/'fit.npz'; matrix = NCPDModel(as_data(X[:, :, 0]), 2); tensor = NCPDModel(as_data(X), 2); other = NCPDModel(as_data(X.astype('f4')), 2)
+    X = good('NCPD')
+    file = tmp_path / 'fit.npz'
+    matrix = NCPDModel(as_data(X[:, :, 0]), 2)
+    tensor = NCPDModel(as_data(X), 2)
+    other = NCPDModel(as_data(X.astype('f4')), 2)
     fit(tensor, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
     refused = lambda: pytest.raises(ValueError, match='is not a checkpoint of this model')
-    with refused(): fit(matrix, resume=file, seed=0)                   # its two factors would fit
-    with refused(): fit(NCPDModel(as_data(X), 3), resume=file, seed=0)
-    with refused(): fit(other, resume=file, seed=0)                     # another precision
-    with refused(): fit(tensor, resume=tmp_path/'nothing.npz', seed=0)
-    with refused(): fit(tensor, resume=tmp_path, seed=0)
-    np.save(tmp_path/'array.npy', np.ones(3))
-    with refused(): fit(tensor, resume=tmp_path/'array.npy', seed=0)
-    with zipfile.ZipFile(tmp_path/'zip.npz', 'w') as z: z.writestr('readme.txt', 'hello')
-    with refused(): fit(tensor, resume=tmp_path/'zip.npz', seed=0)
+    with refused():
+        fit(matrix, resume=file, seed=0)  # its two factors would fit
+    with refused():
+        fit(NCPDModel(as_data(X), 3), resume=file, seed=0)
+    with refused():
+        fit(other, resume=file, seed=0)  # another precision
+    with refused():
+        fit(tensor, resume=tmp_path / 'nothing.npz', seed=0)
+    with refused():
+        fit(tensor, resume=tmp_path, seed=0)
+    np.save(tmp_path / 'array.npy', np.ones(3))
+    with refused():
+        fit(tensor, resume=tmp_path / 'array.npy', seed=0)
+    with zipfile.ZipFile(tmp_path / 'zip.npz', 'w') as z:
+        z.writestr('readme.txt', 'hello')
+    with refused():
+        fit(tensor, resume=tmp_path / 'zip.npz', seed=0)
 
 
 def stored(file):
-    with np.load(file) as z: return {k: z[k] for k in z.files}
+    with np.load(file) as z:
+        return {k: z[k] for k in z.files}
 
 
-@pytest.mark.parametrize('change', [
-    lambda a: a | {'params_0': a['params_0'].astype(object)}, lambda a: a | {'params_0': a['params_0'].astype(str)}, lambda a: a | {'params_0': a['params_0']*1j},
-    lambda a: a | {'params_0': -a['params_0']}, lambda a: a | {'params_0': a['params_0']*np.nan}, lambda a: a | {'before_1': a['before_1'][:2]},
-    lambda a: a | {'k': np.array(-3)}, lambda a: a | {'k': np.array([1, 2])}, lambda a: a | {'numbers': np.full(3, np.nan)}, lambda a: a | {'history': np.zeros((2, 0))},
-    lambda a: {k: v for k, v in a.items() if k != 'params_2'}, lambda a: {k: v for k, v in a.items() if k != 'history'}],
-    ids=['objects', 'text', 'complex', 'negative', 'NaN', 'shape', 'negative k', 'two k', 'NaN objective', 'no history', 'a factor short', 'history gone'])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda a: a | {'params_0': a['params_0'].astype(object)},
+        lambda a: a | {'params_0': a['params_0'].astype(str)},
+        lambda a: a | {'params_0': a['params_0'] * 1j},
+        lambda a: a | {'params_0': -a['params_0']},
+        lambda a: a | {'params_0': a['params_0'] * np.nan},
+        lambda a: a | {'before_1': a['before_1'][:2]},
+        lambda a: a | {'k': np.array(-3)},
+        lambda a: a | {'k': np.array([1, 2])},
+        lambda a: a | {'numbers': np.full(3, np.nan)},
+        lambda a: a | {'history': np.zeros((2, 0))},
+        lambda a: {k: v for k, v in a.items() if k != 'params_2'},
+        lambda a: {k: v for k, v in a.items() if k != 'history'},
+    ],
+    ids=[
+        'objects',
+        'text',
+        'complex',
+        'negative',
+        'NaN',
+        'shape',
+        'negative k',
+        'two k',
+        'NaN objective',
+        'no history',
+        'a factor short',
+        'history gone',
+    ],
+)
 def test_f04_checkpoints_that_say_nonsense(change, tmp_path):
-    file = tmp_path/'fit.npz'; model = NCPDModel(as_data(good('NCPD')), 2); fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
-    with np.errstate(invalid='ignore'): np.savez(file, **change(stored(file)))
-    with pytest.raises(ValueError, match='is not a checkpoint of this model'): fit(model, resume=file, seed=0, max_iter=5)
+    file = tmp_path / 'fit.npz'
+    model = NCPDModel(as_data(good('NCPD')), 2)
+    fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
+    with np.errstate(invalid='ignore'):
+        np.savez(file, **change(stored(file)))
+    with pytest.raises(ValueError, match='is not a checkpoint of this model'):
+        fit(model, resume=file, seed=0, max_iter=5)
 
 
 def test_f04_a_checkpoint_runs_nobodys_code(tmp_path):
     class Hostile:
-        def __reduce__(self): return os.mkdir, (str(tmp_path/'ran'),)
-    a = np.empty((6, 2), object); a[:] = Hostile(); file = tmp_path/'fit.npz'; np.savez(file, params_0=a, allow_pickle=True)
-    with pytest.raises(ValueError, match='is not a checkpoint'): fit(NCPDModel(as_data(good('NCPD')), 2), resume=file, seed=0)
-    assert not (tmp_path/'ran').exists()
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'ran'),)
+
+    a = np.empty((6, 2), object)
+    a[:] = Hostile()
+    file = tmp_path / 'fit.npz'
+    np.savez(file, params_0=a, allow_pickle=True)
+    with pytest.raises(ValueError, match='is not a checkpoint'):
+        fit(NCPDModel(as_data(good('NCPD')), 2), resume=file, seed=0)
+    assert not (tmp_path / 'ran').exists()
 
 
 @every(MODELS)
 def test_f04_torch_resumes(name, tmp_path):
-    case = case_of(name); data = [torch.from_numpy(A) for A in case.data]; model = case.model(data=data); file = tmp_path/'fit.npz'
-    whole = fit(model, max_iter=14, seed=0); fit(model, max_iter=12, seed=0, callbacks=[Checkpoint(file)]); again = fit(model, max_iter=14, seed=0, resume=file)
+    case = case_of(name)
+    data = [torch.from_numpy(A) for A in case.data]
+    model = case.model(data=data)
+    file = tmp_path / 'fit.npz'
+    whole = fit(model, max_iter=14, seed=0)
+    fit(model, max_iter=12, seed=0, callbacks=[Checkpoint(file)])
+    again = fit(model, max_iter=14, seed=0, resume=file)
     assert again.history.objective == whole.history.objective
-    same_bits(again.params, whole.params); assert all(isinstance(a, torch.Tensor) for a in leaves(again.params))
+    same_bits(again.params, whole.params)
+    assert all(isinstance(a, torch.Tensor) for a in leaves(again.params))
 
 
 def test_f04_the_best_is_not_forgotten(tmp_path):
     "A model may rise on its way, as stochastic ones do; a resumed fit still knows what was best."
-    model = Wanders(as_data(good('NCPD')), 2, 'mu'); file = tmp_path/'fit.npz'; whole = fit(model, max_iter=9, seed=0)
-    class Stop(BaseException): pass
-    with pytest.raises(Stop): fit(model, max_iter=9, seed=0, callbacks=[Checkpoint(file, 1), At('after_sweep', throw(Stop), 7)])
+    model = Wanders(as_data(good('NCPD')), 2, 'mu')
+    file = tmp_path / 'fit.npz'
+    whole = fit(model, max_iter=9, seed=0)
+
+    class Stop(BaseException):
+        pass
+
+    with pytest.raises(Stop):
+        fit(model, max_iter=9, seed=0, callbacks=[Checkpoint(file, 1), At('after_sweep', throw(Stop), 7)])
     again = fit(model, max_iter=9, seed=0, resume=file)
     assert again.objective == whole.objective and again.history.objective == whole.history.objective
     same_bits(again.params, whole.params)
@@ -261,12 +391,17 @@ def test_f04_the_best_is_not_forgotten(tmp_path):
 
 # --- F5: numbers that are none ---
 
+
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
 @every(SOME)
 def test_f05_an_objective_that_is_no_number(name, value):
     model = case_of(name).model()
+
     class Breaks(type(model)):
-        def sweep(self, p, k=0): p, f = super().sweep(p, k); return p, value if k >= 6 else f
+        def sweep(self, p, k=0):
+            p, f = super().sweep(p, k)
+            return p, value if k >= 6 else f
+
     r = fit(Breaks(**{f.name: getattr(model, f.name) for f in fields(model) if f.init}), max_iter=30, seed=0)
     assert r.status is Status.NOT_FINITE and not r.status.ok and np.isfinite(r.objective) and r.n_iter == 6
     same_bits(r.params, fit(model, max_iter=6, seed=0).params)
@@ -276,180 +411,334 @@ def test_f05_an_objective_that_is_no_number(name, value):
 def test_f05_a_flag_without_a_cause(name):
     "Some builds of BLAS set the processor's flag for NaN where there is none; warnings are errors here."
     model = case_of(name).model()
+
     class Flags(type(model)):
-        def sweep(self, p, k=0): np.array([np.inf]) - np.inf; return super().sweep(p, k)
+        def sweep(self, p, k=0):
+            np.array([np.inf]) - np.inf
+            return super().sweep(p, k)
+
     r = fit(Flags(**{f.name: getattr(model, f.name) for f in fields(model) if f.init}), max_iter=9, seed=0)
     same_bits(r.params, fit(model, max_iter=9, seed=0).params)
 
 
 class Wanders(NCPDModel):
     "A model whose objective rises at the fourth sweep, as those of stochastic methods do."
-    def sweep(self, p, k=0): p, f = super().sweep(p, k); return p, f + (k >= 4)
+
+    def sweep(self, p, k=0):
+        p, f = super().sweep(p, k)
+        return p, f + (k >= 4)
 
 
 def test_f05_the_best_is_handed_out():
-    model = Wanders(as_data(good('NCPD')), 2, 'mu'); r = fit(model, max_iter=9, seed=0)
+    model = Wanders(as_data(good('NCPD')), 2, 'mu')
+    r = fit(model, max_iter=9, seed=0)
     assert r.n_iter == 9 and r.objective == min(r.history.objective) < r.history.objective[-1]
     same_bits(r.params, fit(model, max_iter=4, seed=0).params)
 
 
 def test_f05_a_rise_is_not_convergence():
-    r = fit(Wanders(as_data(good('NCPD')), 2, 'mu'), max_iter=7, stop=[Tolerance(1e-9)], seed=0); assert r.status is Status.MAX_ITER and r.n_iter == 7
+    r = fit(Wanders(as_data(good('NCPD')), 2, 'mu'), max_iter=7, stop=[Tolerance(1e-9)], seed=0)
+    assert r.status is Status.MAX_ITER and r.n_iter == 7
 
 
 def test_f05_an_estimator_says_so(monkeypatch):
     real = NCPDModel.sweep
-    monkeypatch.setattr(NCPDModel, 'sweep', lambda self, p, k=0: (real(self, p, k)[0], np.nan) if k == 3 else real(self, p, k))
-    with pytest.warns(RuntimeWarning, match='the objective became infinite or NaN; this is the last finite model'): m = NCPD(random_state=0).fit(good('NCPD'))
+    monkeypatch.setattr(
+        NCPDModel, 'sweep', lambda self, p, k=0: (real(self, p, k)[0], np.nan) if k == 3 else real(self, p, k)
+    )
+    with pytest.warns(
+        RuntimeWarning, match='the objective became infinite or NaN; this is the last finite model'
+    ):
+        m = NCPD(random_state=0).fit(good('NCPD'))
     assert m.status_ is Status.NOT_FINITE and np.isfinite(m.relative_error_)
 
 
 # --- F6 to F8: nothing there, and little ---
 
+
 def sound(m, X):
     "A fitted estimator all of whose numbers are numbers."
     attributes = [v for k, v in vars(m).items() if k.endswith('_') and k not in ('result_', 'history_')]
-    for a in map(np.asarray, leaves([attributes, m.transform(X)])): assert np.isfinite(a).all() and (a >= 0).all()
-    assert np.isfinite([m.objective_, m.relative_error_, *m.history_.objective]).all() and m.relative_error_ >= 0
+    for a in map(np.asarray, leaves([attributes, m.transform(X)])):
+        assert np.isfinite(a).all() and (a >= 0).all()
+    assert (
+        np.isfinite([m.objective_, m.relative_error_, *m.history_.objective]).all() and m.relative_error_ >= 0
+    )
 
 
 @pytest.mark.parametrize('form', ['dense', 'sparse', 'torch', 'float32', 'whole numbers'])
 @pytest.mark.parametrize('solver', list(RULES))
 @each
 def test_f06_zeros(kind, solver, form):
-    make = dict(dense=lambda A: 0*A, sparse=lambda A: sp.csr_array(0*A) if A.ndim == 2 else as_coo(0*A), torch=lambda A: torch.from_numpy(0*A),
-                float32=lambda A: 0*A.astype('f4'))  | {'whole numbers': lambda A: (0*A).astype(int)}
-    X = good(kind); X = [*map(make[form], X)] if isinstance(X, list) else make[form](X)
+    make = dict(
+        dense=lambda A: 0 * A,
+        sparse=lambda A: sp.csr_array(0 * A) if A.ndim == 2 else as_coo(0 * A),
+        torch=lambda A: torch.from_numpy(0 * A),
+        float32=lambda A: 0 * A.astype('f4'),
+    ) | {'whole numbers': lambda A: (0 * A).astype(int)}
+    X = good(kind)
+    X = [*map(make[form], X)] if isinstance(X, list) else make[form](X)
     m = KINDS[kind](solver=solver, random_state=0).fit(X)
-    assert m.status_ is Status.ZERO and m.objective_ == m.relative_error_ == 0. and m.n_iter_ == 1
-    assert all((np.asarray(W) == 0).all() for W in leaves(m.weights_)); sound(m, X)
-    if hasattr(m, 'score'): assert m.score(X) == 1.
+    assert m.status_ is Status.ZERO and m.objective_ == m.relative_error_ == 0.0 and m.n_iter_ == 1
+    assert all((np.asarray(W) == 0).all() for W in leaves(m.weights_))
+    sound(m, X)
+    if hasattr(m, 'score'):
+        assert m.score(X) == 1.0
 
 
 @pytest.mark.parametrize('loss', ['frobenius', 'kullback-leibler'])
 def test_f06_zeros_of_either_loss(loss):
-    X = 0*good('NCPD'); m = NCPD(loss=loss, solver='mu', random_state=0).fit(X); assert m.status_ is Status.ZERO; sound(m, X)
+    X = 0 * good('NCPD')
+    m = NCPD(loss=loss, solver='mu', random_state=0).fit(X)
+    assert m.status_ is Status.ZERO
+    sound(m, X)
 
 
 @pytest.mark.parametrize('solver', list(RULES))
 @each
 def test_f07_an_empty_sample_slice_and_stratum(kind, solver):
-    def hollow(A): A = A.copy(); A[1] = 0; A[:, 2] = 0; return A
-    X = good(kind); X = [hollow(X[0]), 0*X[1], X[1]] if isinstance(X, list) else hollow(X)
-    m = KINDS[kind](solver=solver, random_state=0, max_iter=40).fit(X); sound(m, X)
+    def hollow(A):
+        A = A.copy()
+        A[1] = 0
+        A[:, 2] = 0
+        return A
+
+    X = good(kind)
+    X = [hollow(X[0]), 0 * X[1], X[1]] if isinstance(X, list) else hollow(X)
+    m = KINDS[kind](solver=solver, random_state=0, max_iter=40).fit(X)
+    sound(m, X)
     W, H = (m.weights_[0], m.topics_[0]) if isinstance(X, list) else (m.weights_, m.factors_[1])
-    if not isinstance(X, list): assert (W[1] == 0).all() and (H[2] == 0).all()
-    else: assert (m.strata_features_[1][0] == 0).all() and (m.weights_[1] == 0).all() and (m.strata_features_[0][0][2] == 0).all()
+    if not isinstance(X, list):
+        assert (W[1] == 0).all() and (H[2] == 0).all()
+    else:
+        assert (
+            (m.strata_features_[1][0] == 0).all()
+            and (m.weights_[1] == 0).all()
+            and (m.strata_features_[0][0][2] == 0).all()
+        )
 
 
 @pytest.mark.parametrize('solver', list(RULES))
-@pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (1, 1, 1), (1, 4, 3), (4, 1, 3), (4, 3, 1), (3, 1, 1, 4), (2, 3, 1, 2, 3), (2, 1, 3, 2, 1, 2), (2,)*6])
+@pytest.mark.parametrize(
+    'shape',
+    [
+        (1, 1),
+        (1, 5),
+        (5, 1),
+        (1, 1, 1),
+        (1, 4, 3),
+        (4, 1, 3),
+        (4, 3, 1),
+        (3, 1, 1, 4),
+        (2, 3, 1, 2, 3),
+        (2, 1, 3, 2, 1, 2),
+        (2,) * 6,
+    ],
+)
 def test_f08_small_and_long_shapes(shape, solver):
     X = np.random.default_rng(0).random(shape)
     kw = dict(solver=solver, random_state=0, max_iter=12)
-    for kind in [NCPD, StratifiedNTF] + [KINDS['StratifiedNMF'], NMF]*(len(shape) == 2): sound(kind(3, **kw).fit(X), X)
-    for Y, q in (([X, X[:1]], [2, 0]), ([X[:1]]*3, 1)): sound(StratifiedNTF(1, strata_rank=q, **kw).fit(Y), Y)     # strata of one sample
-    if solver == 'mu': sound(NCPD(2, loss='kullback-leibler', **kw).fit(X), X)
+    for kind in [NCPD, StratifiedNTF] + [KINDS['StratifiedNMF'], NMF] * (len(shape) == 2):
+        sound(kind(3, **kw).fit(X), X)
+    for Y, q in (([X, X[:1]], [2, 0]), ([X[:1]] * 3, 1)):
+        sound(StratifiedNTF(1, strata_rank=q, **kw).fit(Y), Y)  # strata of one sample
+    if solver == 'mu':
+        sound(NCPD(2, loss='kullback-leibler', **kw).fit(X), X)
 
 
 # --- F9: sizes ---
 
+
 @pytest.mark.parametrize('solver', list(RULES))
-@pytest.mark.parametrize('dtype, size', [('f8', c) for c in (1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e300)] + [('f4', c) for c in (1e-30, 1e-36, 1e30, 3e37)])
+@pytest.mark.parametrize(
+    'dtype, size',
+    [('f8', c) for c in (1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e300)]
+    + [('f4', c) for c in (1e-30, 1e-36, 1e30, 3e37)],
+)
 @each
 def test_f09_extreme_sizes(kind, dtype, size, solver):
     "The fit of data of any size is the fit of the data; the squared objective may leave the range of floats."
-    cast = lambda A: A.astype(dtype); X = good(kind); X = [*map(cast, X)] if isinstance(X, list) else cast(X)
-    times = lambda X: [A*np.dtype(dtype).type(size) for A in X] if isinstance(X, list) else X*np.dtype(dtype).type(size)
+    cast = lambda A: A.astype(dtype)
+    X = good(kind)
+    X = [*map(cast, X)] if isinstance(X, list) else cast(X)
+    times = lambda X: (
+        [A * np.dtype(dtype).type(size) for A in X] if isinstance(X, list) else X * np.dtype(dtype).type(size)
+    )
     a, b = (KINDS[kind](solver=solver, random_state=0, max_iter=15).fit(Y) for Y in (X, times(X)))
     assert b.relative_error_ == pytest.approx(a.relative_error_, rel=1e-6 if dtype == 'f8' else 2e-2)
-    for F in leaves([b.weights_, b.transform(times(X))]): assert np.isfinite(F).all() and F.dtype == dtype
+    for F in leaves([b.weights_, b.transform(times(X))]):
+        assert np.isfinite(F).all() and F.dtype == dtype
 
 
-@pytest.mark.parametrize('kind, kw', [('NCPD', dict(loss='kullback-leibler', solver='mu')), ('NMF', dict(label_weight=1.)), ('NCPD', dict(n_init=3)), ('NCPD', dict(init='nndsvd')), ('StratifiedNTF', dict(n_init=3))],
-                         ids=['divergence', 'labels', 'starts', 'nndsvd', 'strata, starts'])
+@pytest.mark.parametrize(
+    'kind, kw',
+    [
+        ('NCPD', dict(loss='kullback-leibler', solver='mu')),
+        ('NMF', dict(label_weight=1.0)),
+        ('NCPD', dict(n_init=3)),
+        ('NCPD', dict(init='nndsvd')),
+        ('StratifiedNTF', dict(n_init=3)),
+    ],
+    ids=['divergence', 'labels', 'starts', 'nndsvd', 'strata, starts'],
+)
 @pytest.mark.parametrize('size', [1e-300, 1e-100, 1e-30, 1e30, 1e100, 1e300])
 def test_f09_extreme_sizes_of_other_fits(kind, kw, size):
-    X = good(kind); times = lambda X: [A*size for A in X] if isinstance(X, list) else X*size; y = [0, 1, 0, 1, 1, 0] if 'label_weight' in kw else None
-    if y and size in (1e-300, 1e300):      # squares of such data and labels are in no common float
-        with pytest.raises(ValueError, match='label_weight=1 cannot be weighed against data of size .*; scale the data'): KINDS[kind](**kw).fit(times(X), y)
+    X = good(kind)
+    times = lambda X: [A * size for A in X] if isinstance(X, list) else X * size
+    y = [0, 1, 0, 1, 1, 0] if 'label_weight' in kw else None
+    if y and size in (1e-300, 1e300):  # squares of such data and labels are in no common float
+        with pytest.raises(
+            ValueError, match='label_weight=1 cannot be weighed against data of size .*; scale the data'
+        ):
+            KINDS[kind](**kw).fit(times(X), y)
         return
     a, b = (KINDS[kind](random_state=0, max_iter=15, **kw).fit(Y, y) for Y in (X, times(X)))
     assert np.isfinite(b.relative_error_) and 0 < b.relative_error_ < 1
-    if y is None: assert b.relative_error_ == pytest.approx(a.relative_error_, rel=1e-6)
+    if y is None:
+        assert b.relative_error_ == pytest.approx(a.relative_error_, rel=1e-6)
 
 
-@pytest.mark.parametrize('X', [5e-324*np.ones((4, 3)), 1e-310*(1 + np.eye(4)), np.array([[1e-150, 1e150], [1e150, 1e-150], [1., 1.]]), np.array([[1e-300, 1e300], [1., 0.]]),
-                               np.full((3, 3), np.float32(1e-42))], ids=['smallest', 'subnormal', 'mixed', 'very mixed', 'float32 subnormal'])
+@pytest.mark.parametrize(
+    'X',
+    [
+        5e-324 * np.ones((4, 3)),
+        1e-310 * (1 + np.eye(4)),
+        np.array([[1e-150, 1e150], [1e150, 1e-150], [1.0, 1.0]]),
+        np.array([[1e-300, 1e300], [1.0, 0.0]]),
+        np.full((3, 3), np.float32(1e-42)),
+    ],
+    ids=['smallest', 'subnormal', 'mixed', 'very mixed', 'float32 subnormal'],
+)
 @pytest.mark.parametrize('solver', list(RULES))
 def test_f09_the_ends_of_the_floats(X, solver):
     for kind in (NMF, NCPD, KINDS['StratifiedNMF']):
-        m = kind(2, solver=solver, random_state=0, max_iter=15).fit(X); assert np.isfinite(m.relative_error_)
-        for F in leaves([m.weights_, m.transform(X)]): assert np.isfinite(F).all()
+        m = kind(2, solver=solver, random_state=0, max_iter=15).fit(X)
+        assert np.isfinite(m.relative_error_)
+        for F in leaves([m.weights_, m.transform(X)]):
+            assert np.isfinite(F).all()
 
 
 # --- F10, F11: numbers and containers of any make ---
 
+
 class Labelled:
     "An array with names of modes, as xarray's."
-    def __init__(self, X): self.X, self.dims, self.coords, self.shape, self.ndim = X, ('doc', 'term'), {'term': [f'w{i}' for i in range(X.shape[1])]}, X.shape, 2
-    def __array__(self, dtype=None, copy=None): return np.asarray(self.X, dtype)
-    def to_numpy(self): return self.X
+
+    def __init__(self, X):
+        self.X, self.dims, self.coords, self.shape, self.ndim = (
+            X,
+            ('doc', 'term'),
+            {'term': [f'w{i}' for i in range(X.shape[1])]},
+            X.shape,
+            2,
+        )
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.X, dtype)
+
+    def to_numpy(self):
+        return self.X
 
 
-CONTAINERS = dict(array=lambda X: X, matrix=lambda X: np.asarray(X).view(np.matrix), frame=pd.DataFrame, lists=lambda X: X.tolist(), tuples=lambda X: tuple(map(tuple, X)), labelled=Labelled,
-                  fortran=np.asfortranarray, whole=lambda X: X.astype(np.int16), unsigned=lambda X: X.astype('>u4'), long=lambda X: X.astype('g'), single=lambda X: X.astype('f4'), swapped=lambda X: X.astype('>f8'),
-                  view=lambda X: np.repeat(X, 2, 1)[:, ::2], objects=lambda X: X.astype(object))
+CONTAINERS = dict(
+    array=lambda X: X,
+    matrix=lambda X: np.asarray(X).view(np.matrix),
+    frame=pd.DataFrame,
+    lists=lambda X: X.tolist(),
+    tuples=lambda X: tuple(map(tuple, X)),
+    labelled=Labelled,
+    fortran=np.asfortranarray,
+    whole=lambda X: X.astype(np.int16),
+    unsigned=lambda X: X.astype('>u4'),
+    long=lambda X: X.astype('g'),
+    single=lambda X: X.astype('f4'),
+    swapped=lambda X: X.astype('>f8'),
+    view=lambda X: np.repeat(X, 2, 1)[:, ::2],
+    objects=lambda X: X.astype(object),
+)
 
 
 @pytest.mark.parametrize('container', list(CONTAINERS))
 @pytest.mark.parametrize('kind', ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF'])
 def test_f10_f11_containers(kind, container):
-    if (container, kind[-3:]) in [('objects', 'NTF'), ('objects', 'CPD'), ('matrix', 'NMF')]: pytest.skip('refused, with advice')
-    X = np.random.default_rng(0).integers(0, 9, (7, 5)).astype(float); Y = CONTAINERS[container](X)
-    a, b = (KINDS[kind](random_state=0, max_iter=12).fit(A) for A in (X, Y)); tol = 1e-3 if container == 'single' else 0
+    if (container, kind[-3:]) in [('objects', 'NTF'), ('objects', 'CPD'), ('matrix', 'NMF')]:
+        pytest.skip('refused, with advice')
+    X = np.random.default_rng(0).integers(0, 9, (7, 5)).astype(float)
+    Y = CONTAINERS[container](X)
+    a, b = (KINDS[kind](random_state=0, max_iter=12).fit(A) for A in (X, Y))
+    tol = 1e-3 if container == 'single' else 0
     W, V = (m.weights_[0] if isinstance(m.weights_, list) else m.weights_ for m in (a, b))
-    assert type(V) is np.ndarray and np.allclose(W, V, rtol=tol, atol=tol) and b.relative_error_ == pytest.approx(a.relative_error_, rel=max(tol, 1e-15))
-    if container == 'frame': assert b.labels_ == [[str(i) for i in range(7)], [str(i) for i in range(5)]]
-    if container == 'labelled' and kind != 'StratifiedNMF': assert b.mode_names_ == ['doc', 'term'] and b.labels_ == [None, [f'w{i}' for i in range(5)]]
+    assert (
+        type(V) is np.ndarray
+        and np.allclose(W, V, rtol=tol, atol=tol)
+        and b.relative_error_ == pytest.approx(a.relative_error_, rel=max(tol, 1e-15))
+    )
+    if container == 'frame':
+        assert b.labels_ == [[str(i) for i in range(7)], [str(i) for i in range(5)]]
+    if container == 'labelled' and kind != 'StratifiedNMF':
+        assert b.mode_names_ == ['doc', 'term'] and b.labels_ == [None, [f'w{i}' for i in range(5)]]
 
 
 # --- F12, F13: components twice, and none ---
 
+
 @every(MODELS)
 def test_f12_components_twice_and_too_many(name):
-    case = case_of(name, rank=4); twice = lambda F: [np.repeat(f[:, :2], 2, 1) for f in F]
-    start = (case.start[0], twice(case.start[1]), twice(case.start[2])) if case.strata else tuple(twice(case.start))
-    for c in (replace(case, start=start), case_of(name, rank=30)):     # more than the data have entries in a mode
-        states = run(c.model(), 25); f = [s.objective for s in states]
-        assert np.isfinite(f).all() and all(b <= a*(1 + 1e-12) + 1e-14 for a, b in zip(f, f[1:]))
-        for a in leaves(states[-1].params): assert np.isfinite(a).all() and (a >= 0).all()
+    case = case_of(name, rank=4)
+    twice = lambda F: [np.repeat(f[:, :2], 2, 1) for f in F]
+    start = (
+        (case.start[0], twice(case.start[1]), twice(case.start[2]))
+        if case.strata
+        else tuple(twice(case.start))
+    )
+    for c in (
+        replace(case, start=start),
+        case_of(name, rank=30),
+    ):  # more than the data have entries in a mode
+        states = run(c.model(), 25)
+        f = [s.objective for s in states]
+        assert np.isfinite(f).all() and all(b <= a * (1 + 1e-12) + 1e-14 for a, b in zip(f, f[1:]))
+        for a in leaves(states[-1].params):
+            assert np.isfinite(a).all() and (a >= 0).all()
 
 
 @every(MODELS)
 def test_f13_a_dead_component(name):
     "Zero in all modes: it stays dead under every rule, and harms nothing."
-    case = case_of(name, rank=3); model = case.model(); p = model.start(np.random.default_rng(0))
-    dead = rebuild(p, [a*(np.arange(a.shape[-1]) != 1) if a.shape[-1] == 3 else a for a in leaves(p)])
+    case = case_of(name, rank=3)
+    model = case.model()
+    p = model.start(np.random.default_rng(0))
+    dead = rebuild(p, [a * (np.arange(a.shape[-1]) != 1) if a.shape[-1] == 3 else a for a in leaves(p)])
     r = fit(model, dead, max_iter=20)
-    for a in leaves(r.params): assert np.isfinite(a).all() and (a.shape[-1] != 3 or (a[..., 1] == 0).all())
+    for a in leaves(r.params):
+        assert np.isfinite(a).all() and (a.shape[-1] != 3 or (a[..., 1] == 0).all())
     assert r.objective <= r.history.objective[0]
 
 
 # --- F16, F17: threads, processes, copies ---
 
-def digest(*arrays): return hashlib.sha256(b''.join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
+
+def digest(*arrays):
+    return hashlib.sha256(b''.join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
 
 
-def result_of(kind, seed): return digest(*leaves(KINDS[kind](random_state=seed, max_iter=15).fit(good(kind)).weights_))
+def result_of(kind, seed):
+    return digest(*leaves(KINDS[kind](random_state=seed, max_iter=15).fit(good(kind)).weights_))
 
 
 def test_f16_threads_are_as_one_after_another():
-    jobs = [(kind, seed) for kind in KINDS for seed in range(3)]; want = [result_of(*job) for job in jobs]; got = [None]*len(jobs)
-    def work(i): got[i] = result_of(*jobs[i])
+    jobs = [(kind, seed) for kind in KINDS for seed in range(3)]
+    want = [result_of(*job) for job in jobs]
+    got = [None] * len(jobs)
+
+    def work(i):
+        got[i] = result_of(*jobs[i])
+
     threads = [threading.Thread(target=work, args=(i,)) for i in range(len(jobs))]
-    for t in threads: t.start()
-    for t in threads: t.join()
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
     assert got == want and len(set(want)) == len(jobs)
 
 
@@ -459,34 +748,49 @@ def test_f16_processes_are_as_one_after_another(method):
     jobs = [(kind, seed) for kind in KINDS for seed in range(2)]
     if method == 'loky':
         from joblib import Parallel, delayed
+
         got = Parallel(2)(delayed(result_of)(*job) for job in jobs)
     else:
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
-        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool: got = list(pool.map(result_of, *zip(*jobs)))
+
+        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+            got = list(pool.map(result_of, *zip(*jobs)))
     assert got == [result_of(*job) for job in jobs]
 
 
-@pytest.mark.parametrize('copied', [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, copy.copy], ids=['pickle', 'deepcopy', 'copy'])
+@pytest.mark.parametrize(
+    'copied',
+    [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, copy.copy],
+    ids=['pickle', 'deepcopy', 'copy'],
+)
 @each
 def test_f17_copies(kind, copied):
-    X = good(kind); m = KINDS[kind](random_state=0, max_iter=12).fit(X); n = copied(m)
+    X = good(kind)
+    m = KINDS[kind](random_state=0, max_iter=12).fit(X)
+    n = copied(m)
     assert n.get_params() == m.get_params() and n.status_ is m.status_ and n.history_ == m.history_
-    for a, b in zip(leaves(m.transform(X)), leaves(n.transform(X))): assert (a == b).all()
-    fresh = clone(m); assert fresh.get_params() == m.get_params() and not hasattr(fresh, 'weights_')
-    for a, b in zip(leaves(fresh.fit(X).weights_), leaves(m.weights_)): assert (a == b).all()
+    for a, b in zip(leaves(m.transform(X)), leaves(n.transform(X))):
+        assert (a == b).all()
+    fresh = clone(m)
+    assert fresh.get_params() == m.get_params() and not hasattr(fresh, 'weights_')
+    for a, b in zip(leaves(fresh.fit(X).weights_), leaves(m.weights_)):
+        assert (a == b).all()
 
 
 @every(SOME)
 def test_f17_results_can_be_kept(name):
-    r = fit(case_of(name).model(), max_iter=3, seed=0); s = pickle.loads(pickle.dumps(r))
-    same_bits(r.params, s.params); assert s.status is r.status and s.history == r.history
-    again = fit(s.model, max_iter=3, seed=0); same_bits(again.params, r.params)
+    r = fit(case_of(name).model(), max_iter=3, seed=0)
+    s = pickle.loads(pickle.dumps(r))
+    same_bits(r.params, s.params)
+    assert s.status is r.status and s.history == r.history
+    again = fit(s.model, max_iter=3, seed=0)
+    same_bits(again.params, r.params)
 
 
 # --- F19, F20: surroundings ---
 
-PRINT = '''
+PRINT = """
     import hashlib, sys; sys.path.insert(0, 'tests')
     import numpy as np
     from ntf_lit import NMF, StratifiedNTF
@@ -494,39 +798,71 @@ PRINT = '''
     for m in (NMF(2, random_state=0, max_iter=15).fit(A[0][0]), StratifiedNTF(2, random_state=0, max_iter=15).fit(dict(one=A[0], two=A[1]))):
         W = m.weights_ if isinstance(m.weights_, list) else [m.weights_]
         print(*(hashlib.sha256(np.ascontiguousarray(w).tobytes()).hexdigest() for w in W))
-'''
+"""
 
 
 def printed(**env):
-    code = textwrap.dedent(PRINT); done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, env=os.environ | env, cwd=ROOT)
+    code = textwrap.dedent(PRINT)
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        capture_output=True,
+        text=True,
+        env=os.environ | env,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_f19_other_surroundings_same_bits():
     "Another locale, another hash seed."
-    a = printed(PYTHONHASHSEED='0'); assert len(a.split()) == 3 and a == printed(PYTHONHASHSEED='1', LC_ALL='tr_TR.UTF-8', LANG='tr_TR.UTF-8')
+    a = printed(PYTHONHASHSEED='0')
+    assert len(a.split()) == 3 and a == printed(PYTHONHASHSEED='1', LC_ALL='tr_TR.UTF-8', LANG='tr_TR.UTF-8')
 
 
-@pytest.mark.parametrize('file', sorted((ROOT/'ntf_lit').glob('*.py')), ids=lambda p: p.stem)
+@pytest.mark.parametrize('file', sorted((ROOT / 'ntf_lit').glob('*.py')), ids=lambda p: p.stem)
 def test_f19_no_check_is_an_assert(file):
     "Python's -O leaves out what is asserted, -OO what is documented."
     for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
         assert not isinstance(node, ast.Assert), f'line {node.lineno} asserts'
-        assert not (isinstance(node, ast.Attribute) and node.attr == '__doc__'), f'line {node.lineno} reads a docstring'
+        assert not (isinstance(node, ast.Attribute) and node.attr == '__doc__'), (
+            f'line {node.lineno} reads a docstring'
+        )
 
 
 @pytest.mark.slow
 def test_f19_optimised_byte_code():
     assert printed(PYTHONOPTIMIZE='2') == printed()
     names = 'test_settings and NCPD or test_data and StratifiedNTF and not torch or test_functional_layer'
-    done = subprocess.run([sys.executable, '-OO', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-W', 'ignore', 'tests/test_bad_inputs.py', '-k', names], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-OO',
+            '-m',
+            'pytest',
+            '-q',
+            '-p',
+            'no:cacheprovider',
+            '-W',
+            'ignore',
+            'tests/test_bad_inputs.py',
+            '-k',
+            names,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert done.returncode == 0 and ' passed' in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_f20_clocks_that_go_back(monkeypatch):
-    now = iter(range(10**9, 0, -1)); monkeypatch.setattr(fitting.time, 'time', lambda: float(next(now)))
-    r = fit(NCPDModel(as_data(good('NCPD')), 2), max_iter=5, seed=0); assert list(r.history.seconds) == sorted(r.history.seconds)
-    ticks = iter(range(10**6)); monkeypatch.setattr(fitting.time, 'monotonic', lambda: float(next(ticks)))
-    m = NCPD(time_limit=5, tol=0, random_state=0).fit(good('NCPD')); assert m.status_ is Status.TIME and 3 <= m.n_iter_ <= 5
+    now = iter(range(10**9, 0, -1))
+    monkeypatch.setattr(fitting.time, 'time', lambda: float(next(now)))
+    r = fit(NCPDModel(as_data(good('NCPD')), 2), max_iter=5, seed=0)
+    assert list(r.history.seconds) == sorted(r.history.seconds)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(fitting.time, 'monotonic', lambda: float(next(ticks)))
+    m = NCPD(time_limit=5, tol=0, random_state=0).fit(good('NCPD'))
+    assert m.status_ is Status.TIME and 3 <= m.n_iter_ <= 5
     assert NCPD(time_limit=0, random_state=0).fit(good('NCPD')).n_iter_ == 0

@@ -3,6 +3,7 @@
 Each exported cell is replaced by the names of the module it goes to; all other cells run as they stand. So a name that
 only the notebook has, an import in a cell that is not exported for one, fails here though it passes in nbdev-test.
 """
+
 import importlib
 import re
 import sys
@@ -26,7 +27,11 @@ USE_MODULE = "globals().update({k: v for k, v in vars(__import__('importlib').im
 
 def notebooks(root):
     "The notebooks that nbdev sees and that export something: the lessons do not."
-    return [p for p in sorted(root.rglob('*.ipynb')) if p.parent.name != 'course' and not any(part[0] in '_.' for part in p.relative_to(root).parts)]
+    return [
+        p
+        for p in sorted(root.rglob('*.ipynb'))
+        if p.parent.name != 'course' and not any(part[0] in '_.' for part in p.relative_to(root).parts)
+    ]
 
 
 def run_examples(path, package, flags=()):
@@ -36,14 +41,18 @@ def run_examples(path, package, flags=()):
     home = next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
 
     def left_out(cell):
-        if cell.id not in run: return True
+        if cell.id not in run:
+            return True
         goes = [cell.directives_[kind] for kind in EXPORTS if kind in cell.directives_]
-        if goes: cell.source = USE_MODULE % f"{package}.{home if goes[0] in ('', 'true') else goes[0].split()[0]}"
+        if goes:
+            cell.source = USE_MODULE % f'{package}.{home if goes[0] in ("", "true") else goes[0].split()[0]}'
 
     shell = CaptureShell(path)
     try:
-        with working_directory(path.parent): shell.run_all(nb, preproc=left_out, cell_timeout=CONFIG.cell_timeout)
-    finally: shell.close()
+        with working_directory(path.parent):
+            shell.run_all(nb, preproc=left_out, cell_timeout=CONFIG.cell_timeout)
+    finally:
+        shell.close()
     errors = [o for cell in nb.cells for o in cell.get('outputs', []) if o.output_type == 'error']
     return [re.sub(r'\x1b\[[\d;]*m', '', ''.join(e.traceback)) for e in errors]
 
@@ -55,7 +64,8 @@ def own_shell(monkeypatch):
     monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
     monkeypatch.setattr(InteractiveShell, '_instance', None)
     monkeypatch.setattr(sys, 'path', [*sys.path])
-    with plt.rc_context(): yield
+    with plt.rc_context():
+        yield
     plt.close('all')
 
 
@@ -82,16 +92,22 @@ def test_examples_slow(path):
 
 def test_name_that_only_the_notebook_has(tmp_path, monkeypatch):
     "The module lacks an import that the notebook makes in a cell of its own: this is what the other tests look for."
-    cells = ('#| default_exp toy', 'import math', '#| export\ndef tau(): return 2*math.pi', 'tau()',
-             '#| slow\n1/0', '#| eval: false\n1/0')
-    nbformat.write(new_notebook(cells=[new_code_cell(c) for c in cells]), tmp_path/'00_toy.ipynb')
-    (tmp_path/'toypkg').mkdir()
-    (tmp_path/'toypkg/__init__.py').touch()
-    module = tmp_path/'toypkg/toy.py'
+    cells = (
+        '#| default_exp toy',
+        'import math',
+        '#| export\ndef tau(): return 2*math.pi',
+        'tau()',
+        '#| slow\n1/0',
+        '#| eval: false\n1/0',
+    )
+    nbformat.write(new_notebook(cells=[new_code_cell(c) for c in cells]), tmp_path / '00_toy.ipynb')
+    (tmp_path / 'toypkg').mkdir()
+    (tmp_path / 'toypkg/__init__.py').touch()
+    module = tmp_path / 'toypkg/toy.py'
     module.write_text('def tau(): return 2*math.pi')
     monkeypatch.syspath_prepend(tmp_path)
-    [error] = run_examples(tmp_path/'00_toy.ipynb', 'toypkg')
+    [error] = run_examples(tmp_path / '00_toy.ipynb', 'toypkg')
     assert "NameError: name 'math' is not defined" in error
     module.write_text('import math\ndef tau(): return 2*math.pi\n')
     importlib.reload(sys.modules['toypkg.toy'])
-    assert run_examples(tmp_path/'00_toy.ipynb', 'toypkg') == []
+    assert run_examples(tmp_path / '00_toy.ipynb', 'toypkg') == []

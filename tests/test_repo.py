@@ -1,4 +1,5 @@
 """The repository keeps to its rules (tests/rules.py), and each rule is shown to find what it is for."""
+
 import ast
 import configparser
 import contextlib
@@ -15,36 +16,46 @@ import rules
 import ntf_lit
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT/'ntf_lit'
+PACKAGE = ROOT / 'ntf_lit'
 FILES = rules.project_files(ROOT)
-NOTEBOOKS = {p: json.loads(p.read_text(encoding='utf-8')) for p in FILES if p.suffix == '.ipynb' and p.is_relative_to(ROOT/'nbs')}
+NOTEBOOKS = {
+    p: json.loads(p.read_text(encoding='utf-8'))
+    for p in FILES
+    if p.suffix == '.ipynb' and p.is_relative_to(ROOT / 'nbs')
+}
 MODULES = sorted(p.stem for p in PACKAGE.glob('*.py') if p.stem[0] != '_')
 SETTINGS = configparser.ConfigParser(delimiters=['='])
-SETTINGS.read(ROOT/'settings.ini', encoding='utf-8')
-LOCK = [line for line in (ROOT/'requirements.lock').read_text().splitlines() if not line.startswith('#')]
+SETTINGS.read(ROOT / 'settings.ini', encoding='utf-8')
+LOCK = [line for line in (ROOT / 'requirements.lock').read_text().splitlines() if not line.startswith('#')]
 
 short = {'ids': lambda v: v.relative_to(ROOT).as_posix() if isinstance(v, Path) else None}
 each_notebook = pytest.mark.parametrize('path', list(NOTEBOOKS), **short)
 
 
-def found(rule, *args, **kw): return list(rule(*args, **kw))
+def found(rule, *args, **kw):
+    return list(rule(*args, **kw))
 
 
 # --- Metadata ---
 
-def test_version(): assert ntf_lit.__version__ == SETTINGS['DEFAULT']['version']
+
+def test_version():
+    assert ntf_lit.__version__ == SETTINGS['DEFAULT']['version']
 
 
 def test_pyproject_tables():
-    tables = tomllib.loads((ROOT/'pyproject.toml').read_text())
+    tables = tomllib.loads((ROOT / 'pyproject.toml').read_text())
     assert tables.keys() == {'build-system', 'tool'} and tables['tool'].keys() == {'nbdev'}
 
 
-def test_lock_is_plain(): assert rules.loose_pins(LOCK) == []
+def test_lock_is_plain():
+    assert rules.loose_pins(LOCK) == []
 
 
 def test_requirements_are_locked():
-    wanted = [r for key, names in SETTINGS['DEFAULT'].items() if key.endswith('requirements') for r in names.split()]
+    wanted = [
+        r for key, names in SETTINGS['DEFAULT'].items() if key.endswith('requirements') for r in names.split()
+    ]
     assert found(rules.unlocked, wanted, LOCK) == []
 
 
@@ -54,21 +65,31 @@ def test_the_oldest_python_will_do():
     for line in LOCK:
         with contextlib.suppress(metadata.PackageNotFoundError):
             about = metadata.metadata(line.split('==')[0])
-            if about['Version'].split('+')[0] == line.split('==')[1]: installed[line] = about['Requires-Python']
+            if about['Version'].split('+')[0] == line.split('==')[1]:
+                installed[line] = about['Requires-Python']
     assert len(installed) > 100 and found(rules.too_new, installed, oldest) == []
 
 
 # --- Layers ---
 
+
 def exported_to(nb):
     "The module that a notebook makes, from its `#| default_exp`."
     lines = [line for c in rules.code_cells(nb) for line in rules.source(c).splitlines()]
-    return next((line.split('default_exp')[1].strip() for line in lines if line.startswith('#|') and 'default_exp' in line), None)
+    return next(
+        (
+            line.split('default_exp')[1].strip()
+            for line in lines
+            if line.startswith('#|') and 'default_exp' in line
+        ),
+        None,
+    )
 
 
 def names_of_modules():
     "The module of each exported name."
     from ntf_lit._modidx import d
+
     full = (name.split('.') for names in d['syms'].values() for name in names)
     return {parts[-1]: parts[1] for parts in full if len(parts) == 3}
 
@@ -81,9 +102,21 @@ BROWSERS = 'topic_browser', 'hierarchy_browser'
 
 
 @each_notebook
-@pytest.mark.parametrize('cells, readers', [(rules.code_cells, BROWSERS), (rules.exported_cells, ())], ids=['all', 'exported'])
+@pytest.mark.parametrize(
+    'cells, readers', [(rules.code_cells, BROWSERS), (rules.exported_cells, ())], ids=['all', 'exported']
+)
 def test_imports_from_below(path, cells, readers):
-    assert found(rules.upward_imports, rules.notebook_tree(NOTEBOOKS[path], cells), rules.layer(path), LAYERS, names_of_modules(), readers=readers) == []
+    assert (
+        found(
+            rules.upward_imports,
+            rules.notebook_tree(NOTEBOOKS[path], cells),
+            rules.layer(path),
+            LAYERS,
+            names_of_modules(),
+            readers=readers,
+        )
+        == []
+    )
 
 
 # Modules that are slow to import stay out until they are needed.
@@ -98,8 +131,12 @@ MAY_BRING = {
 
 def brought_in(module):
     "The heavy modules that a fresh interpreter has after the import."
-    code = f"import sys, {module}; print(*sorted({HEAVY} & sys.modules.keys()))"
-    return set(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split())
+    code = f'import sys, {module}; print(*sorted({HEAVY} & sys.modules.keys()))'
+    return set(
+        subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout.split()
+    )
 
 
 @pytest.mark.parametrize('module', [None, *MODULES])
@@ -109,16 +146,22 @@ def test_light_import(module):
 
 # --- Notebooks ---
 
-def test_there_are_notebooks(): assert len(NOTEBOOKS) > 0 and LAYERS
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) > 0 and LAYERS
 
 
 @each_notebook
-def test_size(path): assert path.stat().st_size <= rules.MAX_BYTES
+def test_size(path):
+    assert path.stat().st_size <= rules.MAX_BYTES
 
 
 @each_notebook
-@pytest.mark.parametrize('rule', [rules.bad_ids, rules.bad_outputs, rules.long_cells], ids=lambda r: r.__name__)
-def test_notebook(path, rule): assert found(rule, NOTEBOOKS[path]) == []
+@pytest.mark.parametrize(
+    'rule', [rules.bad_ids, rules.bad_outputs, rules.long_cells], ids=lambda r: r.__name__
+)
+def test_notebook(path, rule):
+    assert found(rule, NOTEBOOKS[path]) == []
 
 
 @each_notebook
@@ -129,67 +172,106 @@ def test_outputs_leak_nothing(path):
 
 # --- All files ---
 
+
 @pytest.mark.parametrize('path', [*NOTEBOOKS, *PACKAGE.rglob('*.py')], **short)
 def test_loads_run_no_code(path):
-    tree = rules.notebook_tree(NOTEBOOKS[path]) if path in NOTEBOOKS else ast.parse(path.read_text(encoding='utf-8'))
+    tree = (
+        rules.notebook_tree(NOTEBOOKS[path])
+        if path in NOTEBOOKS
+        else ast.parse(path.read_text(encoding='utf-8'))
+    )
     assert found(rules.code_running_loads, tree) == []
 
 
 def test_files_name_no_machine():
     kinds = rules.MACHINE_PATH, rules.TOKEN, rules.REGISTRY
-    bad = {p.relative_to(ROOT).as_posix(): found(rules.leaks, rules.text_outside_outputs(p), kinds) for p in FILES}
+    bad = {
+        p.relative_to(ROOT).as_posix(): found(rules.leaks, rules.text_outside_outputs(p), kinds)
+        for p in FILES
+    }
     assert {name: complaints for name, complaints in bad.items() if complaints} == {}
 
 
 def undefined_names(folder):
     "Names without a definition, and definitions made twice, as ruff sees them."
     options = '--isolated', '--no-cache', '--output-format=concise', '--select=F821,F811'
-    done = subprocess.run([sys.executable, '-m', 'ruff', 'check', *options, str(folder)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, '-m', 'ruff', 'check', *options, str(folder)], capture_output=True, text=True
+    )
     return done.stdout if done.returncode else ''
 
 
-def test_names_are_defined(): assert undefined_names(PACKAGE) == ''
+def test_names_are_defined():
+    assert undefined_names(PACKAGE) == ''
 
 
 # --- Each rule finds what it is for ---
 
-def notebook(*cells, **metadata): return {'cells': list(cells), 'metadata': metadata}
+
+def notebook(*cells, **metadata):
+    return {'cells': list(cells), 'metadata': metadata}
 
 
 def code(text='1', id='a1', **output):
     return {'cell_type': 'code', 'id': id, 'source': text, 'outputs': [output] if output else []}
 
 
-def shows(text): return {'output_type': 'stream', 'text': text}
+def shows(text):
+    return {'output_type': 'stream', 'text': text}
 
 
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
 
 
-@pytest.mark.parametrize('rule, bad, good', [
-    (rules.long_cells, notebook(code(f'#| export\n{LONG}')), notebook(code(LONG), code(f'#| export\n#| slow\n\n{LONG[7:]}'))),
-    (rules.long_cells, notebook(code(f'#|exporti\n{LONG}')), notebook()),
-    (rules.bad_ids, notebook(code(), code()), notebook(code(), code(id='b-2'))),
-    (rules.bad_ids, notebook(code(id=None)), notebook()),
-    (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),
-    (rules.bad_outputs, notebook(code(output_type='error', ename='ValueError')), notebook()),
-    (rules.bad_outputs, notebook(code(**shows('1')), widgets={'state': {}}), notebook(code(**shows('1')))),
-    (rules.bad_outputs, notebook(code(output_type='display_data', data={WIDGET: {}})), notebook()),
-])
+@pytest.mark.parametrize(
+    'rule, bad, good',
+    [
+        (
+            rules.long_cells,
+            notebook(code(f'#| export\n{LONG}')),
+            notebook(code(LONG), code(f'#| export\n#| slow\n\n{LONG[7:]}')),
+        ),
+        (rules.long_cells, notebook(code(f'#|exporti\n{LONG}')), notebook()),
+        (rules.bad_ids, notebook(code(), code()), notebook(code(), code(id='b-2'))),
+        (rules.bad_ids, notebook(code(id=None)), notebook()),
+        (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),
+        (rules.bad_outputs, notebook(code(output_type='error', ename='ValueError')), notebook()),
+        (
+            rules.bad_outputs,
+            notebook(code(**shows('1')), widgets={'state': {}}),
+            notebook(code(**shows('1'))),
+        ),
+        (rules.bad_outputs, notebook(code(output_type='display_data', data={WIDGET: {}})), notebook()),
+    ],
+)
 def test_notebook_rules(rule, bad, good):
     assert found(rule, bad) and not found(rule, good)
 
 
 # Put together here, so that this file itself keeps to the rules
-@pytest.mark.parametrize('kind, bad, good', [
-    ('SCRIPT', ['<script>', '<SCRIPT src'], ['&lt;script&gt;', 'description']),
-    ('MACHINE_PATH', ['/' + 'work/main', 'File "/' + 'root/x.py"', 'in\n/' + 'tmp/ipykernel_3', 'C:' + r'\Users\a'],
-                     ['http://a.org/home/x', '../work/x', 'a/tmp/b']),
-    ('EMAIL', ['someone.else@example.org', '<a@b.co.uk>'], ['W@H.T', 'X @ H.mT', 'A@B.sum()', '@dataclass']),
-    ('TOKEN', ['ghp_' + 'a1'*15, 'hf_' + 'Ab'*17, 'AKIA' + 'Z9'*8], ['hf_hub', 'risk-averse']),
-    ('REGISTRY', ['https://' + 'pypi' + '.org/simple', 'registry.' + 'npmjs' + '.com'], ['pip install ntf_lit', 'npm']),
-])
+@pytest.mark.parametrize(
+    'kind, bad, good',
+    [
+        ('SCRIPT', ['<script>', '<SCRIPT src'], ['&lt;script&gt;', 'description']),
+        (
+            'MACHINE_PATH',
+            ['/' + 'work/main', 'File "/' + 'root/x.py"', 'in\n/' + 'tmp/ipykernel_3', 'C:' + r'\Users\a'],
+            ['http://a.org/home/x', '../work/x', 'a/tmp/b'],
+        ),
+        (
+            'EMAIL',
+            ['someone.else@example.org', '<a@b.co.uk>'],
+            ['W@H.T', 'X @ H.mT', 'A@B.sum()', '@dataclass'],
+        ),
+        ('TOKEN', ['ghp_' + 'a1' * 15, 'hf_' + 'Ab' * 17, 'AKIA' + 'Z9' * 8], ['hf_hub', 'risk-averse']),
+        (
+            'REGISTRY',
+            ['https://' + 'pypi' + '.org/simple', 'registry.' + 'npmjs' + '.com'],
+            ['pip install ntf_lit', 'npm'],
+        ),
+    ],
+)
 def test_leak_rules(kind, bad, good):
     leaks = lambda text: found(rules.leaks, rules.output_text(shows(text)), [getattr(rules, kind)])
     assert all(map(leaks, bad)) and not any(map(leaks, good))
@@ -197,43 +279,101 @@ def test_leak_rules(kind, bad, good):
 
 def test_output_text():
     data = {'text/html': 'e', 'image/png': 'f', 'application/json': {'g': 1}}
-    assert rules.output_text({'text': ['a\n', 'b'], 'traceback': ['c', 'd'], 'data': data}) == 'a\nb\ncd\ne\n{"g": 1}'
+    assert (
+        rules.output_text({'text': ['a\n', 'b'], 'traceback': ['c', 'd'], 'data': data})
+        == 'a\nb\ncd\ne\n{"g": 1}'
+    )
 
 
-@pytest.mark.parametrize('text', [
-    'import pickle', 'from pickle import loads', 'import joblib as j', '__import__("dill")',
-    'import importlib\nimportlib.import_module("marshal")', 'eval("1")', 'f = exec', 'import builtins\nbuiltins.eval("1")',
-    'import torch as t\nt.load("a")', 'from torch import load\nload("a")', 'import yaml\nyaml.load("a")',
-    'import pandas as pd\npd.read_pickle("a")', 'import numpy as np\nnp.load("a", allow_pickle=True)',
-    'import numpy as np\nnp.load("a", allow_pickle=flag)', 'import numpy as np\nnp.load("a", None, True)'])
-def test_code_running_loads(text): assert found(rules.code_running_loads, ast.parse(text))
+@pytest.mark.parametrize(
+    'text',
+    [
+        'import pickle',
+        'from pickle import loads',
+        'import joblib as j',
+        '__import__("dill")',
+        'import importlib\nimportlib.import_module("marshal")',
+        'eval("1")',
+        'f = exec',
+        'import builtins\nbuiltins.eval("1")',
+        'import torch as t\nt.load("a")',
+        'from torch import load\nload("a")',
+        'import yaml\nyaml.load("a")',
+        'import pandas as pd\npd.read_pickle("a")',
+        'import numpy as np\nnp.load("a", allow_pickle=True)',
+        'import numpy as np\nnp.load("a", allow_pickle=flag)',
+        'import numpy as np\nnp.load("a", None, True)',
+    ],
+)
+def test_code_running_loads(text):
+    assert found(rules.code_running_loads, ast.parse(text))
 
 
-@pytest.mark.parametrize('text', [
-    'model.eval()', 'np.load("a")', 'import numpy as np\nnp.load("a", allow_pickle=False)', 'import json\njson.load(f)',
-    'import yaml\nyaml.safe_load("a")', 'import torch\ntorch.save(a, f)'])
-def test_harmless_loads(text): assert not found(rules.code_running_loads, ast.parse(text))
+@pytest.mark.parametrize(
+    'text',
+    [
+        'model.eval()',
+        'np.load("a")',
+        'import numpy as np\nnp.load("a", allow_pickle=False)',
+        'import json\njson.load(f)',
+        'import yaml\nyaml.safe_load("a")',
+        'import torch\ntorch.save(a, f)',
+    ],
+)
+def test_harmless_loads(text):
+    assert not found(rules.code_running_loads, ast.parse(text))
 
 
 def upward(text, own):
     layers = {'checks': (0, ''), 'nnls': (11, ''), 'fit': (12, ''), 'ncpd': (20, '')}
-    return found(rules.upward_imports, ast.parse(text), own, layers, {'NCPD': 'ncpd', 'check': 'checks'}, readers=('topic_browser',))
+    return found(
+        rules.upward_imports,
+        ast.parse(text),
+        own,
+        layers,
+        {'NCPD': 'ncpd', 'check': 'checks'},
+        readers=('topic_browser',),
+    )
 
 
-@pytest.mark.parametrize('text', [
-    'from ntf_lit.checks import check', 'from ntf_lit import checks', 'from ntf_lit import check', 'import numpy, ntf_literal', 'from ntf_lit.topic_browser import TopicBrowser'])
-def test_imports_from_below_pass(text): assert not upward(text, (11, ''))
+@pytest.mark.parametrize(
+    'text',
+    [
+        'from ntf_lit.checks import check',
+        'from ntf_lit import checks',
+        'from ntf_lit import check',
+        'import numpy, ntf_literal',
+        'from ntf_lit.topic_browser import TopicBrowser',
+    ],
+)
+def test_imports_from_below_pass(text):
+    assert not upward(text, (11, ''))
 
 
-@pytest.mark.parametrize('text', [
-    'from ntf_lit.nnls import q', 'from ntf_lit.fit import fit', 'import ntf_lit.fit as f', 'from ntf_lit import fit',
-    'from ntf_lit import NCPD', 'import ntf_lit', 'from .fit import fit', 'from . import fit',
-    'def f():\n    from ntf_lit.fit import fit', 'from ntf_lit.unknown import x'])
-def test_imports_from_above_fail(text): assert upward(text, (11, '')) and not upward(text, None)
+@pytest.mark.parametrize(
+    'text',
+    [
+        'from ntf_lit.nnls import q',
+        'from ntf_lit.fit import fit',
+        'import ntf_lit.fit as f',
+        'from ntf_lit import fit',
+        'from ntf_lit import NCPD',
+        'import ntf_lit',
+        'from .fit import fit',
+        'from . import fit',
+        'def f():\n    from ntf_lit.fit import fit',
+        'from ntf_lit.unknown import x',
+    ],
+)
+def test_imports_from_above_fail(text):
+    assert upward(text, (11, '')) and not upward(text, None)
 
 
 def test_layer():
-    layers = [rules.layer(Path(f'nbs/{name}.ipynb')) for name in ('03_data', '03a_more', '11_nnls', 'index', 'course/01_first')]
+    layers = [
+        rules.layer(Path(f'nbs/{name}.ipynb'))
+        for name in ('03_data', '03a_more', '11_nnls', 'index', 'course/01_first')
+    ]
     assert layers == [(3, ''), (3, 'a'), (11, ''), None, None]
 
 
@@ -253,8 +393,9 @@ def test_lock_rules():
 
 
 def test_undefined_names(tmp_path):
-    (tmp_path/'a.py').write_text('def f(): return np\ndef f(): return 1\n')
+    (tmp_path / 'a.py').write_text('def f(): return np\ndef f(): return 1\n')
     assert 'F821' in undefined_names(tmp_path) and 'F811' in undefined_names(tmp_path)
 
 
-def test_brought_in(): assert brought_in('matplotlib') == {'matplotlib'}
+def test_brought_in():
+    assert brought_in('matplotlib') == {'matplotlib'}

@@ -1,4 +1,5 @@
 """Tables and figures of a model: hostile words, every form of model and data, bad input, extreme numbers."""
+
 import dataclasses
 import io
 import re
@@ -13,22 +14,67 @@ import torch
 from hypothesis import given, strategies as st
 
 matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
-from ntf_lit import plots, topics  # noqa: E402
-from ntf_lit.data import Dataset  # noqa: E402
-from ntf_lit.estimators import NCPD, NMF, StratifiedNMF, StratifiedNTF  # noqa: E402
-from ntf_lit.result import CP, Hierarchy, Layer, Strata  # noqa: E402
-from ntf_lit.tensor import COO  # noqa: E402
-from ntf_lit.topics import Table, tree, view  # noqa: E402
+from ntf_lit import plots, topics
+from ntf_lit.data import Dataset
+from ntf_lit.estimators import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit.result import CP, Hierarchy, Layer, Strata
+from ntf_lit.tensor import COO
+from ntf_lit.topics import Table, tree, view
 
 PAYLOADS = [
-    '<script>alert(1)</script>', '</script><script>alert(1)</script>', '<img src=x onerror=alert(1)>', '<svg onload=alert(1)>', '"><script>alert(1)</script>',
-    "'><img src=x onerror=alert(1)>", '<iframe src=javascript:alert(1)>', '<a href="javascript:alert(1)">x</a>', '<!--', '-->', '</td></tr></table><b>', '</style>',
-    '&lt;b&gt;', '&#60;b&#62;', '\u2028x\u2029', '{{7*7}}', '${alert(1)}', '`x`', '``` x', '[x](javascript:alert(1))', '![x](http://x.y/z.png)', '[x]: http://x.y', '| a | b |',
-    '|', '$x$', '$$', '$\\frac{1}', '\\', '\\(x\\)', '\\href{x}', '**b**', '__b__', '~~b~~', '# h', '- x', '1. x', '> q', '@@0@@', '@someone', '^x^', '%s {0} {x!r}',
-    '\x1b[31mred\x1b[0m', '\x07', '\u202egnirts', 'a\x00b', 'a\r\nb', '\ud800', '../../etc/hosts', '__proto__']
-ODD = ['', ' ', '\t', 'x'*10_000, 'שלום', 'مرحبا', '🙂👩‍👩‍👧', 'e\u0301'*50, '\u200b', 'ﷺ']
+    '<script>alert(1)</script>',
+    '</script><script>alert(1)</script>',
+    '<img src=x onerror=alert(1)>',
+    '<svg onload=alert(1)>',
+    '"><script>alert(1)</script>',
+    "'><img src=x onerror=alert(1)>",
+    '<iframe src=javascript:alert(1)>',
+    '<a href="javascript:alert(1)">x</a>',
+    '<!--',
+    '-->',
+    '</td></tr></table><b>',
+    '</style>',
+    '&lt;b&gt;',
+    '&#60;b&#62;',
+    '\u2028x\u2029',
+    '{{7*7}}',
+    '${alert(1)}',
+    '`x`',
+    '``` x',
+    '[x](javascript:alert(1))',
+    '![x](http://x.y/z.png)',
+    '[x]: http://x.y',
+    '| a | b |',
+    '|',
+    '$x$',
+    '$$',
+    '$\\frac{1}',
+    '\\',
+    '\\(x\\)',
+    '\\href{x}',
+    '**b**',
+    '__b__',
+    '~~b~~',
+    '# h',
+    '- x',
+    '1. x',
+    '> q',
+    '@@0@@',
+    '@someone',
+    '^x^',
+    '%s {0} {x!r}',
+    '\x1b[31mred\x1b[0m',
+    '\x07',
+    '\u202egnirts',
+    'a\x00b',
+    'a\r\nb',
+    '\ud800',
+    '../../etc/hosts',
+    '__proto__',
+]
+ODD = ['', ' ', '\t', 'x' * 10_000, 'שלום', 'مرحبا', '🙂👩‍👩‍👧', 'e\u0301' * 50, '\u200b', 'ﷺ']
 WORDS = PAYLOADS + ODD
 
 
@@ -36,31 +82,72 @@ def hostile(words=WORDS, **kwargs):
     "A stratified view in which every name is one of the words."
     n, rng = len(words), np.random.default_rng(0)
     V = tuple(rng.random((2, d, 1)) for d in (2, n))
-    model = Strata(V, rng.random((n, 2)), (rng.random((2, 2)), rng.random((n, 2))), (0, n//2, n))
-    return view(model, **(dict(labels={words[0]: words[:2], words[1] + ' ': words}, samples=words, strata=words[2:4], names=words[4:6], terms=2, unit=words[6]) | kwargs))
+    model = Strata(V, rng.random((n, 2)), (rng.random((2, 2)), rng.random((n, 2))), (0, n // 2, n))
+    return view(
+        model,
+        **(
+            dict(
+                labels={words[0]: words[:2], words[1] + ' ': words},
+                samples=words,
+                strata=words[2:4],
+                names=words[4:6],
+                terms=2,
+                unit=words[6],
+            )
+            | kwargs
+        ),
+    )
 
 
 def hierarchy(words=WORDS):
     n, rng = len(words), np.random.default_rng(0)
     F, L = (rng.random((3, 4)), rng.random((n, 4))), rng.random((4, 2))
-    return tree(Hierarchy((Layer(F), Layer(tuple(f @ L for f in F), (L, L)))), labels={'term': words}, names=[words[:4], words[4:6]])
+    return tree(
+        Hierarchy((Layer(F), Layer(tuple(f @ L for f in F), (L, L)))),
+        labels={'term': words},
+        names=[words[:4], words[4:6]],
+    )
 
 
 def tables(v, t):
     "All tables there are."
-    for order in topics.ORDERS: yield topics.topic_terms(v, 0, n=1000, order=order)
-    yield from (topics.topic_terms(v, 1, 0, n=1000), topics.feature_terms(v, 0, 0, n=1000), topics.term_topics(v, 0), topics.salient_terms(v, n=1000), topics.topic_shares(v),
-                topics.feature_table(v), topics.sample_topics(v), topics.typical_samples(v, 0, 1000), topics.match_topics(v, v), topics.stability([v, v]))
-    yield from (topics.tree_table(t), topics.tree_links(t), topics.node_links(t, 0, 0), topics.node_words(t, 0, 0, 1000))
+    for order in topics.ORDERS:
+        yield topics.topic_terms(v, 0, n=1000, order=order)
+    yield from (
+        topics.topic_terms(v, 1, 0, n=1000),
+        topics.feature_terms(v, 0, 0, n=1000),
+        topics.term_topics(v, 0),
+        topics.salient_terms(v, n=1000),
+        topics.topic_shares(v),
+        topics.feature_table(v),
+        topics.sample_topics(v),
+        topics.typical_samples(v, 0, 1000),
+        topics.match_topics(v, v),
+        topics.stability([v, v]),
+    )
+    yield from (
+        topics.tree_table(t),
+        topics.tree_links(t),
+        topics.node_links(t, 0, 0),
+        topics.node_words(t, 0, 0, 1000),
+    )
 
 
 class Found(HTMLParser):
     "Tags, attributes and text of HTML."
+
     def __init__(self, text):
-        super().__init__(); self.tags, self.attrs, self.text = [], [], []
-        self.feed(text); self.close()
-    def handle_starttag(self, tag, attrs): self.tags.append(tag); self.attrs += [k for k, _ in attrs]
-    def handle_data(self, data): self.text.append(data)
+        super().__init__()
+        self.tags, self.attrs, self.text = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attrs += [k for k, _ in attrs]
+
+    def handle_data(self, data):
+        self.text.append(data)
 
 
 # --- words are not to be trusted ---
@@ -72,17 +159,25 @@ def test_html_of_tables():
     for t in tables(hostile(), hierarchy()):
         found = Found(t.to_html())
         assert set(found.tags) <= TABLE_TAGS and set(found.attrs) <= {'class', 'scope'}
-        assert found.tags.count('tr') == len(t) + 1 and found.tags.count('td') == len(t)*len(t.columns)
+        assert found.tags.count('tr') == len(t) + 1 and found.tags.count('td') == len(t) * len(t.columns)
         t.to_html().encode('utf-8')
 
 
 def test_markdown_of_tables():
-    renderer = pytest.importorskip('markdown_it').MarkdownIt('commonmark', dict(html=True)).enable('table').enable('strikethrough')
+    renderer = (
+        pytest.importorskip('markdown_it')
+        .MarkdownIt('commonmark', dict(html=True))
+        .enable('table')
+        .enable('strikethrough')
+    )
     for t in tables(hostile(), hierarchy()):
-        text = t.to_markdown(); text.encode('utf-8')
-        assert all(re.search(r'^\| .* \|$', line) for line in text.splitlines()[2*bool(t.title):])
+        text = t.to_markdown()
+        text.encode('utf-8')
+        assert all(re.search(r'^\| .* \|$', line) for line in text.splitlines()[2 * bool(t.title) :])
         found = Found(renderer.render(text))
-        assert set(found.tags) <= TABLE_TAGS | {'p', 'strong'} and found.tags.count('td') == len(t)*len(t.columns)
+        assert set(found.tags) <= TABLE_TAGS | {'p', 'strong'} and found.tags.count('td') == len(t) * len(
+            t.columns
+        )
 
 
 def test_markdown_shows_the_word():
@@ -94,53 +189,109 @@ def test_markdown_shows_the_word():
 
 def test_no_formula_in_markdown():
     "Characters that start a formula in JupyterLab or on GitHub are gone."
-    for w in WORDS: assert not set('$\\`<>|[]*_~@"\'') & set(re.sub('<span>(&#(?:36|92);)</span>', r'\1', topics.markdown(w)))
-    for w in WORDS: assert not re.search(r'[$\\](?!</span>)', Table(('a',), [(w,)]).to_html())
+    for w in WORDS:
+        assert not set('$\\`<>|[]*_~@"\'') & set(
+            re.sub('<span>(&#(?:36|92);)</span>', r'\1', topics.markdown(w))
+        )
+    for w in WORDS:
+        assert not re.search(r'[$\\](?!</span>)', Table(('a',), [(w,)]).to_html())
 
 
 def test_no_link_by_itself_in_markdown():
-    for w in ('http://x.y', 'HTTPS://x.y', 'www.x.y', 'WWW.x.y', 'ftp://x', 'a@b.c'): assert not re.search(r'://|www\.|@', topics.markdown(w), re.I)
+    for w in ('http://x.y', 'HTTPS://x.y', 'www.x.y', 'WWW.x.y', 'ftp://x', 'a@b.c'):
+        assert not re.search(r'://|www\.|@', topics.markdown(w), re.I)
 
 
 def test_terminal_gets_no_control_characters():
     for t in tables(hostile(), hierarchy()):
-        assert not re.search(r'[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]', repr(t)) and max(map(len, repr(t).splitlines())) < 2000
+        assert (
+            not re.search(
+                r'[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]', repr(t)
+            )
+            and max(map(len, repr(t).splitlines())) < 2000
+        )
         repr(t).encode('utf-8')
 
 
 @given(st.text(st.characters(), max_size=80))
 def test_shown_is_one_short_line(word):
     out = topics.shown(word, 20)
-    assert 0 < len(out) <= 20 and out.replace('\u200c', '').replace('\u200d', '').isprintable() and out.encode('utf-8') and len(out.splitlines()) == 1
+    assert (
+        0 < len(out) <= 20
+        and out.replace('\u200c', '').replace('\u200d', '').isprintable()
+        and out.encode('utf-8')
+        and len(out.splitlines()) == 1
+    )
 
 
 def test_values_stay_as_they_are():
-    assert sorted(topics.topic_terms(hostile(), 0, n=1000, order='probability')[hostile().modes[2]]) == sorted(WORDS)
-    assert list(topics.topic_terms(hostile(), 0, n=1000).to_frame().iloc[:, 0]) == topics.topic_terms(hostile(), 0, n=1000)[hostile().modes[2]]
+    assert sorted(
+        topics.topic_terms(hostile(), 0, n=1000, order='probability')[hostile().modes[2]]
+    ) == sorted(WORDS)
+    assert (
+        list(topics.topic_terms(hostile(), 0, n=1000).to_frame().iloc[:, 0])
+        == topics.topic_terms(hostile(), 0, n=1000)[hostile().modes[2]]
+    )
 
 
 def figures(v, t):
     "All figures there are, as functions."
     p = plots
-    for k in range(3): yield from (lambda: p.term_bars(v, 0, k, 30), lambda: p.mode_bars(v, 0, k), lambda: p.term_bars(v, 0, k, stratum=0), lambda: p.mode_bars(v, 0, k, stratum=1))
-    yield from (lambda: p.course(v, 0), lambda: p.courses(v), lambda: p.share_bars(v), lambda: p.strata_panels(v), lambda: p.strata_panels(v, 2), lambda: p.term_grid(v, 60), lambda: p.factor_grid(v),
-                lambda: p.topic_images(v), lambda: p.background_images(v), lambda: p.layer_graph(t), lambda: p.agreement_map(v, v), lambda: p.topic_sheet(v, 1),
-                lambda: p.loss_curves({w: [3., 2.] for w in WORDS[:20]}, 'seconds'))
+    for k in range(3):
+        yield from (
+            lambda: p.term_bars(v, 0, k, 30),
+            lambda: p.mode_bars(v, 0, k),
+            lambda: p.term_bars(v, 0, k, stratum=0),
+            lambda: p.mode_bars(v, 0, k, stratum=1),
+        )
+    yield from (
+        lambda: p.course(v, 0),
+        lambda: p.courses(v),
+        lambda: p.share_bars(v),
+        lambda: p.strata_panels(v),
+        lambda: p.strata_panels(v, 2),
+        lambda: p.term_grid(v, 60),
+        lambda: p.factor_grid(v),
+        lambda: p.topic_images(v),
+        lambda: p.background_images(v),
+        lambda: p.layer_graph(t),
+        lambda: p.agreement_map(v, v),
+        lambda: p.topic_sheet(v, 1),
+        lambda: p.loss_curves({w: [3.0, 2.0] for w in WORDS[:20]}, 'seconds'),
+    )
 
 
-@pytest.mark.parametrize('words', [WORDS, ['$\\frac{', '\\', '$', '', '\ud800', '\x1b[0m', '🙂', '<b>&', '%', '_^{}']], ids=['all', 'formulas'])
+@pytest.mark.parametrize(
+    'words',
+    [WORDS, ['$\\frac{', '\\', '$', '', '\ud800', '\x1b[0m', '🙂', '<b>&', '%', '_^{}']],
+    ids=['all', 'formulas'],
+)
 def test_words_in_figures(words):
     "Nothing is taken for a formula, nothing warns (a warning is an error here), and a saved figure is well-formed with text, not markup."
     for draw in figures(hostile(words), hierarchy(words)):
-        fig = draw(); out = io.BytesIO()
-        with matplotlib.rc_context({'svg.fonttype': 'none'}): fig.savefig(out, format='svg')
+        fig = draw()
+        out = io.BytesIO()
+        with matplotlib.rc_context({'svg.fonttype': 'none'}):
+            fig.savefig(out, format='svg')
         plt.close('all')
-        assert not {e.tag.split('}')[-1] for e in ET.fromstring(out.getvalue()).iter() if isinstance(e.tag, str)} & {'script', 'img', 'iframe', 'foreignObject', 'b'}
+        assert not {
+            e.tag.split('}')[-1] for e in ET.fromstring(out.getvalue()).iter() if isinstance(e.tag, str)
+        } & {'script', 'img', 'iframe', 'foreignObject', 'b'}
 
 
 def test_figures_draw_on_given_axes():
-    v = hostile(); fig, axes = plt.subplots(1, 5)
-    for ax, f in zip(axes, (lambda ax: plots.term_bars(v, 0, ax=ax), lambda ax: plots.mode_bars(v, 0, ax=ax), lambda ax: plots.course(v, 0, ax=ax), lambda ax: plots.share_bars(v, ax=ax), lambda ax: plots.term_grid(v, ax=ax))):
+    v = hostile()
+    fig, axes = plt.subplots(1, 5)
+    for ax, f in zip(
+        axes,
+        (
+            lambda ax: plots.term_bars(v, 0, ax=ax),
+            lambda ax: plots.mode_bars(v, 0, ax=ax),
+            lambda ax: plots.course(v, 0, ax=ax),
+            lambda ax: plots.share_bars(v, ax=ax),
+            lambda ax: plots.term_grid(v, ax=ax),
+        ),
+    ):
         assert f(ax) is fig and ax.get_xlabel() and ax.get_ylabel()
     plt.close('all')
 
@@ -153,84 +304,160 @@ A = [RNG.random((n, 4, 6)) for n in (5, 7)]
 
 def test_same_data_in_every_form():
     m = StratifiedNTF(3, strata_rank=2, random_state=0, max_iter=20).fit(A)
-    X = np.concatenate(A); coo = COO(np.array(X.nonzero()), X[X > 0], X.shape)
+    X = np.concatenate(A)
+    coo = COO(np.array(X.nonzero()), X[X > 0], X.shape)
     d = Dataset('d', A, dict(part=list('abcd'), term=list('uvwxyz')), strata=['s', 't'])
     want = view(m, A)
     for data in (X, coo, torch.from_numpy(X), [torch.from_numpy(a) for a in A], dict(s=A[0], t=A[1]), d):
         v = view(m, data)
-        for a, b in zip(v.corpus, want.corpus): np.testing.assert_allclose(a, b, rtol=1e-12)
-        for a, b in zip(topics.drivers(v, 1, 8), topics.drivers(want, 1, 8)): np.testing.assert_allclose(a, b, rtol=1e-12)
-    assert view(m, d).strata == ('s', 't') and view(m, d).modes == ('sample', 'part', 'term') and view(m, d).term_mode == 2
+        for a, b in zip(v.corpus, want.corpus):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+        for a, b in zip(topics.drivers(v, 1, 8), topics.drivers(want, 1, 8)):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+    assert (
+        view(m, d).strata == ('s', 't')
+        and view(m, d).modes == ('sample', 'part', 'term')
+        and view(m, d).term_mode == 2
+    )
     assert view(m.result_).shape == view(m.model_).shape == want.shape
 
 
 def test_every_estimator():
-    M = [a.reshape(len(a), -1) for a in A]; X = np.concatenate(M)
-    for m, n, q in [(StratifiedNTF(2, strata_rank=[1, 0], random_state=0).fit(A), 3, 1), (StratifiedNTF(2, strata_rank=0, random_state=0).fit(A), 3, 0),
-                    (StratifiedNMF(2, strata_rank=1, random_state=0).fit(dict(a=M[0], b=M[1])), 2, 1), (NMF(2, random_state=0).fit(X), 2, 0), (NCPD(2, random_state=0).fit(A[0]), 3, 0)]:
-        v = view(m); assert len(v.modes) == n and v.sizes.shape[1] == q
-        total = sum(m.reconstruct(s).sum() for s in m.strata_) if hasattr(m, 'reconstruct') else m.cp_.full().sum()
+    M = [a.reshape(len(a), -1) for a in A]
+    X = np.concatenate(M)
+    for m, n, q in [
+        (StratifiedNTF(2, strata_rank=[1, 0], random_state=0).fit(A), 3, 1),
+        (StratifiedNTF(2, strata_rank=0, random_state=0).fit(A), 3, 0),
+        (StratifiedNMF(2, strata_rank=1, random_state=0).fit(dict(a=M[0], b=M[1])), 2, 1),
+        (NMF(2, random_state=0).fit(X), 2, 0),
+        (NCPD(2, random_state=0).fit(A[0]), 3, 0),
+    ]:
+        v = view(m)
+        assert len(v.modes) == n and v.sizes.shape[1] == q
+        total = (
+            sum(m.reconstruct(s).sum() for s in m.strata_)
+            if hasattr(m, 'reconstruct')
+            else m.cp_.full().sum()
+        )
         np.testing.assert_allclose(v.total, total, rtol=1e-9)
         np.testing.assert_allclose(sum(topics.topic_shares(v)['share']), 1)
         np.testing.assert_allclose([sum(x for x in row[2:]) for row in topics.sample_topics(v).rows], 1)
 
 
 def test_sparse_matrix():
-    X = sp.random(9, 12, .4, random_state=0, format='csr'); m = NMF(3, random_state=0).fit(X)
+    X = sp.random(9, 12, 0.4, random_state=0, format='csr')
+    m = NMF(3, random_state=0).fit(X)
     v = view(m, X, labels=dict(term=[f'w{i}' for i in range(12)]))
-    np.testing.assert_allclose(v.corpus[1], np.asarray(X.sum(0)).ravel()/X.sum())
-    assert set(topics.typical_samples(v, v.order[0], 1)[0]['words']) <= {f'w{i}' for i in X[int(topics.typical_samples(v, v.order[0], 1)[0]['sample'].split()[1]) - 1].indices}
+    np.testing.assert_allclose(v.corpus[1], np.asarray(X.sum(0)).ravel() / X.sum())
+    assert set(topics.typical_samples(v, v.order[0], 1)[0]['words']) <= {
+        f'w{i}' for i in X[int(topics.typical_samples(v, v.order[0], 1)[0]['sample'].split()[1]) - 1].indices
+    }
 
 
 def test_a_view_is_frozen_and_copies_nothing_of_the_data():
-    F = [RNG.random((5, 2)), RNG.random((4, 2))]; before = [f.copy() for f in F]; X = F[0] @ F[1].T
-    v = view(F, X); assert v.data[0] is X
-    with pytest.raises(dataclasses.FrozenInstanceError): v.names = ()
-    for f, b in zip(F, before): np.testing.assert_array_equal(f, b)
-    assert view(v) is not None and topics.named(v, ['a', 'b']).names == ('a', 'b') and v.names == ('topic 0', 'topic 1')
+    F = [RNG.random((5, 2)), RNG.random((4, 2))]
+    before = [f.copy() for f in F]
+    X = F[0] @ F[1].T
+    v = view(F, X)
+    assert v.data[0] is X
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        v.names = ()
+    for f, b in zip(F, before):
+        np.testing.assert_array_equal(f, b)
+    assert (
+        view(v) is not None
+        and topics.named(v, ['a', 'b']).names == ('a', 'b')
+        and v.names == ('topic 0', 'topic 1')
+    )
 
 
 def test_names_stay_with_their_topics():
     F = [RNG.random((6, 3)), RNG.random((5, 3))]
-    v = view(F, names={1: 'one'}); order = [2, 0, 1]; u = view([f[:, order] for f in F])
+    v = view(F, names={1: 'one'})
+    order = [2, 0, 1]
+    u = view([f[:, order] for f in F])
     assert topics.carry_names(v, u).names[2] == 'one' and v.names[1] == 'one'
-    shares = topics.topic_shares(v); assert dict(zip(shares['topic'], shares['name']))[1] == 'one'
+    shares = topics.topic_shares(v)
+    assert dict(zip(shares['topic'], shares['name']))[1] == 'one'
 
 
 def test_relevance_by_hand():
-    v = view([np.array([[1., 1]]), np.array([[.6, .2], [.4, 0], [0, .8]])], labels=dict(term=list('abc')))
-    t = topics.topic_terms(v, 0, lam=.6)
-    np.testing.assert_allclose(t['relevance'], [np.log(.6) - .4*np.log(.4), np.log(.4) - .4*np.log(.2)], rtol=1e-12); assert t['term'] == ['a', 'b']
-    assert topics.topic_terms(v, 0, lam=1)['term'] == ['a', 'b'] and topics.topic_terms(v, 0, lam=0)['term'] == ['b', 'a']
+    v = view(
+        [np.array([[1.0, 1]]), np.array([[0.6, 0.2], [0.4, 0], [0, 0.8]])], labels=dict(term=list('abc'))
+    )
+    t = topics.topic_terms(v, 0, lam=0.6)
+    np.testing.assert_allclose(
+        t['relevance'], [np.log(0.6) - 0.4 * np.log(0.4), np.log(0.4) - 0.4 * np.log(0.2)], rtol=1e-12
+    )
+    assert t['term'] == ['a', 'b']
+    assert topics.topic_terms(v, 0, lam=1)['term'] == ['a', 'b'] and topics.topic_terms(v, 0, lam=0)[
+        'term'
+    ] == ['b', 'a']
 
 
 @given(st.floats(0, 1), st.integers(0, 10**6))
 def test_lambda_one_is_probability(lam, seed):
-    P = np.random.default_rng(seed).random(8)*(np.random.default_rng(seed + 1).random(8) < .7); c = np.random.default_rng(seed + 2).random(8)
-    assert (np.argsort(-topics.relevance(P, c, 1.), kind='stable')[:(P > 0).sum()] == np.argsort(-P, kind='stable')[:(P > 0).sum()]).all()
+    P = np.random.default_rng(seed).random(8) * (np.random.default_rng(seed + 1).random(8) < 0.7)
+    c = np.random.default_rng(seed + 2).random(8)
+    assert (
+        np.argsort(-topics.relevance(P, c, 1.0), kind='stable')[: (P > 0).sum()]
+        == np.argsort(-P, kind='stable')[: (P > 0).sum()]
+    ).all()
     assert ((topics.relevance(P, c, lam) == -np.inf) == (P == 0)).all()
 
 
 # --- numbers at the end of the range, topics that are nothing ---
 
+
 @pytest.mark.parametrize('c', [5e-324, 1e-300, 1e-150, 1e150, 1e300])
 def test_scale_does_not_matter(c):
-    F = [RNG.random((5, 3)) for _ in range(3)]; G = [np.maximum(f, .1)*c for f in F]
-    with np.errstate(all='raise', under='ignore'): v = view(G)
+    F = [RNG.random((5, 3)) for _ in range(3)]
+    G = [np.maximum(f, 0.1) * c for f in F]
+    with np.errstate(all='raise', under='ignore'):
+        v = view(G)
     assert all(np.isfinite(x).all() for x in (v.weights, *v.topics, *v.corpus)) and v.weights.any()
-    if c > 1e-310: np.testing.assert_allclose(topics.topic_shares(v)['share'], topics.topic_shares(view([np.maximum(f, .1) for f in F]))['share'], rtol=1e-8)
+    if c > 1e-310:
+        np.testing.assert_allclose(
+            topics.topic_shares(v)['share'],
+            topics.topic_shares(view([np.maximum(f, 0.1) for f in F]))['share'],
+            rtol=1e-8,
+        )
     assert repr(topics.topic_shares(v)) and repr(topics.topic_terms(v, 0))
 
 
-@pytest.mark.parametrize('factors', [[np.ones((3, 0)), np.ones((4, 0))], [np.zeros((3, 2)), np.zeros((4, 2))], [np.ones((3, 2)), np.array([[1., 0]]*4)], [np.ones((1, 1))]*3, np.ones((4, 2))],
-                         ids=['no topics', 'all zero', 'a zero column', 'single entry', 'one matrix'])
+@pytest.mark.parametrize(
+    'factors',
+    [
+        [np.ones((3, 0)), np.ones((4, 0))],
+        [np.zeros((3, 2)), np.zeros((4, 2))],
+        [np.ones((3, 2)), np.array([[1.0, 0]] * 4)],
+        [np.ones((1, 1))] * 3,
+        np.ones((4, 2)),
+    ],
+    ids=['no topics', 'all zero', 'a zero column', 'single entry', 'one matrix'],
+)
 def test_degenerate_models(factors):
-    v = view(factors); t = tree([Layer(tuple(factors) if isinstance(factors, list) else (factors,))])
+    v = view(factors)
+    t = tree([Layer(tuple(factors) if isinstance(factors, list) else (factors,))])
     assert len(topics.topic_shares(v)) == v.rank and len(topics.sample_topics(v)) == v.shape[0]
-    for j in range(v.rank): topics.topic_terms(v, j); topics.typical_samples(v, j)
-    topics.salient_terms(v); topics.term_matrix(v); topics.match_topics(v, v); topics.tree_table(t); topics.tree_links(t)
+    for j in range(v.rank):
+        topics.topic_terms(v, j)
+        topics.typical_samples(v, j)
+    topics.salient_terms(v)
+    topics.term_matrix(v)
+    topics.match_topics(v, v)
+    topics.tree_table(t)
+    topics.tree_links(t)
     assert all(x is None or np.isfinite(x) for x in topics.topic_shares(v)['share'])
-    for f in (plots.share_bars, plots.term_grid, plots.factor_grid, plots.courses, lambda v: plots.agreement_map(v, v)): f(v).canvas.draw(); plt.close('all')
+    for f in (
+        plots.share_bars,
+        plots.term_grid,
+        plots.factor_grid,
+        plots.courses,
+        lambda v: plots.agreement_map(v, v),
+    ):
+        f(v).canvas.draw()
+        plt.close('all')
 
 
 # --- bad input ---
@@ -238,58 +465,124 @@ def test_degenerate_models(factors):
 F2 = [np.ones((5, 2)), np.ones((4, 2))]
 STRATA = view(Strata((np.ones((2, 4, 2)),), np.ones((5, 2)), (np.ones((4, 2)),), (0, 2, 5)))
 BAD = [
-    (lambda: view(F2, labels=dict(term=list('abc'))), ValueError, "labels['term'] has 3 names for a mode of 4 indices"),
-    (lambda: view(F2, samples=list('abc')), ValueError, "labels['sample'] has 3 names for a mode of 5 indices"),
+    (
+        lambda: view(F2, labels=dict(term=list('abc'))),
+        ValueError,
+        "labels['term'] has 3 names for a mode of 4 indices",
+    ),
+    (
+        lambda: view(F2, samples=list('abc')),
+        ValueError,
+        "labels['sample'] has 3 names for a mode of 5 indices",
+    ),
     (lambda: view(F2, names=list('abc')), ValueError, 'names has 3 names for a mode of 2 indices'),
     (lambda: view(F2, names={7: 'x'}), ValueError, 'topic must be a number from 0 to 1'),
     (lambda: view(F2, strata=list('ab')), ValueError, 'strata has 2 names for a mode of 5 indices'),
     (lambda: view(F2, labels=list('abcd')), ValueError, 'labels names 4 modes; the model has 2'),
-    (lambda: view([*F2, np.ones((4, 2))], labels=dict(term=list('abcd'))), ValueError, '2 modes of (5, 4, 4) have that size; name all modes, in order'),
+    (
+        lambda: view([*F2, np.ones((4, 2))], labels=dict(term=list('abcd'))),
+        ValueError,
+        '2 modes of (5, 4, 4) have that size; name all modes, in order',
+    ),
     (lambda: view([-np.ones((5, 2)), F2[1]]), ValueError, 'factor 0 must be nonnegative'),
     (lambda: view([np.full((5, 2), np.nan), F2[1]]), ValueError, 'factor 0 has NaN'),
     (lambda: view([F2[0], np.full((4, 2), np.inf)]), ValueError, 'factor 1 has an infinite entry'),
-    (lambda: view([np.ones(5), F2[1]]), ValueError, 'factor 0 must be a matrix, indices x topics, not of shape (5,)'),
-    (lambda: view([F2[0]*1j, F2[1]]), TypeError, 'factor 0 must hold real numbers'),
-    (lambda: view('model'), TypeError, 'a CP model is a CP, (weights, factors) or a list of factors, not str'),
+    (
+        lambda: view([np.ones(5), F2[1]]),
+        ValueError,
+        'factor 0 must be a matrix, indices x topics, not of shape (5,)',
+    ),
+    (lambda: view([F2[0] * 1j, F2[1]]), TypeError, 'factor 0 must hold real numbers'),
+    (
+        lambda: view('model'),
+        TypeError,
+        'a CP model is a CP, (weights, factors) or a list of factors, not str',
+    ),
     (lambda: view(F2, np.ones((5, 3))), ValueError, 'the data have shape (5, 3), the model (5, 4)'),
-    (lambda: view(F2, terms='word'), ValueError, "mode must be a number from 0 to 1 or one of sample, mode 2; not 'word'"),
+    (
+        lambda: view(F2, terms='word'),
+        ValueError,
+        "mode must be a number from 0 to 1 or one of sample, mode 2; not 'word'",
+    ),
     (lambda: view(F2, sample_mode=2), ValueError, 'sample_mode must be 0 to 1, not 2'),
     (lambda: topics.topic_terms(view(F2), 'x'), ValueError, 'topic must be a number from 0 to 1'),
     (lambda: topics.topic_terms(view(F2), -1), ValueError, 'not -1'),
     (lambda: topics.topic_terms(view(F2), True), ValueError, 'not True'),
     (lambda: topics.topic_terms(view(F2), 0, n=0), ValueError, 'n must be at least 1, not 0'),
-    (lambda: topics.topic_terms(view(F2), 0, lam=1.5), ValueError, 'lam must be a finite number of at least 0 and at most 1'),
-    (lambda: topics.topic_terms(view(F2), 0, order='tf'), ValueError, "order must be one of 'relevance', 'probability', 'saliency'"),
+    (
+        lambda: topics.topic_terms(view(F2), 0, lam=1.5),
+        ValueError,
+        'lam must be a finite number of at least 0 and at most 1',
+    ),
+    (
+        lambda: topics.topic_terms(view(F2), 0, order='tf'),
+        ValueError,
+        "order must be one of 'relevance', 'probability', 'saliency'",
+    ),
     (lambda: topics.feature_terms(view(F2), 0, 0), ValueError, 'there is no feature'),
-    (lambda: plots.mode_bars(STRATA, 2, stratum=0), ValueError, 'feature must be a number from 0 to 1 or one of feature 0, feature 1; not 2'),
-    (lambda: plots.mode_bars(STRATA, -1, stratum=0), ValueError, 'feature must be a number from 0 to 1 or one of feature 0, feature 1; not -1'),
+    (
+        lambda: plots.mode_bars(STRATA, 2, stratum=0),
+        ValueError,
+        'feature must be a number from 0 to 1 or one of feature 0, feature 1; not 2',
+    ),
+    (
+        lambda: plots.mode_bars(STRATA, -1, stratum=0),
+        ValueError,
+        'feature must be a number from 0 to 1 or one of feature 0, feature 1; not -1',
+    ),
     (lambda: plots.mode_bars(STRATA, 0, stratum=5), ValueError, 'stratum must be a number from 0 to 1'),
     (lambda: plots.mode_bars(view(F2), 0, stratum=0), ValueError, 'there is no feature'),
-    (lambda: topics.term_topics(view(F2), 'tax'), ValueError, "mode 2 must be a number from 0 to 3"),
+    (lambda: topics.term_topics(view(F2), 'tax'), ValueError, 'mode 2 must be a number from 0 to 3'),
     (lambda: topics.drivers(view(F2), 0, 0), ValueError, 'pass data= to view'),
-    (lambda: topics.match_topics(view(F2), view([F2[0], np.ones((3, 2))])), ValueError, 'only topics over the same indices can be matched'),
+    (
+        lambda: topics.match_topics(view(F2), view([F2[0], np.ones((3, 2))])),
+        ValueError,
+        'only topics over the same indices can be matched',
+    ),
     (lambda: topics.stability([view(F2)]), ValueError, 'two fits at least'),
     (lambda: tree(F2), TypeError, 'a hierarchy has layers with factors and links, not list'),
     (lambda: tree(CP(tuple(F2))), TypeError, 'CP'),
-    (lambda: tree([Layer(tuple(F2)), Layer(tuple(f[:, :1] for f in F2))]), ValueError, 'layer 1 has no links to the layer before it'),
-    (lambda: tree([Layer(tuple(F2)), Layer(tuple(f[:, :1] for f in F2), (-np.ones((2, 1)),))]), ValueError, 'links of layer 1 must be nonnegative'),
-    (lambda: topics.node_words(tree([Layer(tuple(F2))]), 1, 0), ValueError, 'layer must be a number from 0 to 0, not 1'),
-    (lambda: plots.course(view(F2), 0, [1, 2]), ValueError, 'x has shape (2,); give one number for each of the 5 samples'),
+    (
+        lambda: tree([Layer(tuple(F2)), Layer(tuple(f[:, :1] for f in F2))]),
+        ValueError,
+        'layer 1 has no links to the layer before it',
+    ),
+    (
+        lambda: tree([Layer(tuple(F2)), Layer(tuple(f[:, :1] for f in F2), (-np.ones((2, 1)),))]),
+        ValueError,
+        'links of layer 1 must be nonnegative',
+    ),
+    (
+        lambda: topics.node_words(tree([Layer(tuple(F2))]), 1, 0),
+        ValueError,
+        'layer must be a number from 0 to 0, not 1',
+    ),
+    (
+        lambda: plots.course(view(F2), 0, [1, 2]),
+        ValueError,
+        'x has shape (2,); give one number for each of the 5 samples',
+    ),
     (lambda: plots.strata_panels(view(F2)), ValueError, 'no strata features'),
     (lambda: plots.topic_images(view(F2), (3, 3)), ValueError, 'pictures need two modes besides the samples'),
     (lambda: plots.loss_curves([1, 2], x='days'), ValueError, "x must be one of 'sweep', 'seconds'"),
-    (lambda: plots.layer_graph(tree([Layer(tuple(F2))]), least=2), ValueError, 'least must be a finite number of at least 0 and at most 1'),
+    (
+        lambda: plots.layer_graph(tree([Layer(tuple(F2))]), least=2),
+        ValueError,
+        'least must be a finite number of at least 0 and at most 1',
+    ),
 ]
 
 
 @pytest.mark.parametrize('call,error,message', BAD, ids=[m for *_, m in BAD])
 def test_bad_input(call, error, message):
-    with pytest.raises(error, match=re.escape(message)): call()
+    with pytest.raises(error, match=re.escape(message)):
+        call()
     plt.close('all')
 
 
 def test_topics_bring_no_matplotlib():
     import subprocess
     import sys
+
     code = "import sys, ntf_lit.topics; bad = {'matplotlib', 'ipywidgets', 'pandas', 'torch'} & set(sys.modules); assert not bad, bad"
     subprocess.run([sys.executable, '-c', code], check=True)

@@ -3,6 +3,7 @@
 In a temporary copy, nbdev-clean, nbdev-export and tools/readme.py must change nothing.
 The package is exported anew there, so a module whose notebook is gone is found too. The working tree is only read.
 """
+
 import shutil
 import subprocess
 import sys
@@ -18,37 +19,50 @@ PASSING = shutil.ignore_patterns('__pycache__', '.*', '_*.yml', 'nbdev.yml', '*.
 def copy(root, dst):
     "The parts that the check reads."
     for part in PARTS:
-        src = root/part
-        if src.is_dir(): shutil.copytree(src, dst/part, ignore=PASSING)
-        elif src.exists(): shutil.copy(src, dst/part)
+        src = root / part
+        if src.is_dir():
+            shutil.copytree(src, dst / part, ignore=PASSING)
+        elif src.exists():
+            shutil.copy(src, dst / part)
 
 
 def contents(root):
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob('*'))
-            if p.is_file() and '__pycache__' not in p.parts}
+    return {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for p in sorted(root.rglob('*'))
+        if p.is_file() and '__pycache__' not in p.parts
+    }
 
 
 def generated(root):
     "The modules that nbdev wrote."
-    return [p for p in (root/'ntf_lit').rglob('*.py')
-            if p.name == '_modidx.py' or MADE_BY_NBDEV in p.read_text(encoding='utf-8')[:500]]
+    return [
+        p
+        for p in (root / 'ntf_lit').rglob('*.py')
+        if p.name == '_modidx.py' or MADE_BY_NBDEV in p.read_text(encoding='utf-8')[:500]
+    ]
 
 
 def remake(root):
     "Clean, export and write the README, as one does by hand; the first that fails ends the check."
-    for module in generated(root): module.unlink()
+    for module in generated(root):
+        module.unlink()
     tool = lambda name: str(Path(sys.executable).with_name(name))
     for cmd in [tool('nbdev-clean')], [tool('nbdev-export')], [sys.executable, 'tools/readme.py']:
         done = subprocess.run(cmd, cwd=root, capture_output=True, text=True)
-        if done.returncode: sys.exit(f"{' '.join(cmd)} failed:\n{done.stdout}{done.stderr}")
+        if done.returncode:
+            sys.exit(f'{" ".join(cmd)} failed:\n{done.stdout}{done.stderr}')
 
 
 def changes(before, after):
     "What became of each file that is not the same."
     for name in sorted(before.keys() | after.keys()):
-        if name not in after: yield f'{name}: no notebook makes it'
-        elif name not in before: yield f'{name}: missing'
-        elif before[name] != after[name]: yield f'{name}: not clean' if name.endswith('.ipynb') else f'{name}: out of date'
+        if name not in after:
+            yield f'{name}: no notebook makes it'
+        elif name not in before:
+            yield f'{name}: missing'
+        elif before[name] != after[name]:
+            yield f'{name}: not clean' if name.endswith('.ipynb') else f'{name}: out of date'
 
 
 def main(root=ROOT):
@@ -58,8 +72,16 @@ def main(root=ROOT):
         before = contents(dst)
         remake(dst)
         found = list(changes(before, contents(dst)))
-    if not found: return print('In step.')
-    return '\n'.join(['Out of step:', *(f'  {f}' for f in found), 'Run nbdev-clean, nbdev-export and python tools/readme.py.'])
+    if not found:
+        return print('In step.')
+    return '\n'.join(
+        [
+            'Out of step:',
+            *(f'  {f}' for f in found),
+            'Run nbdev-clean, nbdev-export and python tools/readme.py.',
+        ]
+    )
 
 
-if __name__ == '__main__': sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

@@ -8,6 +8,7 @@ Without it, the remote called origin is asked; if that is not on GitHub, the cel
 STUDENT_COPIES=owner/name/tree/branch/folder says where the student copies are put, for links that open them on Colab;
 lessons in the repository have their solutions, so no link in a student copy leads there.
 """
+
 import copy
 import os
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-LESSONS = ROOT/'nbs/course'
+LESSONS = ROOT / 'nbs/course'
 # nbgrader's own markers and stub, so that it makes the same blanks from the same lessons
 SOLUTION = re.compile(r'^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$', re.M | re.S)
 STUB = r'\1# YOUR CODE HERE\n\1raise NotImplementedError()'
@@ -27,14 +28,20 @@ EXERCISE = re.compile(r'^## (★+) Exercise (\d+\.\d+)', re.M)
 DIRECTIVE = re.compile(r'^#\|.*\n', re.M)
 
 
-def lessons(folder=LESSONS): return sorted(folder.glob('[0-9]*.ipynb'))
+def lessons(folder=LESSONS):
+    return sorted(folder.glob('[0-9]*.ipynb'))
 
 
 def repository(root=ROOT):
     "owner/name on GitHub, or None."
-    if name := os.environ.get('REPOSITORY'): return name
-    try: url = subprocess.run(['git', 'remote', 'get-url', 'origin'], cwd=root, capture_output=True, text=True).stdout
-    except OSError: return None
+    if name := os.environ.get('REPOSITORY'):
+        return name
+    try:
+        url = subprocess.run(
+            ['git', 'remote', 'get-url', 'origin'], cwd=root, capture_output=True, text=True
+        ).stdout
+    except OSError:
+        return None
     found = re.search(r'github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?\s*$', url)
     return found[1] if found else None
 
@@ -42,18 +49,26 @@ def repository(root=ROOT):
 def copies():
     "owner/name/blob/branch/folder of the student copies on GitHub, or None."
     place = os.environ.get('STUDENT_COPIES', '').removeprefix('https://github.com/').strip('/')
-    return (place if place.count('/') > 1 else f'{place}/blob/main').replace('/tree/', '/blob/', 1) if place else None
+    return (
+        (place if place.count('/') > 1 else f'{place}/blob/main').replace('/tree/', '/blob/', 1)
+        if place
+        else None
+    )
 
 
-def colab(path): return f'[Colab](https://colab.research.google.com/github/{path})'
+def colab(path):
+    return f'[Colab](https://colab.research.google.com/github/{path})'
 
 
-def binder(repo, path): return f'[Binder](https://mybinder.org/v2/gh/{repo}/main?labpath={path})'
+def binder(repo, path):
+    return f'[Binder](https://mybinder.org/v2/gh/{repo}/main?labpath={path})'
 
 
 def blanks(name, repo, place):
     "Links to the lesson with blanks: Binder makes the student copies itself (.binder/postBuild)."
-    return [binder(repo, f'course_out/student/{name}.ipynb')]*bool(repo) + [colab(f'{place}/{name}.ipynb')]*bool(place)
+    return [binder(repo, f'course_out/student/{name}.ipynb')] * bool(repo) + [
+        colab(f'{place}/{name}.ipynb')
+    ] * bool(place)
 
 
 def links(name, repo, place=None):
@@ -66,12 +81,17 @@ def links(name, repo, place=None):
 
 def student_links(name, repo, place=None):
     "How a student opens this copy elsewhere, never the lesson with its solutions."
-    here, upload = blanks(name, repo, place), 'upload this file to [Colab](https://colab.research.google.com) (*File* → *Upload notebook*)'
-    if not here: return ''
+    here, upload = (
+        blanks(name, repo, place),
+        'upload this file to [Colab](https://colab.research.google.com) (*File* → *Upload notebook*)',
+    )
+    if not here:
+        return ''
     return '*Open here:* ' + ' · '.join(here) + ('' if place else f'. Or {upload}.')
 
 
-def blank(source): return SOLUTION.sub(STUB, source)
+def blank(source):
+    return SOLUTION.sub(STUB, source)
 
 
 def stripped(nb):
@@ -79,7 +99,8 @@ def stripped(nb):
     nb = copy.deepcopy(nb)
     for cell in nb.cells:
         cell.metadata = {}
-        if cell.cell_type == 'code': cell.outputs, cell.execution_count, cell.source = [], None, DIRECTIVE.sub('', cell.source)
+        if cell.cell_type == 'code':
+            cell.outputs, cell.execution_count, cell.source = [], None, DIRECTIVE.sub('', cell.source)
     return nb
 
 
@@ -87,7 +108,9 @@ def installing(nb, repo):
     "The lesson, whose first cell installs the package where it is missing, told where to find it."
     for cell in nb.cells:
         if repo and 'git+https://github.com/{repository}' in cell.source:
-            cell.source = re.sub(r'^ *repository = input\(.*\n', '', cell.source, flags=re.M).replace('{repository}', repo)
+            cell.source = re.sub(r'^ *repository = input\(.*\n', '', cell.source, flags=re.M).replace(
+                '{repository}', repo
+            )
     return nb
 
 
@@ -95,8 +118,10 @@ def student(nb, name='', repo=None, place=None):
     "The lesson with blanks."
     nb = installing(stripped(nb), repo)
     for cell in nb.cells:
-        if cell.cell_type == 'code': cell.source = blank(cell.source)
-    if line := student_links(name, repo, place): nb.cells[0].source += '\n\n' + line
+        if cell.cell_type == 'code':
+            cell.source = blank(cell.source)
+    if line := student_links(name, repo, place):
+        nb.cells[0].source += '\n\n' + line
     return nb
 
 
@@ -106,25 +131,39 @@ def graded(nb, repo=None):
     stars = {number: len(s) for cell in nb.cells for s, number in EXERCISE.findall(cell.source)}
     number = None
     for cell in nb.cells:
-        if found := EXERCISE.search(cell.source): number = found[2]
+        if found := EXERCISE.search(cell.source):
+            number = found[2]
         flags = dict(schema_version=3, task=False, grade=False, solution=False)
         if cell.cell_type == 'code' and SOLUTION.search(cell.source):
-            cell.metadata['nbgrader'] = flags | dict(grade_id=f"answer-{number.replace('.', '-')}", locked=False, solution=True)
+            cell.metadata['nbgrader'] = flags | dict(
+                grade_id=f'answer-{number.replace(".", "-")}', locked=False, solution=True
+            )
         elif found := CHECK.search(cell.source):
-            cell.metadata['nbgrader'] = flags | dict(grade_id=f"check-{found[1].replace('.', '-')}", locked=True, grade=True, points=stars[found[1]])
+            cell.metadata['nbgrader'] = flags | dict(
+                grade_id=f'check-{found[1].replace(".", "-")}',
+                locked=True,
+                grade=True,
+                points=stars[found[1]],
+            )
     return nb
 
 
-def main(out=ROOT/'course_out'):
+def main(out=ROOT / 'course_out'):
     repo, place = repository(), copies()
-    for kind in 'student', 'teacher': (Path(out)/kind).mkdir(parents=True, exist_ok=True)
+    for kind in 'student', 'teacher':
+        (Path(out) / kind).mkdir(parents=True, exist_ok=True)
     for path in lessons():
         nb = nbformat.read(path, 4)
-        nbformat.write(student(nb, path.stem, repo, place), Path(out)/'student'/path.name)
-        nbformat.write(graded(nb, repo), Path(out)/'teacher'/path.name)
+        nbformat.write(student(nb, path.stem, repo, place), Path(out) / 'student' / path.name)
+        nbformat.write(graded(nb, repo), Path(out) / 'teacher' / path.name)
     print(f'{len(lessons())} lessons in {out}: student/ to hand out, teacher/ for nbgrader')
-    if not repo: print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
-    if not place: print('No links that open a student copy: say where they will be with STUDENT_COPIES=owner/name/tree/branch/folder.')
+    if not repo:
+        print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
+    if not place:
+        print(
+            'No links that open a student copy: say where they will be with STUDENT_COPIES=owner/name/tree/branch/folder.'
+        )
 
 
-if __name__ == '__main__': sys.exit(main(*sys.argv[1:]))
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))
