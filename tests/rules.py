@@ -468,6 +468,7 @@ def gives(fn):
     return False
 
 
+@functools.cache
 def comment_lines(text):
     "The lines of a text that have a comment."
     return {t.start[0] for t in tokens(text) if t.type == tokenize.COMMENT}
