@@ -158,7 +158,7 @@ def table(found):
 
 def words(value):
     numbers = value if isinstance(value, tuple) else (value,)
-    return ', '.join(f'{v:.4g}' for v in numbers)
+    return ', '.join(f'{v:,}' if isinstance(v, int) else f'{v:.4g}' for v in numbers)
 
 
 def main(root=None, *only):
