@@ -1,12 +1,12 @@
 """The course's student copies: python tools/course.py [folder]   (make course; the folder is course_out)
 
   student/  for people: every solution is a blank, outputs are gone
-  teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and the metadata that says which cells are graded
+  teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and metadata that says which cells are graded
 
-REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on Colab.
-Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
-STUDENT_COPIES=owner/name/tree/branch/folder says where the student copies are put, for links that open them on Colab;
-lessons in the repository have their solutions, so no link in a student copy leads there.
+REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on
+Colab. Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
+STUDENT_COPIES=owner/name/tree/branch/folder says where the student copies are put, for links that open them
+on Colab; lessons in the repository have their solutions, so no link in a student copy leads there.
 """
 
 import copy
@@ -160,9 +160,8 @@ def main(out=ROOT / 'course_out'):
     if not repo:
         print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
     if not place:
-        print(
-            'No links that open a student copy: say where they will be with STUDENT_COPIES=owner/name/tree/branch/folder.'
-        )
+        print('No links that open a student copy: say where they will be with', end=' ')
+        print('STUDENT_COPIES=owner/name/tree/branch/folder.')
 
 
 if __name__ == '__main__':
