@@ -1,4 +1,7 @@
-"""The browsers without a page: hostile words, commands, links between browsers, bad input, what travels, the JavaScript's own tests."""
+"""The browsers without a page: hostile words, commands, links between browsers, bad input, what travels.
+
+The tests of the JavaScript are run from here too.
+"""
 
 import json
 import logging
@@ -14,9 +17,11 @@ import numpy as np
 import pytest
 import traitlets as T
 
+from ntf_lit.browser_data import html_page, safe_json
+from ntf_lit.browser_state import COMMANDS
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
-from ntf_lit.topic_browser import COMMANDS, TopicBrowser, page, safe_json
+from ntf_lit.topic_browser import STATE, TopicBrowser, live_class
 from ntf_lit.topics import view
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,20 +79,18 @@ class Found(HTMLParser):
 def hostile(words, **kwargs):
     "A model whose every word, text, name and title is one of the given."
     n, rng = len(words), np.random.default_rng(0)
-    return (
-        dict(
-            model=[rng.random((n, n)), np.eye(n) + 0.1 * rng.random((n, n)), rng.random((2, n))],
-            labels=dict(term=words, place=words[:2]),
-            samples=words,
-            sample_names=words,
-            strata=[words[i % 2] for i in range(n)],
-            names=words,
-            title=words[0],
-            note=words[-1],
-            terms='term',
-        )
-        | kwargs
+    made = dict(
+        model=[rng.random((n, n)), np.eye(n) + 0.1 * rng.random((n, n)), rng.random((2, n))],
+        labels=dict(term=words, place=words[:2]),
+        samples=words,
+        sample_names=words,
+        strata=[words[i % 2] for i in range(n)],
+        names=words,
+        title=words[0],
+        note=words[-1],
+        terms='term',
     )
+    return made | kwargs
 
 
 def hierarchy(words):
@@ -136,7 +139,7 @@ def test_words_are_text_in_plain_widgets(words):
     for b in browsers(words, 'core'):
         for topic in range(len(words)):
             b.act('select', topic=topic)
-            for mode in range(b.sizes['modes']):
+            for mode in range(len(b.data.modes)):
                 b.act('mode', mode=mode)
                 found = Found(b.front.body.value)
                 assert set(found.tags) <= SAFE_TAGS and not [a for a, _ in found.attrs if a.startswith('on')]
@@ -270,16 +273,16 @@ def test_fuzzed_messages_do_no_harm(small, caplog):
         'cmd',
         'x',
     ]
-    data = json.dumps(small.data)
+    data = json.dumps(small.data.to_dict())
     for _ in range(3000):
         message = {'cmd': names[rng.integers(len(names))]} | {
             keys[rng.integers(len(keys))]: junk[rng.integers(len(junk))] for _ in range(rng.integers(4))
         }
-        small.heard(small.front, message)
+        small.receive(small.front, message)
     for message in junk:
-        small.heard(small.front, message)
+        small.receive(small.front, message)
     assert (
-        json.dumps(small.data) == data
+        json.dumps(small.data.to_dict()) == data
         and len(small.names_) == 4
         and -1 <= small.stratum < 3
         and 0 <= small.lam <= 1
@@ -287,7 +290,7 @@ def test_fuzzed_messages_do_no_harm(small, caplog):
         and len(small.undo) <= 50
     )
     assert any('ignored' in r.message for r in caplog.records)
-    json.dumps(small.state)
+    json.dumps(small.state.to_dict())
 
 
 def test_a_page_cannot_set_traits(small):
@@ -299,16 +302,13 @@ def test_a_page_cannot_set_traits(small):
 
 def test_samples_come_when_asked(small):
     sent = []
-    small.front.send = sent.append if False else lambda x, buffers=None: sent.append(x)
-    small.heard(small.front, dict(cmd='samples', topic=2, stratum=1))
-    small.heard(small.front, dict(cmd='samples', topic=2, stratum=9))
-    assert (
-        len(sent) == 1
-        and sent[0]['key'] == '2/1'
-        and {s['stratum'] for s in sent[0]['list']} == {1}
-        and [s['weight'] for s in sent[0]['list']]
-        == sorted((s['weight'] for s in sent[0]['list']), reverse=True)
-    )
+    small.front.send = lambda x, buffers=None: sent.append(x)
+    small.receive(small.front, dict(cmd='samples', topic=2, stratum=1))
+    small.receive(small.front, dict(cmd='samples', topic=2, stratum=9))
+    assert len(sent) == 1 and sent[0]['key'] == '2/1'
+    assert {s['stratum'] for s in sent[0]['list']} == {1}
+    weights = [s['weight'] for s in sent[0]['list']]
+    assert weights == sorted(weights, reverse=True)
 
 
 def test_names_stay_with_numbers(small):
@@ -323,14 +323,21 @@ def test_names_stay_with_numbers(small):
     np.testing.assert_allclose(small.edited().weights.sum(), small.views[0].weights[:, 1:].sum())
 
 
+def listeners(b):
+    "How many functions are called when something is chosen."
+    return sum(len(b._trait_notifiers.get(name, {}).get('change', ())) for name in STATE)
+
+
 def test_closing_lets_go():
     a, b = (TopicBrowser(np.random.default_rng(0).random((5, 3)), front=f) for f in ('live', 'core'))
     for w in (a, b):
         front = w.front
+        assert listeners(w) == len(STATE)
         w.close()
         w.close()
-        assert not w._watched and w.comm is None and front.comm is None
+        assert w.front is None and listeners(w) == 0 and w.comm is None and front.comm is None
     a.lam = 0.1  # nobody listens, nothing fails
+    assert a.lam == 0.1
 
 
 # --- Links between browsers ---
@@ -340,8 +347,8 @@ def test_linked_browsers_agree():
     h = hierarchy(['a', 'b', 'c', 'd'])
     pair = TopicBrowser(h, front='core'), HierarchyBrowser(h)
     links = [T.link((pair[0], n), (pair[1], n)) for n in ('selected', 'names_', 'mode', 'lam')]
-    pair[1].heard(pair[1].front, dict(cmd='name', topic=5, value='top', seq=1, page=1))
-    pair[1].heard(pair[1].front, dict(cmd='select', topic=5, seq=2, page=1))
+    pair[1].receive(pair[1].front, dict(cmd='name', topic=5, value='top', seq=1, page=1))
+    pair[1].receive(pair[1].front, dict(cmd='select', topic=5, seq=2, page=1))
     assert (
         pair[0].selected == 5
         and pair[0].set_ == 1
@@ -354,7 +361,46 @@ def test_linked_browsers_agree():
         link.unlink()
 
 
+def test_what_was_chosen_comes_back(small):
+    "The traits of one browser, given to another of the same model, are its state; undo too."
+    small.act('merge', topic=0, into=1)
+    small.act('name', topic=2, value='third')
+    small.act('stratum', stratum=1)
+    small.act('select', topic=3)
+    again = type(small)(small.views[0], front='core', **{name: getattr(small, name) for name in STATE})
+    assert again.state == small.state
+    for _ in range(2):
+        again.act('undo')
+    assert again.names_ == small.views[0].names and again.merged == (0, 1, 2, 3)
+    again.close()
+
+
+def test_strata_compared_in_a_hierarchy():
+    h = HierarchyBrowser(hierarchy(list('abcd')), strata=list('NNSS'), front='core')
+    table = h.compare_strata(0, 1)
+    assert sorted(table['topic']) == [0, 1] and table['name'] == [h.names_[4 + j] for j in table['topic']]
+    h.close()
+
+
 # --- Input ---
+
+
+class Framed(np.ndarray):
+    "Data with the attributes of a `Dataset` that mean something else, as those of a frame."
+
+    texts, passages, name = 'text', 5, 'not a title'
+
+    def info(self):
+        raise AssertionError('asked for facts')
+
+
+def test_facts_come_from_a_dataset_only():
+    X = (W @ F.T).view(Framed)
+    for b in (TopicBrowser([W, F], X), HierarchyBrowser([Layer((W, F))], X)):
+        assert b.data.title == '' and b.data.course is None
+        assert b.samples is None or b.samples.texts is b.samples.passages is None
+        b.close()
+
 
 W, F = np.random.default_rng(3).random((6, 3)), np.random.default_rng(4).random((5, 3))
 
@@ -400,17 +446,17 @@ def test_bad_input_says_why(kwargs, message):
 )
 def test_sane_views_of_odd_models(model, front):
     b = TopicBrowser(model, front=front)
-    json.loads(safe_json(b.data))
+    json.loads(safe_json(b.data.to_dict()))
     b.html()
-    b.table
-    for topic in range(b.sizes['topics']):
+    assert b.table.to_html()
+    for topic in range(len(b.data.share)):
         b.act('select', topic=topic)
     b.act('query', value='1')
     b.act('stratum', stratum=0)
     b.close()
     l = HierarchyBrowser([Layer(tuple(view(model).topics[0] for _ in range(2)))], front=front)
     l.html()
-    l.table
+    assert l.table.to_html()
     l.close()
 
 
@@ -428,12 +474,12 @@ def test_strata_of_different_kinds():
         for f in ('live', 'core')
     ):
         assert (
-            b.data['modes'][0]['kind'] == 'image'
-            and b.data['modes'][0]['shape'] == [4, 6]
-            and 'img' in b.data['features'][0][0][0]['modes'][0]
+            b.data.modes[0]['kind'] == 'image'
+            and b.data.modes[0]['shape'] == [4, 6]
+            and 'img' in b.data.features[0][0][0]['modes'][0]
         )
         np.testing.assert_allclose(
-            sum(b.share(j, 0) for j in range(3)) + sum(f['share'] for f in b.data['features'][0][0]),
+            sum(b.share(j, 0) for j in range(3)) + sum(f['share'] for f in b.data.features[0][0]),
             1,
             atol=2e-3,
         )
@@ -474,22 +520,22 @@ def test_runs_of_every_kind_compared():
                 front=front,
             )
             assert (
-                [s['name'] for s in b.data['sets']] == sets
-                and len(b.data['strata']) == 2
-                and b.data['axis'] == 'Run'
-                and [len(f[0]) for f in b.data['features']] == own
+                [s['name'] for s in b.data.sets] == sets
+                and len(b.data.strata) == 2
+                and b.data.axis == 'Run'
+                and [len(f[0]) for f in b.data.features] == own
             )
-            for i, s in enumerate(b.data['sets']):
+            for i, s in enumerate(b.data.sets):
                 b.act('set', set=i)
                 assert s['first'] <= b.selected < s['first'] + s['count']
                 for t in (0, 1):
                     np.testing.assert_allclose(
                         sum(b.share(j, t) for j in range(s['first'], s['first'] + s['count']))
-                        + sum(f['share'] for f in b.data['features'][i][t]),
+                        + sum(f['share'] for f in b.data.features[i][t]),
                         1,
                         atol=2e-3,
                     )
-            json.loads(safe_json(b.page_data()))
+            json.loads(safe_json(b.file_data()))
             b.close()
     with pytest.raises(ValueError, match='run 2 divides its 6 samples otherwise'):
         TopicBrowser(stratified, others=[Strata(V, rng.random((6, 3)), (H,), (0, 3, 6))])
@@ -531,12 +577,12 @@ def test_bad_hierarchies_say_why(kwargs, error, message):
 @pytest.mark.parametrize('front', ['live', 'core'])
 def test_modes_and_words_without_names(front):
     b = TopicBrowser([W, F, np.ones((2, 3))], front=front)
-    assert [m['name'] for m in b.data['modes']] == ['mode 3', 'mode 2', 'sample'] and b.data['modes'][1][
-        'items'
-    ][0] == 'mode 2 1'
+    assert [m['name'] for m in b.data.modes] == ['mode 3', 'mode 2', 'sample'] and b.data.modes[1]['items'][
+        0
+    ] == 'mode 2 1'
     b.close()
     b = TopicBrowser([W, F], labels={'': ['', ' ', 'x' * 10_000, 'שלום', '\n']}, front=front)
-    words = next(m for m in b.data['modes'] if m['kind'] == 'words')
+    words = next(m for m in b.data.modes if m['kind'] == 'words')
     assert words['name'] == '' or words['name'] == '(empty)'
     assert [w for w in words['items'] if w == '(empty)'] == ['(empty)'] * 3 and max(
         map(len, words['items'])
@@ -544,15 +590,15 @@ def test_modes_and_words_without_names(front):
     b.html()
     b.close()
     b = TopicBrowser([np.ones((3, 2)), np.array([[1.0, 0], [1, 0]])], front=front)
-    assert b.names_ == ('topic 0', 'topic 1 (empty)') and b.data['share'] == [1, 0]
+    assert b.names_ == ('topic 0', 'topic 1 (empty)') and b.data.share == [1, 0]
     b.act('select', topic=1)
-    assert b.data['modes'][0]['p'][1].get('v', []) in ([], [0, 0])
+    assert b.data.modes[0]['p'][1].get('v', []) in ([], [0, 0])
     b.close()
 
 
 def test_runs_compared():
     b = TopicBrowser([W, F], others={'shuffled': [W[:, ::-1], F[:, ::-1]]})
-    assert b.data['match'][0][1] == [2, 1, 0] and b.data['axis'] == 'Run' and b.sizes['topics'] == 6
+    assert b.data.match[0][1] == [2, 1, 0] and b.data.axis == 'Run' and len(b.data.share) == 6
     b.act('select', topic=4)
     assert b.set_ == 1
     b.act('set', set=0)
@@ -560,11 +606,15 @@ def test_runs_compared():
     b.close()
 
 
-def test_without_anywidget(monkeypatch):
-    from ntf_lit import topic_browser
-
-    monkeypatch.setattr(topic_browser, '_live', [])
+@pytest.fixture
+def no_anywidget(monkeypatch):
+    live_class.cache_clear()
     monkeypatch.setitem(sys.modules, 'anywidget', None)
+    yield
+    live_class.cache_clear()
+
+
+def test_without_anywidget(no_anywidget):
     assert (
         type(TopicBrowser([W, F]).front).__name__ == 'TopicCore'
         and type(HierarchyBrowser(hierarchy(list('abc'))).front).__name__ == 'HierarchyCore'
@@ -592,7 +642,7 @@ def wire(monkeypatch):
 
 
 def test_a_large_model_sends_little(wire):
-    "Ten thousand words, a hundred topics, a hundred thousand samples: all that goes over the wire, the JavaScript too."
+    "10,000 words, 100 topics, 100,000 samples: all that goes over the wire, the JavaScript too."
     rng = np.random.default_rng(6)
     W, F = rng.random((100_000, 100), np.float32) ** 8, rng.random((10_000, 100), np.float32) ** 20
     b = TopicBrowser(
@@ -610,25 +660,26 @@ def test_a_large_model_sends_little(wire):
         dict(cmd='name', topic=7, value='x'),
         dict(cmd='merge', topic=7, into=8),
     ):
-        b.heard(b.front, message)
+        b.receive(b.front, message)
     assert len(wire) == 5 and max(wire) < 20_000
     print(f'{opened / 1e3:.0f} kB to open, {max(wire) / 1e3:.1f} kB for a command')
     b.close()
 
 
 @pytest.mark.parametrize('strata', [False, True])
-def test_opening_computes_nothing_once_a_topic(monkeypatch, strata):
-    "The same passes over everything for 4 topics as for 40; what is done topic by topic looks at that topic alone."
-    from ntf_lit import topic_browser, topics
+def test_opening_computes_nothing_per_topic(monkeypatch, strata):
+    "The same passes over everything for 4 topics as for 40; what is done for one topic looks at it alone."
+    from ntf_lit import browser_data
+
+    # the modules that make the views, the tables and the data of a page
+    modules = {sys.modules[f.__module__] for f in (view, browser_data.match_topics, browser_data.page_data)}
+    everything = 'components', 'profiles', '_numbers', 'saliencies', '_model_corpus', 'stratum_corpus'
+
+    def named(f):
+        return getattr(f, '__name__', None) in everything
 
     def count(rank, n=300, d=200):
-        rng, calls, looked = (
-            np.random.default_rng(rank),
-            dict.fromkeys(
-                ('components', 'profiles', '_numbers', 'saliencies', '_model_corpus', 'stratum_corpus'), 0
-            ),
-            [0],
-        )
+        rng, calls, looked = np.random.default_rng(rank), dict.fromkeys(everything, 0), [0]
 
         def counted(name, f):
             def g(*args):
@@ -642,29 +693,25 @@ def test_opening_computes_nothing_once_a_topic(monkeypatch, strata):
             return plain(p, *args, **kwargs)
 
         with monkeypatch.context() as m:
-            plain = topics.relevance
-            for module in (topics, topic_browser):
+            plain = browser_data.relevance
+            wrapped = {
+                f: counted(f.__name__, f) for module in modules for f in vars(module).values() if named(f)
+            }
+            for module in modules:
                 m.setattr(module, 'relevance', relevance)
-                for name in calls:
-                    if hasattr(module, name):
-                        m.setattr(
-                            module,
-                            name,
-                            counted(name, getattr(topics, name, None) or getattr(topic_browser, name)),
-                        )
-            F, V = (
-                (rng.random((6, rank)), rng.random((d, rank))),
-                tuple(rng.random((2, k, 1)) for k in (6, d)),
-            )
-            b = TopicBrowser(
-                Strata(V, rng.random((n, rank)), F, (0, 100, n)) if strata else [rng.random((n, rank)), *F],
-                labels=dict(part=[f'p{i}' for i in range(6)], term=[f'w{i}' for i in range(d)]),
-            )
-            b.close()
+                for name, f in list(vars(module).items()):
+                    if named(f):
+                        m.setattr(module, name, wrapped[f])
+            F = rng.random((6, rank)), rng.random((d, rank))
+            V = tuple(rng.random((2, k, 1)) for k in (6, d))
+            W = rng.random((n, rank))
+            labels = dict(part=[f'p{i}' for i in range(6)], term=[f'w{i}' for i in range(d)])
+            TopicBrowser(Strata(V, W, F, (0, 100, n)) if strata else [W, *F], labels=labels).close()
         return calls, looked[0]
 
     (few, _), (many, looked) = count(4), count(40)
     assert few == many and many['components'] == many['saliencies'] == 0 and many['profiles'] <= 6
+    assert many['stratum_corpus'] > 0
     assert looked <= 3 * (200 + 6 + 300) * 40 + 4 * (200 + 6)
 
 
@@ -695,7 +742,7 @@ def test_the_twin_is_small_too():
 
 
 def test_assets_are_in_the_package():
-    text = page(dict(title='t', kind='topics'))
+    text = html_page(dict(title='t', kind='topics'))
     assert text.count('<script') == 2 and 'export default' in text
     assert 'recursive-include ntf_lit/static *' in (ROOT / 'MANIFEST.in').read_text()
 

@@ -1,4 +1,4 @@
-"""The browsers on a real page: the file from disk without a network, and the widgets in JupyterLab with their kernel."""
+"""The browsers on a real page: the file from disk without a network, and the widgets in JupyterLab."""
 
 import os
 import re
@@ -22,6 +22,10 @@ from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.topics import view
 
 expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
+# The first cell of every notebook here
+HERE = f"""import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from {Path(__file__).stem} import *"""
 WORDS = [
     'tax',
     'war',
@@ -61,6 +65,19 @@ def example(front='core', **kwargs):
 def hierarchy_example(front='core', **kwargs):
     return HierarchyBrowser(
         hierarchy(WORDS[:6]), labels=dict(term=WORDS[:6]), title='Layers', front=front, **kwargs
+    )
+
+
+def hostile_hierarchy(words, front):
+    "A hierarchy whose every word, text, name and title is one of the given."
+    return HierarchyBrowser(
+        hierarchy(words),
+        labels=dict(term=words),
+        samples=words,
+        sample_names=words,
+        names=[words, words[:2]],
+        title=words[0],
+        front=front,
     )
 
 
@@ -122,10 +139,9 @@ def axe(axe_source):
 
 @pytest.fixture
 def audit(axe_source):
-    "Look at the widget in a notebook with axe-core, where it can be had; `test_axe_is_content` says when it cannot."
-    return lambda page: (
-        [] if axe_source[0] is None else violations(page, axe_source[0], "document.querySelector('.ntf')")
-    )
+    "Look at the widget in a notebook with axe-core; nothing where `test_axe_is_content` cannot be run."
+    source, _ = axe_source
+    return lambda page: violations(page, source, "document.querySelector('.ntf')") if source else []
 
 
 def violations(page, axe, within='document', only=()):
@@ -140,6 +156,12 @@ def violations(page, axe, within='document', only=()):
 
 
 # --- The file ---
+
+
+ACTIVE = """(() => {
+    const id = document.activeElement.getAttribute('aria-activedescendant');
+    return document.getElementById(id).getAttribute('aria-selected');
+})()"""
 
 
 def selected(page):
@@ -164,12 +186,7 @@ def test_keyboard_in_the_list(shown):
         page.keyboard.press(key)
         assert selected(page) == order[at]
         assert page.evaluate('document.activeElement.getAttribute("role")') == 'listbox'
-        assert (
-            page.evaluate(
-                'document.getElementById(document.activeElement.getAttribute("aria-activedescendant")).getAttribute("aria-selected")'
-            )
-            == 'true'
-        )
+        assert page.evaluate(ACTIVE) == 'true'
     page.keyboard.press('End')
     expect(status).to_contain_text(f'Topic {order[3]}')
     name = page.locator('.ntf-list .ntf-word').nth(1).inner_text()
@@ -292,12 +309,19 @@ def test_walking_the_hierarchy(shown):
     expect(page.locator('[role=treeitem]')).to_have_count(2)
 
 
+NODES = """[...document.querySelectorAll('.ntf-node')].map(n => {
+    const box = e => e.getBoundingClientRect();
+    const r = box(n), graph = box(n.parentNode), v = box(n.querySelector('.ntf-value'));
+    const word = box(n.querySelector('.ntf-word'));
+    const inside = r.top >= graph.top - 1 && r.bottom <= graph.bottom + 1;
+    return [inside, v.right <= r.right && word.right <= v.left + 1];
+})"""
+
+
 def test_no_node_overlaps_and_no_word_sticks_out(shown):
     long = ['incomprehensibilities' * 3] + WORDS[:5]
     page = shown(HierarchyBrowser(hierarchy(long), labels=dict(term=long), front='core'))
-    boxes = page.evaluate(
-        "[...document.querySelectorAll('.ntf-node')].map(n => { const r = n.getBoundingClientRect(), h = n.parentNode.getBoundingClientRect(), v = n.querySelector('.ntf-value').getBoundingClientRect(), w = n.querySelector('.ntf-word').getBoundingClientRect(); return [r.top >= h.top - 1 && r.bottom <= h.bottom + 1, v.right <= r.right && w.right <= v.left + 1]; })"
-    )
+    boxes = page.evaluate(NODES)
     assert len(boxes) == 8 and all(map(all, boxes))
 
 
@@ -344,10 +368,15 @@ def test_axe_notices_a_fault(shown, axe):
     assert {v[0] for v in violations(page, axe)} == {'label', 'color-contrast'}
 
 
+# What no browser makes
+STRANGE = 'iframe, a, math, details, object, embed, link, [onerror], [onload], [ontoggle]'
+
+
 @pytest.mark.parametrize('words', [PAYLOADS, ODD], ids=['payloads', 'odd'])
 def test_hostile_words_on_the_page(shown, words):
     "Every word in every place, on every panel: no dialog, no request, no element that is not ours."
-    foreign = "[...document.body.querySelectorAll('script:not(#data):not([type=module]), iframe, img, a, math, details, object, embed, link, [onerror], [onload], [ontoggle]')].length"
+    kinds = f'script:not(#data):not([type=module]), img, {STRANGE}'
+    foreign = f"document.body.querySelectorAll('{kinds}').length"
     page = shown(TopicBrowser(**hostile(words), front='core'))
     for n in range(0, len(words), 4):
         page.locator('.ntf-list [role=option]').nth(n).click()
@@ -360,17 +389,7 @@ def test_hostile_words_on_the_page(shown, words):
         for n in range(page.locator(place).count()):
             page.locator(place).nth(n).click()
             assert page.evaluate(foreign) == 0
-    page = shown(
-        HierarchyBrowser(
-            hierarchy(words),
-            labels=dict(term=words),
-            samples=words,
-            sample_names=words,
-            names=[words, words[:2]],
-            title=words[0],
-            front='core',
-        )
-    )
+    page = shown(hostile_hierarchy(words, 'core'))
     for n in range(0, len(words), 4):
         page.locator('[role=treeitem]').nth(n).click(position=dict(x=5, y=5))
         assert page.evaluate(foreign) == 0
@@ -384,9 +403,11 @@ def test_a_large_model_opens_soon(shown):
     )
     page = shown(TopicBrowser(v, front='core'))
     expect(page.locator('.ntf-list [role=option]')).to_have_count(100)
-    took = page.evaluate(
-        "() => { const t = performance.now(); document.querySelectorAll('.ntf-list [role=option]')[50].click(); return performance.now() - t; }"
-    )
+    took = page.evaluate("""() => {
+        const start = performance.now();
+        document.querySelectorAll('.ntf-list [role=option]')[50].click();
+        return performance.now() - start;
+    }""")
     print(f'{took:.0f} ms to pick another topic')
 
 
@@ -407,9 +428,8 @@ def notebook(lab, chromium, open_notebook, monkeypatch):
 
     def run(*sources):
         kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
-        here = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *'
         nbformat.write(
-            new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel),
+            new_notebook(cells=[new_code_cell(s) for s in (HERE, *sources)], metadata=kernel),
             lab.root / 'browsers.ipynb',
         )
         return open_notebook('browsers.ipynb')
@@ -420,28 +440,34 @@ def notebook(lab, chromium, open_notebook, monkeypatch):
     assert faults == []
 
 
-TOLD = """
-def told(b):
-    "A line that says what Python knows."
-    import ipywidgets as W
-    names = ['selected', 'beside', 'stratum', 'versus', 'mode', 'lam', 'order', 'query', 'panel', 'set_', 'other', 'depth', 'shape', 'names_', 'hidden', 'merged']
-    t = W.Label(); t.add_class('told'); say = lambda: setattr(t, 'value', ' '.join(f'{n}={getattr(b, n)!r}' for n in names)); say(); redraw = b.front.redraw
-    def then_say(browser): redraw(browser); say()       # so who reads it here knows that the page has been told all else
-    b.front.redraw = then_say
-    return W.VBox([t, b])
+SHOW_TRAITS = """
+import ipywidgets as W
+
+def with_traits(b):
+    "A browser below a line that says what Python knows."
+    line = W.Label()
+    line.add_class('traits')
+    def write(): line.value = ' '.join(f'{name}={value!r}' for name, value in vars(b.state).items())
+    write()
+    redraw = b.front.redraw
+    def redraw_then_write(browser): # who reads the line knows that the page has all of it
+        redraw(browser)
+        write()
+    b.front.redraw = redraw_then_write
+    return W.VBox([line, b])
 """
 
 
 def python_knows(page):
-    return lambda text: expect(page.locator('.told')).to_contain_text(text)
+    return lambda text: expect(page.locator('.traits')).to_contain_text(text)
 
 
 def test_live_topic_browser(notebook, audit):
     "Every control: the page changes, and Python knows."
     page = notebook(
-        TOLD,
+        SHOW_TRAITS,
         "others = {'again': example('core').views[0]}",
-        "b = example('live', others=others); told(b)",
+        "b = example('live', others=others); with_traits(b)",
         'b.hidden = (3,)',
     )
     box, knows = page.locator('.ntf'), python_knows(page)
@@ -546,8 +572,17 @@ def dark(lab):
     path.unlink()
 
 
+BRIGHTNESS = """name => {
+    const c = document.createElement('canvas').getContext('2d');
+    c.fillStyle = getComputedStyle(document.querySelector('.ntf'))[name];
+    c.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = c.getImageData(0, 0, 1, 1).data;
+    return (red + green + blue)/765;
+}"""
+
+
 def test_live_hierarchy_browser_in_the_dark(dark, notebook, audit):
-    page = notebook(TOLD, "b = hierarchy_example('live'); told(b)")
+    page = notebook(SHOW_TRAITS, "b = hierarchy_example('live'); with_traits(b)")
     expect(page.locator('body')).to_have_attribute('data-jp-theme-light', 'false')
     box, knows = page.locator('.ntf'), python_knows(page)
     nodes = box.locator('[role=treeitem]')
@@ -555,9 +590,7 @@ def test_live_hierarchy_browser_in_the_dark(dark, notebook, audit):
     field = lambda name: box.get_by_label(name, exact=True).or_(
         box.get_by_role('combobox', name=name, exact=True)
     )
-    light = lambda x: page.evaluate(
-        f"(() => {{ const c = document.createElement('canvas').getContext('2d'); c.fillStyle = getComputedStyle(document.querySelector('.ntf')).{x}; c.fillRect(0, 0, 1, 1); return c.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((a, b) => a + b)/765; }})()"
-    )
+    light = lambda colour: page.evaluate(BRIGHTNESS, colour)
     assert light('backgroundColor') < 0.2 and light('color') > 0.7
     graph = box.get_by_role('tree')
     graph.focus()
@@ -593,12 +626,16 @@ def test_live_hierarchy_browser_in_the_dark(dark, notebook, audit):
     assert audit(page) == []
 
 
-FOREIGN = "[...document.querySelectorAll('.ntf, .ntf-core')].flatMap(b => [...b.querySelectorAll('script, iframe, a, math, details, object, embed, link, style, mjx-container, img:not([alt$=picture]), [onerror], [onload], [ontoggle]')]).length"
+FOREIGN = f"""[...document.querySelectorAll('.ntf, .ntf-core')].flatMap(b => [
+    ...b.querySelectorAll('script, style, mjx-container, img:not([alt$=picture]), {STRANGE}')]).length"""
 
 
 def test_hostile_words_in_jupyterlab(notebook):
-    "All payloads in words, names, texts, titles: no dialog, no request, no element that is not ours, no formula and no link in a table."
-    made = 'HierarchyBrowser(hierarchy(PAYLOADS), labels=dict(term=PAYLOADS), samples=PAYLOADS, sample_names=PAYLOADS, names=[PAYLOADS, PAYLOADS[:2]], title=PAYLOADS[0], front={!r})'
+    """All payloads in words, names, texts, titles.
+
+    No dialog, no request, no element that is not ours, no formula and no link in a table.
+    """
+    made = 'hostile_hierarchy(PAYLOADS, {!r})'
     page = notebook(
         "b = TopicBrowser(**hostile(PAYLOADS), front='live'); b",
         f'h = {made.format("live")}; h',
@@ -635,8 +672,8 @@ def test_hostile_words_in_jupyterlab(notebook):
 def test_plain_widgets(notebook):
     "The same choices without our JavaScript."
     page = notebook(
-        TOLD,
-        "b = example('core', others={'again': example('core').views[0]}); told(b)",
+        SHOW_TRAITS,
+        "b = example('core', others={'again': example('core').views[0]}); with_traits(b)",
         "h = hierarchy_example('core'); h",
     )
     first = page.locator('.ntf-core').first
@@ -745,13 +782,18 @@ def plain_hierarchy_browser(page, core):
     expect(nodes.locator('option')).not_to_have_count(0)
 
 
+BROKEN = """
+import anywidget
+class Broken(anywidget.AnyWidget):
+    _esm = 'export default { render() { throw new Error("broken"); } }'
+Broken()
+"""
+
+
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason='a broken notebook must be noticed')
 @pytest.mark.parametrize(
     'broken',
-    [
-        pytest.param("raise ValueError('broken')", marks=pytest.mark.slow),
-        'import anywidget\nclass Broken(anywidget.AnyWidget): _esm = \'export default { render() { throw new Error("broken"); } }\'\nBroken()',
-    ],
+    [pytest.param("raise ValueError('broken')", marks=pytest.mark.slow), BROKEN],
     ids=['python', 'javascript'],
 )
 def test_a_broken_notebook_is_noticed(notebook, broken):
@@ -761,7 +803,7 @@ def test_a_broken_notebook_is_noticed(notebook, broken):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['62_topic_browser', '63_hierarchy_browser'])
+@pytest.mark.parametrize('name', ['62b_topic_browser', '63_hierarchy_browser'])
 def test_the_notebooks_themselves(open_notebook, name):
     page = open_notebook(f'{name}.ipynb')
     expect(page.locator('.ntf').first).to_be_visible()
@@ -790,9 +832,8 @@ def voila(tmp_path):
     def serve(*sources):
         kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
         port = free_port()
-        here = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from {Path(__file__).stem} import *'
         nbformat.write(
-            new_notebook(cells=[new_code_cell(s) for s in (here, *sources)], metadata=kernel),
+            new_notebook(cells=[new_code_cell(s) for s in (HERE, *sources)], metadata=kernel),
             tmp_path / 'page.ipynb',
         )
         own = {f'JUPYTER_{kind}_DIR': str(tmp_path / kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')} | {
@@ -833,8 +874,11 @@ def voila(tmp_path):
 
 @pytest.mark.slow
 def test_voila_serves_both_as_a_page(voila, chromium):
-    "Live under Voila, with a kernel; its template asks a CDN for an icon font, which is turned away here, and for nothing else."
-    url = voila(TOLD, "t = example('live'); told(t)", "h = hierarchy_example('live'); h")
+    """Live under Voila, with a kernel.
+
+    Its template asks a CDN for an icon font, which is turned away here, and for nothing else.
+    """
+    url = voila(SHOW_TRAITS, "t = example('live'); with_traits(t)", "h = hierarchy_example('live'); h")
     outside, faults = [], []
     page = chromium.new_page(viewport=dict(width=1300, height=1000))
     page.on('pageerror', lambda e: faults.append(str(e)))
