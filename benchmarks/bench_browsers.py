@@ -10,9 +10,10 @@ from statistics import median
 
 import numpy as np
 
+from ntf_lit.browser_data import page_data
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Hierarchy, Layer, Strata
-from ntf_lit.topic_browser import TopicBrowser, page_data
+from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.topics import topic_shares, view
 
 LIMIT = 2.0  # Seconds

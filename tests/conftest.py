@@ -169,7 +169,7 @@ def run_cells(page, timeout):
 
 @pytest.fixture
 def open_notebook(lab, chromium, request):
-    """`open_notebook('62_topic_browser.ipynb')` opens it, runs all its cells and gives the page.
+    """`open_notebook('62b_topic_browser.ipynb')` opens it, runs all its cells and gives the page.
 
     At the end no request may have left the machine. With SHOTS=folder each page is photographed there.
     """
