@@ -14,7 +14,8 @@ from ntf_lit.browser_data import page_data
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Hierarchy, Layer, Strata
 from ntf_lit.topic_browser import TopicBrowser
-from ntf_lit.topics import topic_shares, view
+from ntf_lit.tables import topic_shares
+from ntf_lit.views import view
 
 LIMIT = 2.0  # Seconds
 

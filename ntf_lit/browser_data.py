@@ -20,7 +20,8 @@ from fastcore.basics import patch
 
 from .checks import check_choice
 from .data import Dataset
-from .topics import Tree, View, agreement, drivers, match_topics, relevance, shown, tree, view
+from .tables import agreement, drivers, match_topics
+from .views import Tree, View, relevance, shown, tree, view
 
 # %% ../nbs/62_browser_data.ipynb #ae965c62
 def rounded(

@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from .browser_data import Contents, PageData
 from .checks import check_labels, check_number
-from .topics import ORDERS, View, named
+from .views import ORDERS, View, named
 
 # %% ../nbs/62a_browser_state.ipynb #9cdd843f
 @dataclass(frozen=True)

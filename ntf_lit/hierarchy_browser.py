@@ -15,7 +15,8 @@ from fastcore.basics import patch
 from .browser_data import Contents, Samples, compared_views, contents_page, flattened, sample_texts
 from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, mode_html, side_by_side,
                                    take_view_options, titled, wrapped)
-from .topics import Table, Tree, node_links, node_words, shown, tree_table
+from .tables import Table, node_links, node_words, tree_table
+from .views import Tree, shown
 
 # %% ../nbs/63_hierarchy_browser.ipynb #848f1af2
 def links_upward(

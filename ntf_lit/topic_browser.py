@@ -24,7 +24,8 @@ from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edite
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
                                    valid_choice)
 from .checks import check_choice
-from .topics import ORDERS, Table, feature_table, png, shown, term_topics, topic_shares, topic_terms
+from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
+from .views import ORDERS, shown
 
 # %% ../nbs/62b_topic_browser.ipynb #a45fce6d
 log = logging.getLogger('ntf_lit.browser')

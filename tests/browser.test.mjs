@@ -26,9 +26,9 @@ const data = {
 };
 const start = m.initial(data);
 
-test('relevance and saliency are those of ntf_lit.topics', () => {
+test('relevance and saliency are those of ntf_lit.views', () => {
   const py = python(`import json, numpy as np
-from ntf_lit.topics import relevance, saliencies
+from ntf_lit.views import relevance, saliencies
 p, c = np.array([.3, .1, .6]), np.array([.1, .2, .7])
 P = np.array([[.1, .6], [.4, .3], [.5, .1]])
 m = np.array([1., 3.])

@@ -19,7 +19,7 @@ from test_browsers import ODD, PAYLOADS, hierarchy, hostile
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
-from ntf_lit.topics import view
+from ntf_lit.views import view
 
 expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
 # The first cell of every notebook here

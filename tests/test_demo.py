@@ -240,7 +240,7 @@ def test_faces_page():
         note=WORDS[2],
     )
     r = demo.run(d, 4, 2, max_iter=20)
-    text = demo.faces_page(r, {'here': r}, demo.total_norm(d))
+    text = demo.faces_page(r, {'here': r})
     found = assert_harmless(text)
     assert found.tags.count('img') == 3 * 3 + 4 == text.count(' alt="') and '74.115' in text
     assert demo.passed(r, 1e9)[0] == 0 and demo.passed(r, 0.0) is None
@@ -295,6 +295,31 @@ def test_places():
     assert demo.place([1, 0, 0, 0]) == 'at the beginning' and demo.place([0, 0, 0, 1]) == 'at the end'
 
 
+# --- templates ---
+
+
+@pytest.mark.parametrize('name', sorted(demo.templates()))
+def test_whatever_goes_into_a_template_is_escaped(name):
+    "Every $name of a part filled by a hostile word: tags and attributes are the template's own."
+    keys = demo.templates()[name].get_identifiers()
+    plain = Found(demo.fill(name, **dict.fromkeys(keys, 'x')))
+    for word in WORDS:
+        found = Found(demo.fill(name, **dict.fromkeys(keys, word)))
+        assert found.tags == plain.tags and found.attrs == plain.attrs
+        page = demo.page(word, name, **{k: word for k in keys if k != 'title'})
+        page.encode('utf-8')
+        assert '<script' not in page and page.count('<html') == page.count('</html>') == 1
+
+
+def test_a_word_cannot_ask_for_another_value():
+    secret = demo.fill('fact', name='$value ${value} $$', value='secret')
+    assert secret.count('secret') == 1 and '$value ${value} $$' in secret
+
+
+def test_only_main_is_public():
+    assert demo.__all__ == ['main']
+
+
 # --- the command ---
 
 
@@ -343,8 +368,8 @@ def test_browser_opens_only_where_somebody_is(monkeypatch, tmp_path, capsys):
         (
             'newsgroups',
             DataUnavailable(
-                '20 Newsgroups could not be had (URLError). '
-                'Either connect to the network, or use sotu_tensor()'
+                '20 Newsgroups could not be had (URLError). Either connect to the network, '
+                'or use sotu_tensor()'
             ),
         ),
         ('faces', DataUnavailable('the Olivetti faces could not be had')),

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
@@ -16,12 +18,13 @@ from hypothesis import given, strategies as st
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
-from ntf_lit import plots, topics
+from ntf_lit import plots, tables, views
 from ntf_lit.data import Dataset
 from ntf_lit.estimators import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
 from ntf_lit.tensor import COO
-from ntf_lit.topics import Table, tree, view
+from ntf_lit.tables import Table
+from ntf_lit.views import tree, view
 
 PAYLOADS = [
     '<script>alert(1)</script>',
@@ -109,27 +112,27 @@ def hierarchy(words=WORDS):
     )
 
 
-def tables(v, t):
+def all_tables(v, t):
     "All tables there are."
-    for order in topics.ORDERS:
-        yield topics.topic_terms(v, 0, n=1000, order=order)
+    for order in views.ORDERS:
+        yield tables.topic_terms(v, 0, n=1000, order=order)
     yield from (
-        topics.topic_terms(v, 1, 0, n=1000),
-        topics.feature_terms(v, 0, 0, n=1000),
-        topics.term_topics(v, 0),
-        topics.salient_terms(v, n=1000),
-        topics.topic_shares(v),
-        topics.feature_table(v),
-        topics.sample_topics(v),
-        topics.typical_samples(v, 0, 1000),
-        topics.match_topics(v, v),
-        topics.stability([v, v]),
+        tables.topic_terms(v, 1, 0, n=1000),
+        tables.feature_terms(v, 0, 0, n=1000),
+        tables.term_topics(v, 0),
+        tables.salient_terms(v, n=1000),
+        tables.topic_shares(v),
+        tables.feature_table(v),
+        tables.sample_topics(v),
+        tables.typical_samples(v, 0, 1000),
+        tables.match_topics(v, v),
+        tables.stability([v, v]),
     )
     yield from (
-        topics.tree_table(t),
-        topics.tree_links(t),
-        topics.node_links(t, 0, 0),
-        topics.node_words(t, 0, 0, 1000),
+        tables.tree_table(t),
+        tables.tree_links(t),
+        tables.node_links(t, 0, 0),
+        tables.node_words(t, 0, 0, 1000),
     )
 
 
@@ -156,7 +159,7 @@ TABLE_TAGS = {'span', 'table', 'caption', 'thead', 'tbody', 'tr', 'th', 'td'}
 
 
 def test_html_of_tables():
-    for t in tables(hostile(), hierarchy()):
+    for t in all_tables(hostile(), hierarchy()):
         found = Found(t.to_html())
         assert set(found.tags) <= TABLE_TAGS and set(found.attrs) <= {'class', 'scope'}
         assert found.tags.count('tr') == len(t) + 1 and found.tags.count('td') == len(t) * len(t.columns)
@@ -170,7 +173,7 @@ def test_markdown_of_tables():
         .enable('table')
         .enable('strikethrough')
     )
-    for t in tables(hostile(), hierarchy()):
+    for t in all_tables(hostile(), hierarchy()):
         text = t.to_markdown()
         text.encode('utf-8')
         assert all(re.search(r'^\| .* \|$', line) for line in text.splitlines()[2 * bool(t.title) :])
@@ -184,14 +187,14 @@ def test_markdown_shows_the_word():
     renderer = pytest.importorskip('markdown_it').MarkdownIt('commonmark', dict(html=True)).enable('table')
     for w in WORDS:
         text = ''.join(Found(renderer.render(Table(('a', 'b'), [(w, 1)]).to_markdown())).text).split()
-        assert ' '.join(text[2:-1]) == ' '.join(topics.shown(w).split()), w
+        assert ' '.join(text[2:-1]) == ' '.join(views.shown(w).split()), w
 
 
 def test_no_formula_in_markdown():
     "Characters that start a formula in JupyterLab or on GitHub are gone."
     for w in WORDS:
         assert not set('$\\`<>|[]*_~@"\'') & set(
-            re.sub('<span>(&#(?:36|92);)</span>', r'\1', topics.markdown(w))
+            re.sub('<span>(&#(?:36|92);)</span>', r'\1', tables.markdown(w))
         )
     for w in WORDS:
         assert not re.search(r'[$\\](?!</span>)', Table(('a',), [(w,)]).to_html())
@@ -199,11 +202,11 @@ def test_no_formula_in_markdown():
 
 def test_no_link_by_itself_in_markdown():
     for w in ('http://x.y', 'HTTPS://x.y', 'www.x.y', 'WWW.x.y', 'ftp://x', 'a@b.c'):
-        assert not re.search(r'://|www\.|@', topics.markdown(w), re.I)
+        assert not re.search(r'://|www\.|@', tables.markdown(w), re.I)
 
 
 def test_terminal_gets_no_control_characters():
-    for t in tables(hostile(), hierarchy()):
+    for t in all_tables(hostile(), hierarchy()):
         assert (
             not re.search(
                 r'[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]', repr(t)
@@ -215,7 +218,7 @@ def test_terminal_gets_no_control_characters():
 
 @given(st.text(st.characters(), max_size=80))
 def test_shown_is_one_short_line(word):
-    out = topics.shown(word, 20)
+    out = views.shown(word, 20)
     assert (
         0 < len(out) <= 20
         and out.replace('\u200c', '').replace('\u200d', '').isprintable()
@@ -226,15 +229,15 @@ def test_shown_is_one_short_line(word):
 
 def test_values_stay_as_they_are():
     assert sorted(
-        topics.topic_terms(hostile(), 0, n=1000, order='probability')[hostile().modes[2]]
+        tables.topic_terms(hostile(), 0, n=1000, order='probability')[hostile().modes[2]]
     ) == sorted(WORDS)
     assert (
-        list(topics.topic_terms(hostile(), 0, n=1000).to_frame().iloc[:, 0])
-        == topics.topic_terms(hostile(), 0, n=1000)[hostile().modes[2]]
+        list(tables.topic_terms(hostile(), 0, n=1000).to_frame().iloc[:, 0])
+        == tables.topic_terms(hostile(), 0, n=1000)[hostile().modes[2]]
     )
 
 
-def figures(v, t):
+def all_figures(v, t):
     "All figures there are, as functions."
     p = plots
     for k in range(3):
@@ -245,8 +248,8 @@ def figures(v, t):
             lambda: p.mode_bars(v, 0, k, stratum=1),
         )
     yield from (
-        lambda: p.course(v, 0),
-        lambda: p.courses(v),
+        lambda: p.topic_over_time(v, 0),
+        lambda: p.topics_over_time(v),
         lambda: p.share_bars(v),
         lambda: p.strata_panels(v),
         lambda: p.strata_panels(v, 2),
@@ -267,11 +270,11 @@ def figures(v, t):
     ids=['all', 'formulas'],
 )
 def test_words_in_figures(words):
-    """Nothing is taken for a formula, and nothing warns (a warning is an error here).
+    """Nothing is taken for a formula and nothing warns (a warning is an error here).
 
     A saved figure is well-formed, with text and not markup.
     """
-    for draw in figures(hostile(words), hierarchy(words)):
+    for draw in all_figures(hostile(words), hierarchy(words)):
         fig = draw()
         out = io.BytesIO()
         with matplotlib.rc_context({'svg.fonttype': 'none'}):
@@ -290,7 +293,7 @@ def test_figures_draw_on_given_axes():
         (
             lambda ax: plots.term_bars(v, 0, ax=ax),
             lambda ax: plots.mode_bars(v, 0, ax=ax),
-            lambda ax: plots.course(v, 0, ax=ax),
+            lambda ax: plots.topic_over_time(v, 0, ax=ax),
             lambda ax: plots.share_bars(v, ax=ax),
             lambda ax: plots.term_grid(v, ax=ax),
         ),
@@ -315,7 +318,7 @@ def test_same_data_in_every_form():
         v = view(m, data)
         for a, b in zip(v.corpus, want.corpus):
             np.testing.assert_allclose(a, b, rtol=1e-12)
-        for a, b in zip(topics.drivers(v, 1, 8), topics.drivers(want, 1, 8)):
+        for a, b in zip(tables.drivers(v, 1, 8), tables.drivers(want, 1, 8)):
             np.testing.assert_allclose(a, b, rtol=1e-12)
     assert (
         view(m, d).strata == ('s', 't')
@@ -343,8 +346,8 @@ def test_every_estimator():
             else m.cp_.full().sum()
         )
         np.testing.assert_allclose(v.total, total, rtol=1e-9)
-        np.testing.assert_allclose(sum(topics.topic_shares(v)['share']), 1)
-        np.testing.assert_allclose([sum(x for x in row[2:]) for row in topics.sample_topics(v).rows], 1)
+        np.testing.assert_allclose(sum(tables.topic_shares(v)['share']), 1)
+        np.testing.assert_allclose([sum(x for x in row[2:]) for row in tables.sample_topics(v).rows], 1)
 
 
 def test_sparse_matrix():
@@ -352,9 +355,75 @@ def test_sparse_matrix():
     m = NMF(3, random_state=0).fit(X)
     v = view(m, X, labels=dict(term=[f'w{i}' for i in range(12)]))
     np.testing.assert_allclose(v.corpus[1], np.asarray(X.sum(0)).ravel() / X.sum())
-    assert set(topics.typical_samples(v, v.order[0], 1)[0]['words']) <= {
-        f'w{i}' for i in X[int(topics.typical_samples(v, v.order[0], 1)[0]['sample'].split()[1]) - 1].indices
+    assert set(tables.typical_samples(v, v.order[0], 1)[0]['words']) <= {
+        f'w{i}' for i in X[int(tables.typical_samples(v, v.order[0], 1)[0]['sample'].split()[1]) - 1].indices
     }
+
+
+# Attributes that views ask a `Dataset`, a model or an array for, as the columns of a data frame.
+FACTS = ['labels', 'samples', 'strata', 'unit', 'tensors', 'stratum', 'info', 'texts', 'passages', 'name']
+PARTS = [
+    'params',
+    'model_',
+    'V',
+    'W',
+    'H',
+    'offsets',
+    'layers',
+    'cp_',
+    'components_',
+    'factors',
+    'names',
+    'labels_',
+]
+
+
+@pytest.mark.parametrize('columns', [FACTS, PARTS], ids=['of a data set', 'of a model'])
+def test_a_data_frame_is_asked_for_nothing_but_its_numbers(columns):
+    "Its columns are attributes too, and may have any name."
+    pd = pytest.importorskip('pandas')
+    df = pd.DataFrame(RNG.random((7, len(columns))), columns=columns)
+    m = NMF(2, random_state=0, max_iter=20).fit(df)
+    for data in (df, [df[:3], df[3:]], dict(a=df[:3], b=df[3:])):
+        v = view(m, data)
+        assert v.labels[1] == tuple(columns) and v.shape == df.shape and v.strata == ('all',)
+        np.testing.assert_allclose(v.corpus[1], df.sum() / df.sum().sum())
+        tables.typical_samples(v, 0)
+        tables.drivers(v, 0, 4)
+    assert view(df.T).shape == (1, len(columns)) and view(df.T).rank == 7
+    parts = dict(a=df[:3], b=df[3:])
+    v = view(StratifiedNMF(2, strata_rank=1, random_state=0, max_iter=20).fit(parts), parts)
+    assert v.strata == ('a', 'b') and v.labels[1] == tuple(columns)
+
+
+def test_only_a_data_set_is_asked_for_facts():
+    class Looks(np.ndarray):
+        labels, samples, strata, unit = dict(term=['x']), ['y'], ['z'], 'speech'
+
+    X = RNG.random((5, 4)).view(Looks)
+    v = view(F2, X)
+    assert v.modes == ('sample', 'mode 2') and v.strata == ('all',) and v.labels[0][0] == 'sample 1'
+
+
+def test_one_matrix_in_every_form():
+    pd = pytest.importorskip('pandas')
+    M = RNG.random((6, 3))
+    for same in (M, torch.from_numpy(M), pd.DataFrame(M), [M], CP((M,))):
+        np.testing.assert_array_equal(view(same).topics[0], view(M).topics[0])
+
+
+def test_samples_as_terms():
+    "Where the samples are the words, their table has a cell for every column."
+    X = F2[0] @ F2[1].T
+    t = tables.typical_samples(view(F2, X, terms=0), 0)
+    assert all(len(row) == len(t.columns) for row in t.rows) and 'words' not in t.columns
+    assert t.to_frame().shape == (5, len(t.columns))
+
+
+def test_masses_are_kept():
+    v = view(F2)
+    assert v.masses is v.masses and v.sample_masses is v.sample_masses
+    assert dataclasses.replace(v, weights=2 * v.weights).total == pytest.approx(2 * v.total)
 
 
 def test_a_view_is_frozen_and_copies_nothing_of_the_data():
@@ -369,7 +438,7 @@ def test_a_view_is_frozen_and_copies_nothing_of_the_data():
         np.testing.assert_array_equal(f, b)
     assert (
         view(v) is not None
-        and topics.named(v, ['a', 'b']).names == ('a', 'b')
+        and views.named(v, ['a', 'b']).names == ('a', 'b')
         and v.names == ('topic 0', 'topic 1')
     )
 
@@ -379,8 +448,8 @@ def test_names_stay_with_their_topics():
     v = view(F, names={1: 'one'})
     order = [2, 0, 1]
     u = view([f[:, order] for f in F])
-    assert topics.carry_names(v, u).names[2] == 'one' and v.names[1] == 'one'
-    shares = topics.topic_shares(v)
+    assert tables.carry_names(v, u).names[2] == 'one' and v.names[1] == 'one'
+    shares = tables.topic_shares(v)
     assert dict(zip(shares['topic'], shares['name']))[1] == 'one'
 
 
@@ -388,12 +457,12 @@ def test_relevance_by_hand():
     v = view(
         [np.array([[1.0, 1]]), np.array([[0.6, 0.2], [0.4, 0], [0, 0.8]])], labels=dict(term=list('abc'))
     )
-    t = topics.topic_terms(v, 0, lam=0.6)
+    t = tables.topic_terms(v, 0, lam=0.6)
     np.testing.assert_allclose(
         t['relevance'], [np.log(0.6) - 0.4 * np.log(0.4), np.log(0.4) - 0.4 * np.log(0.2)], rtol=1e-12
     )
     assert t['term'] == ['a', 'b']
-    assert topics.topic_terms(v, 0, lam=1)['term'] == ['a', 'b'] and topics.topic_terms(v, 0, lam=0)[
+    assert tables.topic_terms(v, 0, lam=1)['term'] == ['a', 'b'] and tables.topic_terms(v, 0, lam=0)[
         'term'
     ] == ['b', 'a']
 
@@ -403,10 +472,10 @@ def test_lambda_one_is_probability(lam, seed):
     P = np.random.default_rng(seed).random(8) * (np.random.default_rng(seed + 1).random(8) < 0.7)
     c = np.random.default_rng(seed + 2).random(8)
     assert (
-        np.argsort(-topics.relevance(P, c, 1.0), kind='stable')[: (P > 0).sum()]
+        np.argsort(-views.relevance(P, c, 1.0), kind='stable')[: (P > 0).sum()]
         == np.argsort(-P, kind='stable')[: (P > 0).sum()]
     ).all()
-    assert ((topics.relevance(P, c, lam) == -np.inf) == (P == 0)).all()
+    assert ((views.relevance(P, c, lam) == -np.inf) == (P == 0)).all()
 
 
 # --- numbers at the end of the range, topics that are nothing ---
@@ -421,11 +490,11 @@ def test_scale_does_not_matter(c):
     assert all(np.isfinite(x).all() for x in (v.weights, *v.topics, *v.corpus)) and v.weights.any()
     if c > 1e-310:
         np.testing.assert_allclose(
-            topics.topic_shares(v)['share'],
-            topics.topic_shares(view([np.maximum(f, 0.1) for f in F]))['share'],
+            tables.topic_shares(v)['share'],
+            tables.topic_shares(view([np.maximum(f, 0.1) for f in F]))['share'],
             rtol=1e-8,
         )
-    assert repr(topics.topic_shares(v)) and repr(topics.topic_terms(v, 0))
+    assert repr(tables.topic_shares(v)) and repr(tables.topic_terms(v, 0))
 
 
 @pytest.mark.parametrize(
@@ -442,21 +511,21 @@ def test_scale_does_not_matter(c):
 def test_degenerate_models(factors):
     v = view(factors)
     t = tree([Layer(tuple(factors) if isinstance(factors, list) else (factors,))])
-    assert len(topics.topic_shares(v)) == v.rank and len(topics.sample_topics(v)) == v.shape[0]
+    assert len(tables.topic_shares(v)) == v.rank and len(tables.sample_topics(v)) == v.shape[0]
     for j in range(v.rank):
-        topics.topic_terms(v, j)
-        topics.typical_samples(v, j)
-    topics.salient_terms(v)
-    topics.term_matrix(v)
-    topics.match_topics(v, v)
-    topics.tree_table(t)
-    topics.tree_links(t)
-    assert all(x is None or np.isfinite(x) for x in topics.topic_shares(v)['share'])
+        tables.topic_terms(v, j)
+        tables.typical_samples(v, j)
+    tables.salient_terms(v)
+    tables.term_matrix(v)
+    tables.match_topics(v, v)
+    tables.tree_table(t)
+    tables.tree_links(t)
+    assert all(x is None or np.isfinite(x) for x in tables.topic_shares(v)['share'])
     for f in (
         plots.share_bars,
         plots.term_grid,
         plots.factor_grid,
-        plots.courses,
+        plots.topics_over_time,
         lambda v: plots.agreement_map(v, v),
     ):
         f(v).canvas.draw()
@@ -508,21 +577,21 @@ BAD = [
         "mode must be a number from 0 to 1 or one of sample, mode 2; not 'word'",
     ),
     (lambda: view(F2, sample_mode=2), ValueError, 'sample_mode must be 0 to 1, not 2'),
-    (lambda: topics.topic_terms(view(F2), 'x'), ValueError, 'topic must be a number from 0 to 1'),
-    (lambda: topics.topic_terms(view(F2), -1), ValueError, 'not -1'),
-    (lambda: topics.topic_terms(view(F2), True), ValueError, 'not True'),
-    (lambda: topics.topic_terms(view(F2), 0, n=0), ValueError, 'n must be at least 1, not 0'),
+    (lambda: tables.topic_terms(view(F2), 'x'), ValueError, 'topic must be a number from 0 to 1'),
+    (lambda: tables.topic_terms(view(F2), -1), ValueError, 'not -1'),
+    (lambda: tables.topic_terms(view(F2), True), ValueError, 'not True'),
+    (lambda: tables.topic_terms(view(F2), 0, n=0), ValueError, 'n must be at least 1, not 0'),
     (
-        lambda: topics.topic_terms(view(F2), 0, lam=1.5),
+        lambda: tables.topic_terms(view(F2), 0, lam=1.5),
         ValueError,
         'lam must be a finite number of at least 0 and at most 1',
     ),
     (
-        lambda: topics.topic_terms(view(F2), 0, order='tf'),
+        lambda: tables.topic_terms(view(F2), 0, order='tf'),
         ValueError,
         "order must be one of 'relevance', 'probability', 'saliency'",
     ),
-    (lambda: topics.feature_terms(view(F2), 0, 0), ValueError, 'there is no feature'),
+    (lambda: tables.feature_terms(view(F2), 0, 0), ValueError, 'there is no feature'),
     (
         lambda: plots.mode_bars(STRATA, 2, stratum=0),
         ValueError,
@@ -535,14 +604,14 @@ BAD = [
     ),
     (lambda: plots.mode_bars(STRATA, 0, stratum=5), ValueError, 'stratum must be a number from 0 to 1'),
     (lambda: plots.mode_bars(view(F2), 0, stratum=0), ValueError, 'there is no feature'),
-    (lambda: topics.term_topics(view(F2), 'tax'), ValueError, 'mode 2 must be a number from 0 to 3'),
-    (lambda: topics.drivers(view(F2), 0, 0), ValueError, 'pass data= to view'),
+    (lambda: tables.term_topics(view(F2), 'tax'), ValueError, 'mode 2 must be a number from 0 to 3'),
+    (lambda: tables.drivers(view(F2), 0, 0), ValueError, 'pass data= to view'),
     (
-        lambda: topics.match_topics(view(F2), view([F2[0], np.ones((3, 2))])),
+        lambda: tables.match_topics(view(F2), view([F2[0], np.ones((3, 2))])),
         ValueError,
         'only topics over the same indices can be matched',
     ),
-    (lambda: topics.stability([view(F2)]), ValueError, 'two fits at least'),
+    (lambda: tables.stability([view(F2)]), ValueError, 'two fits at least'),
     (lambda: tree(F2), TypeError, 'a hierarchy has layers with factors and links, not list'),
     (lambda: tree(CP(tuple(F2))), TypeError, 'CP'),
     (
@@ -556,12 +625,12 @@ BAD = [
         'links of layer 1 must be nonnegative',
     ),
     (
-        lambda: topics.node_words(tree([Layer(tuple(F2))]), 1, 0),
+        lambda: tables.node_words(tree([Layer(tuple(F2))]), 1, 0),
         ValueError,
         'layer must be a number from 0 to 0, not 1',
     ),
     (
-        lambda: plots.course(view(F2), 0, [1, 2]),
+        lambda: plots.topic_over_time(view(F2), 0, [1, 2]),
         ValueError,
         'x has shape (2,); give one number for each of the 5 samples',
     ),
@@ -583,10 +652,9 @@ def test_bad_input(call, error, message):
     plt.close('all')
 
 
-def test_topics_bring_no_matplotlib():
-    import subprocess
-    import sys
+HEAVY = {'matplotlib', 'ipywidgets', 'pandas', 'torch'}
 
-    heavy = {'matplotlib', 'ipywidgets', 'pandas', 'torch'}
-    code = f'import sys, ntf_lit.topics\nbad = {heavy} & set(sys.modules)\nassert not bad, bad'
+
+def test_tables_bring_no_matplotlib():
+    code = f'import sys, ntf_lit.tables; bad = {HEAVY} & set(sys.modules); assert not bad, bad'
     subprocess.run([sys.executable, '-c', code], check=True)
