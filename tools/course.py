@@ -1,24 +1,26 @@
 """The course's student copies: python tools/course.py [folder]   (make course; the folder is course_out)
 
   student/  for people: every solution is a blank, outputs are gone
-  teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and the metadata that says which cells are graded
+  teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and metadata: which cells are graded
 
-REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on Colab.
-Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
-STUDENT_COPIES=owner/name/tree/branch/folder says where the student copies are put, for links that open them on Colab;
-lessons in the repository have their solutions, so no link in a student copy leads there.
+REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on
+Colab. Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
+STUDENT_COPIES=owner/name/tree/branch/folder says where the student copies are put, for links that open them
+on Colab; lessons in the repository have their solutions, so no link in a student copy leads there.
 """
 
 import copy
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tools'))
+from repository import repository
+
 LESSONS = ROOT / 'nbs/course'
 # nbgrader's own markers and stub, so that it makes the same blanks from the same lessons
 SOLUTION = re.compile(r'^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$', re.M | re.S)
@@ -30,20 +32,6 @@ DIRECTIVE = re.compile(r'^#\|.*\n', re.M)
 
 def lessons(folder=LESSONS):
     return sorted(folder.glob('[0-9]*.ipynb'))
-
-
-def repository(root=ROOT):
-    "owner/name on GitHub, or None."
-    if name := os.environ.get('REPOSITORY'):
-        return name
-    try:
-        url = subprocess.run(
-            ['git', 'remote', 'get-url', 'origin'], cwd=root, capture_output=True, text=True
-        ).stdout
-    except OSError:
-        return None
-    found = re.search(r'github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?\s*$', url)
-    return found[1] if found else None
 
 
 def copies():
@@ -160,9 +148,8 @@ def main(out=ROOT / 'course_out'):
     if not repo:
         print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
     if not place:
-        print(
-            'No links that open a student copy: say where they will be with STUDENT_COPIES=owner/name/tree/branch/folder.'
-        )
+        print('No links that open a student copy: say where they will be with')
+        print('STUDENT_COPIES=owner/name/tree/branch/folder.')
 
 
 if __name__ == '__main__':
