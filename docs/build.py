@@ -2,7 +2,7 @@
 
 Nothing is run but two small fits for the browsers' page, nothing is fetched, and a warning is an error.
 Open _docs/html/index.html: formulas, browsers and the search work from the disk, without a network.
-Pages are first staged in _docs/source: notebooks cleaned of nbdev's directives, and the pages of reference.py.
+Pages are first staged in _docs/source: notebooks without nbdev's directives, and the pages of reference.py.
 """
 
 import re
@@ -37,7 +37,7 @@ def outside_code(change, text):
 
 
 def displayed(text):
-    "Displayed formulas as paragraphs of their own, as MyST wants them; those in lists keep their indentation."
+    "Displayed formulas as paragraphs of their own, as MyST wants them; in lists they stay indented."
 
     def apart(m):
         start = m.string.rfind('\n', 0, m.start()) + 1
@@ -56,7 +56,7 @@ def norms_in_tables(text):
 
 
 def staged_links(text):
-    "Links to notebooks as they are in the site: ../nbs/ becomes explanations/, ../nbs/course/ becomes course/."
+    "Links to notebooks as in the site: ../nbs/ becomes explanations/, ../nbs/course/ becomes course/."
     inside = lambda m: f']({m[1]}{m[2] or "explanations/"}'
     return re.sub(r'\]\(((?:\.\./)*)\.\./nbs/(course/)?', inside, text)
 
@@ -223,13 +223,14 @@ model.strata_features_   # of each stratum by itself: (8, 2) and (30, 2)
 ```
 
 - **[Tour](explanations/tour)**: one fit, one browser, the map of the notebooks.
-- **[Tutorials](course/{stem})**: {n} lessons from NMF to the papers' models, with exercises that check themselves.
+- **[Tutorials](course/{stem})**: {n} lessons from NMF to the papers' models; exercises check themselves.
 - **[How-tos](howto/index)**: sparse text, images, labels, masks, own factors, GPU, saving a figure.
-- **[Explanations](explanations/index)**: the notebooks that are the package, every model derived before it is written.
+- **[Explanations](explanations/index)**: the notebooks that are the package; models derived, then written.
 - **[Reference](reference/index)**: every exported name, with its parameters, attributes and methods.
 - **[Browsers](browsers)**: two models to be read, here in the page.
 
-![The topic browser on the State of the Union: topics, bars of words, course by year, typical addresses.](images/topic_browser.png)
+![The topic browser on the State of the Union: topics, bars of words, course by year, typical
+addresses.](images/topic_browser.png)
 
 """
 
@@ -250,7 +251,9 @@ def front(lessons, repo=None):
         toctree('Tutorials', [*(f'course/{p.stem}' for p in lessons), 'instructors']),
         toctree('How-tos', ['howto/index']),
         toctree('Explanations', ['explanations/index', *notebooks]),
-        toctree('Reference', ['All names <reference/index>', *modules, 'notation', 'glossary', 'bibliography']),
+        toctree(
+            'Reference', ['All names <reference/index>', *modules, 'notation', 'glossary', 'bibliography']
+        ),
     ]
     head = FRONT.format(n=len(lessons), stem=lessons[0].stem, install=install(repo))
     return head + '\n'.join(trees)
@@ -262,8 +265,9 @@ def explanations():
     lines = [
         '# All notebooks',
         '',
-        'They are the package. Each reads derivation, code, check, picture. Code with a strong edge goes into the',
-        'package; what follows it checks it or shows what it does. A notebook uses only those with smaller numbers.',
+        'They are the package. Each reads derivation, code, check, picture. Code with a strong edge goes',
+        'into the package; what follows checks it or shows what it does. A notebook uses only those with',
+        'smaller numbers.',
         *reference.table(['', 'notebook', ''], rows),
     ]
     return '\n'.join(lines)

@@ -1,4 +1,4 @@
-"""The reference pages: every exported name with its parameters, what it returns, its attributes and its methods.
+"""The reference pages: every exported name with its parameters, returns, attributes and methods.
 
 All is read from the notebooks and from the modules that they make; no list of either stands here.
 """
@@ -110,7 +110,8 @@ def to_code(module, name):
     nb = homes().get((module, name)) or homes().get(name)
     if not nb:
         return ''
-    return f'<a class="to-code" href="../explanations/{nb.path.stem}.html#{anchor(name)}">code in {nb.number}</a>'
+    page = f'../explanations/{nb.path.stem}.html#{anchor(name)}'
+    return f'<a class="to-code" href="{page}">code in {nb.number}</a>'
 
 
 # --- Texts ---
@@ -126,7 +127,13 @@ def plain(text):
 
 
 def table(head, rows):
-    return ['', f'| {" | ".join(head)} |', '|---' * len(head) + '|', *(f'| {" | ".join(r)} |' for r in rows), '']
+    return [
+        '',
+        f'| {" | ".join(head)} |',
+        '|---' * len(head) + '|',
+        *(f'| {" | ".join(r)} |' for r in rows),
+        '',
+    ]
 
 
 def sections(doc):
@@ -173,14 +180,38 @@ def header_comment(source):
             return after.string.lstrip('# ') if after.type == tokenize.COMMENT else None
 
 
-def kind(hint):
-    "A type hint in few words."
-    if hint is inspect.Parameter.empty or hint is None:
-        return ''
-    text = hint if isinstance(hint, str) else getattr(hint, '__name__', None) or str(hint)
-    if not isinstance(hint, str | type):
-        text = str(hint)
-    return re.sub(r'\b(?:[a-z_]\w*\.)+(?=\w)', '', text)
+@cache
+def classes_of(module):
+    "{name: syntax tree} of the classes in a module's file."
+    body = ast.parse(inspect.getsource(importlib.import_module(module))).body
+    return {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+
+
+def source_tree(f):
+    "The syntax tree of a function or a class; None where there is no source."
+    try:
+        if inspect.isclass(f):
+            return classes_of(f.__module__).get(f.__name__)
+        return ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+
+
+def hints(f):
+    "{parameter: its type as it is written}, fields of a dataclass and the return too."
+    found = {}
+    for owner in reversed(ancestry(f)) if inspect.isclass(f) else [f]:
+        tree = source_tree(owner)
+        for node in getattr(tree, 'body', []) if inspect.isclass(owner) else [tree]:
+            if isinstance(node, ast.AnnAssign):
+                found[ast.unparse(node.target)] = node.annotation
+            elif isinstance(node, ast.FunctionDef) and (node is tree or node.name == '__init__'):
+                a = node.args
+                found |= {
+                    x.arg: x.annotation for x in [*a.posonlyargs, *a.args, *a.kwonlyargs] if x.annotation
+                }
+                found |= {'return': node.returns} if node.returns and node is tree else {}
+    return {name: ast.unparse(hint).strip('"\'') for name, hint in found.items()}
 
 
 def told(f):
@@ -203,7 +234,7 @@ def told(f):
 
 def default(value):
     "A default as it is written; what has no short form is three dots."
-    text = value.__name__ if inspect.isclass(value) or inspect.isfunction(value) else repr(value)
+    text = value.__name__ if inspect.isclass(value) or inspect.isroutine(value) else repr(value)
     try:
         ast.parse(text, mode='eval')
     except SyntaxError:
@@ -221,36 +252,33 @@ def parameters(f):
 
 
 def signature(name, f):
-    "The name with its parameters, as one calls it."
-    bare = [p.replace(annotation=p.empty) for p in parameters(f)]
+    "The name with its parameters, as one calls it, and the type that is returned."
     parts, named = [], False
-    for p in bare:
+    for p in parameters(f):
         if p.kind is p.KEYWORD_ONLY and not named:
             parts.append('*')
         named |= p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
-        parts.append(str(p) if p.default is p.empty else f'{p.name}={default(p.default)}')
-    return f'{name}({", ".join(parts)})'
-
-
-def returned(f):
-    "The type that a function says it returns."
-    return '' if inspect.isclass(f) else kind(getattr(f, '__annotations__', {}).get('return'))
+        bare = str(p.replace(annotation=p.empty, default=p.empty))
+        parts.append(bare if p.default is p.empty else f'{bare}={default(p.default)}')
+    given = '' if inspect.isclass(f) else hints(f).get('return', '')
+    return f'{name}({", ".join(parts)})' + (f' -> {given}' if given else '')
 
 
 def parameter_table(f, doc):
     "A row per parameter, and what is returned; the words beside it, or else those of the docstring."
-    said = told(f)
-    written = {name: (k, text) for name, k, text in items(doc.get('Parameters', ''))}
-    rows = []
+    said, hinted, rows = told(f), hints(f), []
+    described = items(doc.get('Parameters', ''))
+    written = {name: (kind.partition(', default=')[0], text) for name, kind, text in described}
     for p in parameters(f):
-        kind_, text = written.get(p.name, ('', ''))
+        kind, text = written.get(p.name, ('', ''))
         value = '' if p.default is p.empty else f'`{default(p.default)}`'
-        rows.append([f'`{p.name}`', plain(kind(p.annotation) or kind_), value, plain(said.get(p.name) or text)])
-    if not inspect.isclass(f) and (said.get('return') or returned(f)):
-        rows.append(['*returns*', plain(returned(f)), '', plain(said.get('return', ''))])
-    if not any(k or meaning for _, k, _, meaning in rows):
+        rows.append([f'`{p.name}`', kind or hinted.get(p.name, ''), value, said.get(p.name) or text])
+    if not inspect.isclass(f) and said.get('return'):
+        rows.append(['*returns*', hinted.get('return', ''), '', said['return']])
+    if not any(kind or meaning for _, kind, _, meaning in rows):
         return []  # the signature says as much
-    if not any(k for _, k, _, _ in rows):
+    rows = [[name, plain(kind), value, plain(meaning)] for name, kind, value, meaning in rows]
+    if not any(kind for _, kind, _, _ in rows):
         return table(['parameter', 'default', 'meaning'], [[a, c, d] for a, _, c, d in rows])
     return table(['parameter', 'type', 'default', 'meaning'], rows)
 
@@ -278,7 +306,7 @@ def ancestry(cls):
 
 
 def members(cls):
-    "(name, attribute, owner) of what a class has by itself, by those above it that are ours, and by `@patch`."
+    "(name, attribute, owner) of what a class has by itself, from those above it that are ours, by `@patch`."
     seen = set()
     for owner in ancestry(cls):
         for name, thing in vars(owner).items():
@@ -315,7 +343,7 @@ def borrowed(cls):
         if package in (PACKAGE, 'builtins', 'abc', 'typing', 'enum'):
             continue
         for name, thing in vars(owner).items():
-            if name[0] != '_' and callable(thing) and name not in own:
+            if name[0] != '_' and function_of(thing) and name not in own:
                 found.setdefault(package, []).append(name)
                 own.add(name)
     return found
@@ -344,10 +372,10 @@ def class_body(cls):
         doc[''] = ''  # a dataclass without a docstring
     lines = [words(doc), '', to_code(cls.__module__.rpartition('.')[2], cls.__name__)]
     lines += parameter_table(cls, doc)
-    if found := [*attributes(cls)]:
-        rows = [[f'`{name}`', plain(shape), plain(meaning)] for name, shape, meaning in found]
-        lines += ['**Attributes**', *table(['attribute', 'type or shape', 'meaning'], rows)]
-    lines += [member(*m) for m in members(cls)]
+    listed = {name: [f'`{name}`', plain(shape), plain(text)] for name, shape, text in attributes(cls)}
+    if listed:
+        lines += ['**Attributes**', *table(['attribute', 'type or shape', 'meaning'], listed.values())]
+    lines += filter(None, (member(*m) for m in members(cls) if m[0] not in listed))
     for package, names in borrowed(cls).items():
         lines += [f'From {package}: {", ".join(f"`{n}`" for n in names)}.', '']
     return lines
@@ -362,7 +390,12 @@ def entry(name, thing):
         kind_, body = 'class', class_body(thing)
     else:
         doc = sections(thing.__doc__)
-        body = [words(doc), '', to_code(thing.__module__.rpartition('.')[2], name), *parameter_table(thing, doc)]
+        body = [
+            words(doc),
+            '',
+            to_code(thing.__module__.rpartition('.')[2], name),
+            *parameter_table(thing, doc),
+        ]
         kind_ = 'function'
     return '\n'.join([f':::::{{py:{kind_}}} {signature(name, thing)}', '', *body, ':::::', ''])
 
@@ -377,11 +410,11 @@ def modules():
 
 
 def exported(module):
-    "{name: class or function} that a module exports and makes itself; classes that the package gives come first."
+    "{name: class or function} that a module exports and makes; classes that the package gives come first."
     m, front = importlib.import_module(f'{PACKAGE}.{module}'), importlib.import_module(PACKAGE)
     found = {n: getattr(m, n) for n in m.__all__ if callable(getattr(m, n))}
     found = {n: f for n, f in found.items() if getattr(f, '__module__', m.__name__) == m.__name__}
-    order = lambda n: (front.__all__.index(n) if n in front.__all__ else len(front.__all__))
+    order = lambda n: front.__all__.index(n) if n in front.__all__ else len(front.__all__)
     return {n: found[n] for n in sorted(found, key=order)}
 
 
@@ -390,6 +423,7 @@ def home(name):
     return next(exported(m)[name] for m in modules() if name in exported(m))
 
 
+@cache
 def page(module):
     "The reference of one module: classes, then functions."
     nb, found = modules()[module], exported(module)
