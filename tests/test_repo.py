@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import rules
+import yaml
 
 import ntf_lit
 
@@ -62,6 +63,25 @@ def test_settings_say_the_same():
     assert ini['DEFAULT']['version'] == ntf_lit.__version__
     assert ini['DEFAULT']['requirements'].split() == PROJECT['dependencies']
     assert f'\nversion: {ntf_lit.__version__}\n' in (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
+
+
+def test_readme_lists_the_tests():
+    from list_tests import first_line, main
+
+    assert main(ROOT, check=True) is None
+    assert [p.name for p in (ROOT / 'tests').glob('*.py') if not first_line(p)] == []
+
+
+def test_hooks_are_what_make_test_runs():
+    "Hooks are the environment's own programs, so they need no network and have the versions of the lock."
+    config = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text(encoding='utf-8'))
+    [local] = config['repos']
+    assert local['repo'] == 'local' and {hook['language'] for hook in local['hooks']} == {'system'}
+    makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
+    checked = makefile + (ROOT / 'tools/check_sync.py').read_text(encoding='utf-8')
+    for hook in local['hooks']:
+        program = re.sub(r'^\.venv/bin/(python tools/)?', '', hook['entry']).removesuffix(' --force-exclude')
+        assert program.removesuffix('.py') in checked
 
 
 @pytest.mark.parametrize('repo', ['me/mine', None])

@@ -1,8 +1,8 @@
 """Are notebooks, package and README in step?  python tools/check_sync.py
 
 In a temporary copy, nbdev-clean, nbdev-export, tools/readme.py and tools/settings.py must change nothing.
-The package is exported anew there, so a module whose notebook is gone is found too.
-The working tree is only read.
+The package is exported anew there, so a module whose notebook is gone is found too. The working tree is only
+read.
 """
 
 import shutil

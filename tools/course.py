@@ -1,7 +1,7 @@
 """The course's student copies: python tools/course.py [folder]   (make course; the folder is course_out)
 
   student/  for people: every solution is a blank, outputs are gone
-  teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and metadata: which cells are graded
+  teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and metadata that says which cells are graded
 
 REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on
 Colab. Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
@@ -148,7 +148,7 @@ def main(out=ROOT / 'course_out'):
     if not repo:
         print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
     if not place:
-        print('No links that open a student copy: say where they will be with')
+        print('No links that open a student copy: say where they will be with', end=' ')
         print('STUDENT_COPIES=owner/name/tree/branch/folder.')
 
 
