@@ -1,4 +1,4 @@
-"""The site: how-tos run, the reference is whole, links lead somewhere, every page fits and needs no network."""
+"""The site: how-tos run, the reference is whole, links lead somewhere, pages fit and need no network."""
 
 import dataclasses
 import functools
