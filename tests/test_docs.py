@@ -463,7 +463,7 @@ def test_every_page_fits(site, chromium):
         if not {'_static', '_downloads'} & set(path.relative_to(site).parts):
             bad += [(path.relative_to(site).as_posix(), *c) for c in complaints(page, path.as_uri())]
     page.close()
-    assert bad == [] and errors == []
+    assert '\n'.join(map(str, bad + errors)) == ''
     assert [url for url in asked if not url.startswith(('file:', 'data:', 'blob:', 'about:'))] == []
 
 
