@@ -1,4 +1,6 @@
-"""Multi-HNTF: the exact links, from r^N numbers, next to the published averaging, which goes over the data in every step.
+"""Multi-HNTF: the exact links, from r^N numbers, next to the published averaging.
+
+The averaging goes over the data in every step.
 
 python benchmarks/bench_hierarchies.py [--quick]
 """
@@ -23,7 +25,7 @@ STEPS = 800  # Damped steps in the published experiments
 
 
 def published_step(X, factors, W):
-    "One multiplicative step a mode with the data in it, then half the way to their mean (Vendrow, Haddock & Needell 2022)."
+    "A multiplicative step per mode, with the data, then half the way to their mean (Vendrow et al. 2022)."
     steps = []
     for i, F in enumerate(factors):
         Xi = np.moveaxis(X, i, 0).reshape(X.shape[i], -1)
@@ -57,7 +59,7 @@ def papers(noise, seed):
 
 
 def inner_iterations(sizes, repeats):
-    "An inner iteration of the exact training, at several sizes, against a published step, and against itself."
+    "An inner iteration of the exact training, at several sizes, against a published step and itself."
     calls = {}
     for n in sizes:
         X, F, W = cube(n)
@@ -127,7 +129,8 @@ def whole_layers(repeats, steps):
             slow, fast = ([t * STEPS / steps for t in ts] for ts in (slow, fast))
             name = f'noise {noise}, {r} to {q}'
             losses = [error(e.objective) for e in ends]
-            note = f'{STEPS} steps end at {min(losses):.5f} to {max(losses):.5f}, exact at {error(halves(P, W)[0]):.5f}'
+            note = f'{STEPS} steps end at {min(losses):.5f} to {max(losses):.5f}, '
+            note += f'exact at {error(halves(P, W)[0]):.5f}'
             yield row(
                 name,
                 'exact, ten starts, to the best of those',

@@ -20,7 +20,7 @@ def khatri_rao(factors):
 
 
 def relative_error(X, factors):
-    "Norm of what is left over by the norm of the data; written here, so that all are measured with one ruler."
+    "Norm of what is left over by the norm of the data; here, so that all are measured with one ruler."
     first, *rest = [np.asarray(f, float) for f in factors]
     cross = np.vdot(X.reshape(len(X), -1) @ khatri_rao(rest), first)
     size = reduce(np.multiply, [f.T @ f for f in (first, *rest)]).sum()
@@ -141,7 +141,7 @@ PEERS = [TensorLy(), TensorLy('mu'), NNFac()]
 
 
 def iteration_rows(own, peers, problem, what, aims, span, repeats):
-    "Seconds an iteration: the first of ours against every peer, then the others of ours against the first peer."
+    "Seconds per iteration: our first against every peer, then our others against the first peer."
     own, peers = present(own), present(peers)
     with Race([*own, *peers], problem) as race:
         t = race.an_iteration(*span, repeats)

@@ -1,12 +1,12 @@
-"""A training step of Neural NCPD next to the same step with one scipy.optimize.nnls and one pseudoinverse a column.
+"""A training step of Neural NCPD next to the same step by scipy.optimize.nnls and pseudoinverses.
 
     OMP_NUM_THREADS=1 python benchmarks/bench_neural.py [--quick]
 
-A step is forward, backward, Adam, projection. The peer's step has the same variables and the same loss; its least squares
-answers come column by column, and its loss from the reconstructed tensor of each layer. That tensor is a sum of outer
-products, one component after another, as in the published code; or, to see how much of the ratio is due to that, one product.
-Both run in one process on the same data, in turn. The long tensor is read from
-memory twice a step, so a busy machine takes more from ours there than from the peer.
+A step is forward, backward, Adam, projection. The peer's step has the same variables and the same loss; its
+least squares answers come column by column, and its loss from the reconstructed tensor of each layer. That
+tensor is a sum of outer products, one component after another, as in the published code; or, to see how much
+of the ratio is due to that, one product. Both run in one process on the same data, in turn. The long tensor
+is read from memory twice per step, so a busy machine takes more from ours there than from the peer.
 """
 
 import argparse

@@ -48,7 +48,7 @@ class NNFac(bench_ncpd.NNFac):
 
 
 def faces(rank, seed):
-    "400 faces of 64 × 64 pixels, a face a row; a stand-in of that shape where they cannot be had."
+    "400 faces of 64 × 64 pixels, one face per row; a stand-in of that shape where they cannot be had."
     import numpy as np
     from ntf_lit.data import DataUnavailable, olivetti_strata
 
@@ -64,7 +64,7 @@ PEERS = [ScikitLearn(), ScikitLearn('mu'), NNFac()]
 
 
 def limit(n):
-    "How far each is followed: our HALS n iterations, `cd` three times as many; MU and what takes a second an iteration not as far."
+    "How far each is followed: our HALS n iterations, `cd` three times as many; what is slow not as far."
 
     def of(program):
         if isinstance(program, NNFac):

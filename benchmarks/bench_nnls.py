@@ -1,11 +1,13 @@
-"""The NNLS layer, forward and backward, next to scipy.optimize.nnls in a loop over columns with a pseudoinverse a column behind it.
+"""The NNLS layer, forward and backward, next to scipy.optimize.nnls and a pseudoinverse, column by column.
 
     OMP_NUM_THREADS=1 python benchmarks/bench_nnls.py [--quick]
 
-Both run in one process on the same data, in turn. In the largest case the peer solves the first 250 columns and its time is scaled up.
+Both run in one process on the same data, in turn. In the largest case the peer solves the first 250 columns
+and its time is scaled up.
 """
 
 import argparse
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -57,11 +59,8 @@ def both_ways(layer, X, A, g, **kw):
 def versions():
     "(what to add to a name, how to call ours)"
     yield 'torch', dict(numba=False)
-    try:
-        import numba  # noqa: F401
-    except ImportError:
-        return
-    yield 'numba', dict(numba=True)
+    if find_spec('numba'):
+        yield 'numba', dict(numba=True)
 
 
 def agreement(ours, theirs):

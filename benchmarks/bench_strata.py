@@ -1,8 +1,8 @@
 """Stratified-NTF: an iteration next to what the machine allows; many strata next to one; HALS next to MU.
 
-No other package has this model. What the multiplicative iteration is measured against is its bound: the time in which
-this machine does its arithmetic at the rate of a large matrix product, or reads the data twice, whichever is longer.
-Both rates are timed in the same run, in turn with the iterations.
+No other package has this model. What the multiplicative iteration is measured against is its bound: the time
+in which this machine does its arithmetic at the rate of a large matrix product, or reads the data twice,
+whichever is longer. Both rates are timed in the same run, in turn with the iterations.
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ ROUNDS = 2  # Rounds over the strata features in an iteration
 
 
 def olivetti():
-    "Faces, a stratum a person."
+    "Faces, one stratum per person."
     from ntf_lit.data import DataUnavailable, olivetti_strata
 
     try:
@@ -96,7 +96,7 @@ def fit_seconds(name, kind, rule, n):
 
 
 def until(name, kind, rule, seed, target, n):
-    "(seconds, loss, iterations) of a fit that stops when its loss is down to the target, or after n iterations."
+    "(seconds, loss, iterations) of a fit that stops when its loss is at the target, or after n iterations."
     from ntf_lit.fit import fit
 
     m, found = model(name, kind, rule), {}
@@ -167,7 +167,9 @@ def bound_rows(name, kind, repeats, span):
         )
     bound = [max(flops * f, size * b) for f, b in zip(t['flop'], t['byte'])]
     mu, hals = (per_iteration(t, name, rule, span) for rule in ('mu', 'hals'))
-    rates = f'{flops / 1e6:.0f} Mflop at {1e-9 / np.median(t["flop"]):.0f} G/s, {size / 1e6:.0f} MB at {1e-9 / np.median(t["byte"]):.1f} GB/s; {about}'
+    per_second = {kind: 1e-9 / np.median(t[kind]) for kind in ('flop', 'byte')}
+    rates = f'{flops / 1e6:.0f} Mflop at {per_second["flop"]:.0f} G/s, '
+    rates += f'{size / 1e6:.0f} MB at {per_second["byte"]:.1f} GB/s; {about}'
     yield row(
         f'Stratified-NTF {name}: an MU iteration by its bound',
         f'MU, {kind}',

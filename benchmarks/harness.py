@@ -1,7 +1,8 @@
 """What every benchmark needs: a process for each program, turns, medians, a table.
 
-A *program* is a record with a name and two methods (see `Program`). Programs run in processes of their own, one at a
-time, in turn. What is timed is always a whole public call, from the same start, for a given number of iterations.
+A *program* is a record with a name and two methods (see `Program`). Programs run in processes of their own,
+one at a time, in turn. What is timed is always a whole public call, from the same start, for a given number
+of iterations.
 """
 
 import gc
@@ -35,7 +36,7 @@ def set_threads(n=1):
 
 
 class Worker:
-    "A process that keeps what it has loaded. Libraries do not share one: their thread pools get in each other's way."
+    "A process that keeps what it has loaded. Libraries share none: their thread pools would clash."
 
     def __init__(self):
         self.pool = ProcessPoolExecutor(1, mp_context=get_context('spawn'))
@@ -51,7 +52,7 @@ class Worker:
 
 
 def clock():
-    "CPU time of this process, which other programs on the machine disturb little; with several threads, wall time."
+    "CPU time of this process, which others on the machine disturb little; with several threads, wall time."
     return time.process_time() if os.environ.get('OMP_NUM_THREADS') == '1' else time.perf_counter()
 
 
@@ -63,7 +64,7 @@ def seconds(f, *args):
 
 
 def in_turn(calls, repeats):
-    "{name: seconds of each repetition}, all of them once, then all of them again: what slows the machine slows all."
+    "{name: seconds of each repetition}, all once, then all again: what slows the machine slows all."
     times = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
@@ -75,7 +76,7 @@ def in_turn(calls, repeats):
 
 
 class Program:
-    "A solver that can be told how many iterations to make. Records derive from it: frozen, with a `name` and a `needs`."
+    "A solver that can be told how many iterations to make; a base of frozen records with `name` and `needs`."
 
     needs = ()  # Modules without which it is left out
 
@@ -86,7 +87,7 @@ class Program:
         raise NotImplementedError  # The whole public call: n iterations; returns the factors
 
     def follow(self, X, start, n, enough):
-        "Call `enough(factors)` after each iteration until it says yes: n runs of one iteration, each from where the last ended."
+        "Call `enough(factors)` after each of n iterations until it says yes; each goes on from the last."
         for _ in range(n):
             start = self.run(X, start, 1)
             if enough(start):
@@ -151,7 +152,7 @@ class Race:
         return in_turn({p: call(p, n) for p, n in iterations.items()}, repeats)
 
     def an_iteration(self, first, last, repeats):
-        "{program: seconds an iteration}: what `last` iterations take more than `first` do. The first call compiles and is not counted."
+        "{program: seconds per iteration}: what `last` take more than `first`; compiling is not counted."
         self.times({p: first for p in self.programs}, 1)
         runs = in_turn(
             {
@@ -167,7 +168,7 @@ class Race:
         }
 
     def to_target(self, error, limit, within, repeats):
-        "({program: seconds to the target}, {program: iterations to it, None if it was not reached in its limit}, the best error)."
+        "({program: seconds to the target}, {program: iterations to it or None}, the best error)."
         seen = {p: self.workers[p](errors, p, self.problem, error, limit(p)) for p in self.programs}
         best = min(min(e) for e in seen.values())
         reach = {

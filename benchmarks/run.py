@@ -1,8 +1,9 @@
 """All benchmarks, side by side in one run: a table of ratios.
 
-    python benchmarks/run.py [--quick] [--only ncpd nmf strata nnls hierarchies neural browsers] [--threads 1] [--out bench_out]
+    python benchmarks/run.py [--quick] [--only NAMES] [--threads 1] [--out bench_out]
 
-One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at stands beside what was measured.
+NAMES are some of: ncpd nmf strata nnls hierarchies neural browsers. One thread and CPU time by default.
+Nothing here fails when something is slow: what is aimed at stands beside what was measured.
 """
 
 import argparse
@@ -66,9 +67,9 @@ def main():
             rows.append(dict(benchmark=name, **r))
             print(' | '.join(cells(r)), flush=True)
             save(args.out, rows, where)
-    print(
-        f'\n{markdown(rows)}\n{len(rows)} comparisons in {(time.monotonic() - start) / 60:.1f} minutes; also in {args.out}/bench.md and bench.json'
-    )
+    minutes = (time.monotonic() - start) / 60
+    print(f'\n{markdown(rows)}\n{len(rows)} comparisons in {minutes:.1f} minutes;', end=' ')
+    print(f'also in {args.out}/bench.md and bench.json')
 
 
 if __name__ == '__main__':

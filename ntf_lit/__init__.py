@@ -8,18 +8,29 @@ __all__ = ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HN
 # %% ../nbs/99_front.ipynb #372e6652
 __version__ = "0.1.0"
 
-_ESTIMATORS = 'NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF'
-_HOME = {name: 'estimators' for name in _ESTIMATORS} | dict.fromkeys(('NeuralNMF', 'NeuralNCPD'),
-                                                                     'neural_estimators')
+_ESTIMATORS = ('NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF',
+               'NeuralNMF', 'NeuralNCPD')
+
+def _home(name):
+    "The module that defines a name, `ntf_lit.score` for one; None if no module does."
+    from ._modidx import d
+    return next((module for module, names in d['syms'].items() if f'{module}.{name}' in names), None)
+
+def _is_module(name):
+    from ._modidx import d
+    return f'{__name__}.{name}' in d['syms']
 
 def __getattr__(name):
-    "Import a public name when it is first asked for."
+    "An estimator or a module, imported when it is first asked for."
     from importlib import import_module
-    if name in _HOME: return getattr(import_module(f'.{_HOME[name]}', __name__), name)
-    raise AttributeError(
-        f"module 'ntf_lit' has no attribute {name!r}; it has {', '.join(_HOME)}, and its modules")
+    if name in _ESTIMATORS: return getattr(import_module(_home(name)), name)
+    if name[0] != '_' and _is_module(name): return import_module(f'{__name__}.{name}')
+    home = None if name[0] == '_' else _home(name)
+    has = f"it has {', '.join(_ESTIMATORS)}, and its modules"
+    cure = f'write: from {home} import {name}' if home else has
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {cure}")
 
 _all_ = ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF', 'NeuralNMF',
          'NeuralNCPD']   # what `from ntf_lit import *` brings
 
-def __dir__(): return [*_HOME, '__version__']
+def __dir__(): return [*_ESTIMATORS, '__version__']

@@ -6,6 +6,7 @@
 __all__ = ['Right', 'NotYet', 'diagnose', 'check']
 
 # %% ../nbs/80_course.ipynb #3fa3fce0
+import warnings
 from copy import deepcopy
 from html import escape
 
@@ -19,9 +20,10 @@ class Right:
     ): self.name = name
     def __repr__(self): return f'✓ Exercise {self.name} is right.'
     def _repr_html_(self):
-        return ('<div class="ntf-right" style="border-left:4px solid #009E73;padding:.3em '
-                f'.8em;color:#007a59">{escape(repr(self))}</div>')
+        style = 'border-left:4px solid #009E73;padding:.3em .8em;color:#007a59'
+        return f'<div class="ntf-right" style="{style}">{escape(repr(self))}</div>'
 
+# %% ../nbs/80_course.ipynb #d4dc3706
 class NotYet(AssertionError):
     "A failed check; Jupyter shows the message and no traceback."
     def _render_traceback_(self): return [f'Not yet: {self}']
@@ -34,13 +36,14 @@ def _as_numbers(found):
     try: found = np.asarray(found, float)
     except (TypeError, ValueError):
         return f'numbers are wanted, but your function gives a {type(found).__name__}.'
-    return found if np.isfinite(
-        found).all() else 'there is a NaN or an infinite number in it. Is something divided by zero?'
-
-def _close(a, b, tol):
-    return a.shape == b.shape and np.abs(a - b).max(initial=0) <= tol*np.abs(b).max(initial=0)
+    if np.isfinite(found).all(): return found
+    return 'there is a NaN or an infinite number in it. Is something divided by zero?'
 
 # %% ../nbs/80_course.ipynb #672c4cc2
+def _close(a, b, tol):
+    "Whether `a` has the shape and, but for `tol` times its largest entry, the numbers of `b`."
+    return a.shape == b.shape and np.abs(a - b).max(initial=0) <= tol*np.abs(b).max(initial=0)
+
 def _shape_problem(found, right, tol):
     "A sentence on shapes that differ; None if they are the same."
     if found.shape == right.shape: return None
@@ -50,14 +53,19 @@ def _shape_problem(found, right, tol):
     if found.size == right.size: return shapes + ': the right number of entries in another arrangement.'
     return shapes + '. Look at which index each product sums over.'
 
+# %% ../nbs/80_course.ipynb #542e928e
+def _factor(found, right, tol):
+    "The positive number that `found` is times `right`; None if there is none to speak of."
+    c = np.vdot(found, right)/np.vdot(right, right) if right.any() else 0.
+    if c <= 0 or not _close(found/c, right, tol): return None
+    return c if right.size > 1 or abs(np.log2(c) - round(np.log2(c))) < tol else None
+
 def _value_problem(found, right, tol):
     "A sentence on numbers that differ; None if they are the same."
     if _close(found, right, tol): return None
     if _close(-found, right, tol): return 'the sign is wrong: it is minus what is wanted.'
     if right.ndim == 2 and _close(found.T, right, tol): return 'it is the transpose of what is wanted.'
-    c = np.vdot(found, right)/np.vdot(right, right) if right.any() else 0.
-    if c > 0 and (right.size > 1 or abs(np.log2(c) - round(np.log2(c))) < tol) and _close(
-        found/c, right, tol):
+    if c := _factor(found, right, tol):
         return f'it is {c:.4g} times what is wanted: a constant factor is off.'
     if (found < 0).any() and (right >= 0).all(): return 'some entries are negative, and none may be.'
     i = np.unravel_index(np.abs(found - right).argmax(), right.shape)
@@ -70,37 +78,53 @@ def diagnose(
     found, # What an answer gave
     right, # What it should have given
     tol:float=1e-8, # Largest difference, relative to the largest entry
-): # A sentence, or None if the answer is right
+)->str: # A sentence, or None if the answer is right
     "What is wrong with an answer."
     found, right = _as_numbers(found), np.asarray(right, float)
     if isinstance(found, str): return found
     return _shape_problem(found, right, tol) or _value_problem(found, right, tol)
+
+# %% ../nbs/80_course.ipynb #9f6948fd
+def _flat(x): return [a for y in x for a in _flat(y)] if isinstance(x, (list, tuple)) else [x]
+
+def _shapes(answer, args):
+    "The names of an answer's arguments with their shapes."
+    code = getattr(answer, '__code__', None)
+    names = code.co_varnames if code else ['']*len(args)
+    shape = lambda a: f'[{", ".join(map(shape, a))}]' if isinstance(a, (list, tuple)) else str(np.shape(a))
+    return ', '.join(f'{name} {shape(a)}'.strip() for name, a in zip(names, args))
+
+def _stopped(e, answer, args):
+    "What to say of an exception in an answer."
+    if isinstance(e, NotImplementedError):
+        return 'there is nothing here yet. Put your lines in place of `raise NotImplementedError()`.'
+    if 'used without' in str(e):
+        return 'where `where=` is false nothing is written: give `np.divide` its `out=` as well.'
+    said = f'your function stopped with {type(e).__name__}: {e}'
+    return said + (f'. The shapes: {_shapes(answer, args)}.' if isinstance(e, ValueError) else '')
 
 # %% ../nbs/80_course.ipynb #3a53c037
 def _attempt(answer, args):
     "What the answer gives for copies of the arguments; NotYet where it cannot."
     given = deepcopy(args)
     try:
-        with np.errstate(all='ignore'): found = answer(*given)   # a NaN is told later
-    except NotImplementedError:
-        raise NotYet(
-            'there is nothing here yet. Put your lines in place of `raise NotImplementedError()`.') from None
-    except Exception as e: raise NotYet(f'your function stopped with {type(e).__name__}: {e}') from None
-    same = all(np.array_equal(a, b) for x, y in zip(given, args) for a, b in zip(_flat(x), _flat(y)))
-    if not same:
+        with np.errstate(all='ignore'), warnings.catch_warnings():   # a NaN is told later
+            warnings.filterwarnings('error', "'where' used without 'out'")
+            found = answer(*given)
+    except Exception as e: raise NotYet(_stopped(e, answer, args)) from None
+    if not all(np.array_equal(a, b) for a, b in zip(_flat(given), _flat(args))):
         raise NotYet('your function changes its arguments. Make a new array: `B = B*...`, not `B *= ...`.')
     return found
 
+# %% ../nbs/80_course.ipynb #d7c034f7
 def _same(answer, wrong, cases, tol):
     "Whether an answer agrees with a mistake in all cases, wherever the mistake leaves a number."
     try: pairs = [[np.asarray(_attempt(f, a), float) for f in (answer, wrong)] for a in cases]
     except (TypeError, ValueError): return False
     if any(a.shape != b.shape for a, b in pairs): return False
     seen = [(a[np.isfinite(b)], b[np.isfinite(b)]) for a, b in pairs]
-    return any(len(b) for _, b in seen) and all(np.allclose(a, b, tol, tol*np.abs(b).max(initial=0)) for a,
-                                                b in seen)
-
-def _flat(x): return [a for y in x for a in _flat(y)] if isinstance(x, (list, tuple)) else [x]
+    close = lambda a, b: np.allclose(a, b, tol, tol*np.abs(b).max(initial=0))
+    return any(len(b) for _, b in seen) and all(close(a, b) for a, b in seen)
 
 # %% ../nbs/80_course.ipynb #9d5b663c
 def check(
@@ -108,15 +132,16 @@ def check(
     answer, # The student's function
     reference, # A function that is right
     *cases, # Tuples of arguments
-    mistakes=None, # {sentence: function that makes this mistake}
+    mistakes:dict=None, # {sentence: function that makes this mistake, or a list of such functions}
     tol:float=1e-8, # Largest difference, relative to the largest entry
-): # `Right`, or the exception `NotYet`
+)->Right: # The passed check; a wrong answer raises `NotYet`, a check without cases `ValueError`
     "Call the answer with every case and compare it with the reference."
     if not cases: raise ValueError(f'check {name!r} has no cases: give at least one tuple of arguments.')
     for args in cases:
         found, right = _attempt(answer, args), reference(*deepcopy(args))
         problem = diagnose(found, right, tol)
         if problem is None: continue
-        raise NotYet(next((sentence for sentence,
-                           wrong in (mistakes or {}).items() if _same(answer, wrong, cases, tol)), problem))
+        told = (sentence for sentence, wrong in (mistakes or {}).items()
+                if any(_same(answer, f, cases, tol) for f in _flat(wrong)))
+        raise NotYet(next(told, problem))
     return Right(name)

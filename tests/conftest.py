@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tools'))  # tests import the tools by their names
 
 # HYPOTHESIS_PROFILE=nightly pytest tests: other examples each night, and many more of them
 settings.register_profile(
@@ -55,10 +56,12 @@ FLAGS = [
 ]
 USER_SETTINGS = {
     'notebook-extension/tracker': '{"windowingMode": "none"}',  # cells off the screen stay in the page
-    'apputils-extension/notification': '{"fetchNews": "false", "checkForUpdates": false}',  # no pop-up over a corner
+    # no pop-up over a corner
+    'apputils-extension/notification': '{"fetchNews": "false", "checkForUpdates": false}',
 }
 CELLS_RAN = r"""() => {
-    const prompts = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map(e => e.textContent);
+    const cells = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')];
+    const prompts = cells.map(e => e.textContent);
     return prompts.some(p => /\[\d+\]/.test(p)) && !prompts.some(p => p.includes('*'));
 }"""
 
@@ -124,7 +127,7 @@ def start_lab(home, port):
 
 @pytest.fixture(scope='session')
 def lab(browser_path, tmp_path_factory):
-    "JupyterLab, once a session."
+    "JupyterLab, once per session."
     home, port = tmp_path_factory.mktemp('lab'), free_port()
     server, url = start_lab(home, port), f'http://127.0.0.1:{port}'
     try:

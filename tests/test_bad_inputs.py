@@ -1,4 +1,4 @@
-"""What is refused, and in which words: every message names the argument, its value and the cure. And what is not refused."""
+"""What is refused, and in which words: a message names argument, value and cure. And what is not refused."""
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,8 @@ def refuses(error, words):
 
 NAME = r'X(\[1\])?'
 AT = r'at \(1, 2(, 0)?\)'
-DATA = {  # what is done to the data; what is raised, in which words; what scikit-learn's own check says instead
+# What is done to the data; what is raised, in which words; what scikit-learn's own check says instead
+DATA = {
     'negative': (
         entry(-0.3),
         ValueError,
@@ -705,7 +706,8 @@ def test_samples_of_another_shape(kind):
     for other in (X[:, :3], np.concatenate([X, X], 1), X[..., None]):
         with refuses(
             ValueError,
-            r'X has shape \(.*\); .* was fitted on samples of shape \(5, (4)?\)|X has \d+ features, but NMF is expecting 5|NMF takes matrices',
+            r'X has shape \(.*\); .* was fitted on samples of shape \(5, (4)?\)|'
+            r'X has \d+ features, but NMF is expecting 5|NMF takes matrices',
         ):
             m.transform(other)
     for other in (-X, X * np.nan):
@@ -774,7 +776,7 @@ def test_no_iterations_give_the_start(kind):
 @pytest.mark.parametrize('dtype', ['f2', 'i1', 'u8', '?', '>f8', '>f4', 'g'])
 @each
 def test_numbers_of_any_make(kind, dtype):
-    "Whole numbers are computed in float64, half floats in float32, both byte orders, extended floats in float64."
+    "Whole numbers and extended floats become float64, half floats float32, in both byte orders."
     X = good(kind)
     cast = lambda A: (A * 9).astype(dtype)
     X = [*map(cast, X)] if isinstance(X, list) else cast(X)

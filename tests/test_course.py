@@ -1,4 +1,4 @@
-"""Every exercise of the course: its solution passes, its blank fails, and so does each wrong answer that is easy to give."""
+"""Every exercise of the course: its solution passes, its blank fails, and so do answers that are wrong."""
 
 import ast
 import builtins
@@ -7,16 +7,14 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import course
 import matplotlib
 import nbformat
+import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 import ntf_lit.course
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'tools'))
-import course
 
 LESSONS = {p.stem: nbformat.read(p, 4) for p in course.lessons()}
 
@@ -32,7 +30,9 @@ WRONG = {
     '2.1': ('def unfold(X, k): return np.moveaxis(X, k, 0).reshape(X.shape[k], -1).T', 'transpose'),
     '2.2': ('def khatri_rao(B, C): return np.kron(B, C)', 'Kronecker'),
     '2.3': (
-        'def mttkrp(X, F, k):\n    B, C = [f for i, f in enumerate(F) if i != k]\n    return unfold(X, k)@khatri_rao(C, B)',
+        'def mttkrp(X, F, k):\n'
+        '    B, C = [f for i, f in enumerate(F) if i != k]\n'
+        '    return unfold(X, k)@khatri_rao(C, B)',
         'different orders',
     ),
     '2.4': ('def loss(xx, C, F): return .5*xx - np.sum(C*F[-1])', 'should be'),
@@ -50,7 +50,9 @@ WRONG = {
         'dodged',
     ),
     '4.3': (
-        'def tv_step(y, x0, lam):\n    D = np.diff(np.eye(len(y)), axis=0)\n    return np.linalg.solve(np.eye(len(y)) + lam*D.T@D, y)',
+        'def tv_step(y, x0, lam):\n'
+        '    D = np.diff(np.eye(len(y)), axis=0)\n'
+        '    return np.linalg.solve(np.eye(len(y)) + lam*D.T@D, y)',
         'squared penalty',
     ),
     '5.1': ('def top_pictures(A): return A[0]@A[1]', 'may be more'),
@@ -59,7 +61,9 @@ WRONG = {
         'exchanged|transpose',
     ),
     '5.3': (
-        'def loss(xx, T, G, W): return 2*(.5*xx - np.einsum("abc,ar,br,cr->", T, W, W, W)) + np.prod([W.T@g@W for g in G], axis=0).sum()',
+        'def loss(xx, T, G, W):\n'
+        '    gram = np.prod([W.T@g@W for g in G], axis=0)\n'
+        '    return xx - 2*np.einsum("abc,ar,br,cr->", T, W, W, W) + gram.sum()',
         '2 times',
     ),
     '5.4': ('def balance(F): return [f/np.linalg.norm(f, axis=0) for f in F]', 'sizes of the components'),
@@ -70,7 +74,9 @@ WRONG = {
     ),
     '6.3': ('def all_supports(x, A): return np.linalg.lstsq(A, x, rcond=None)[0].clip(0)', 'certificate'),
     '6.4': (
-        'def gradient_A(x, A, s, g):\n    u = np.linalg.solve(A.T@A, g)\n    return np.outer(x - A@s, u) - np.outer(A@u, s)',
+        'def gradient_A(x, A, s, g):\n'
+        '    u = np.linalg.solve(A.T@A, g)\n'
+        '    return np.outer(x - A@s, u) - np.outer(A@u, s)',
         'on the support only',
     ),
     '7.1': ('def hidden_error(X, M, hidden): return np.linalg.norm(X - M)/np.linalg.norm(X)', 'all entries'),
@@ -80,6 +86,54 @@ WRONG = {
     '8.2': ('def tfidf(counts): return counts*np.log(1/(counts > 0).mean(axis=0))', 'length one'),
     '8.3': ('def relevance(p, c, lam=.6): return lam*np.log(p) + (1 - lam)*p/c', 'not the quotient'),
 }
+
+# More of them: (exercise, answer, a word of what it is told).
+UPDATE_H = """def update_H(A, V, W, H):
+    neg = sum({a}.T@w for a, v, w in zip(A, V, W))
+    pos = H@sum(w.T@w for w in W) {background} {plus}
+    return H*neg/np.where(pos > 0, pos, 1)"""
+BACKGROUND = '+ sum(np.outer(v, w.sum(0)) for v, w in zip(V, W))'
+ALSO_WRONG = [
+    ('1.1', 'def objective(X, W, H): return .5*((X - W@H)**2).sum()', r'X \(7, 5\), W \(7, 3\), H \(5, 3\)'),
+    (
+        '1.3',
+        'def update_W(X, W, H): return W*(X@H)/(W@(H.T@H) + 1e-12)',
+        'small number is in the denominator',
+    ),
+    ('1.3', 'def update_W(X, W, H): return W*(X@H)/(W@(H.T@H) + 1e-9)', 'small number is in the denominator'),
+    (
+        '1.3',
+        'def update_W(X, W, H): return W*(X@H)/np.maximum(W@(H.T@H), 1e-10)',
+        'small number is in the denominator',
+    ),
+    (
+        '3.2',
+        'def update_v(total, n, v, w_sum, H): return v*total/(n*v + H@w_sum + 1e-12)',
+        'small number is in the denominator',
+    ),
+    (
+        '3.2',
+        'def update_v(total, n, v, w_sum, H):\n'
+        '    return v*np.maximum(total - H@w_sum, 0)/np.where(v > 0, n*v, 1)',
+        'taken from the data',
+    ),
+    ('3.4', UPDATE_H.format(a='(a - v)', background='', plus=''), 'taken from the data'),
+    (
+        '3.4',
+        UPDATE_H.format(a='a', background=BACKGROUND, plus='+ 1e-16'),
+        'small number is in the denominator',
+    ),
+]
+BY_LUCK = """def update_W(X, W, H):
+    pos = W@(H.T@H)
+    return W*np.divide(X@H, pos, where=pos > 0)"""
+HINT_TAKEN = """def all_supports(x, A):
+    import itertools
+    best = np.zeros(A.shape[1])
+    for on in itertools.product([False, True], repeat=A.shape[1]):
+        s = on_support(x, A, np.array(on))
+        if s.min() >= 0 and np.linalg.norm(x - A@s) < np.linalg.norm(x - A@best): best = s
+    return best"""
 
 
 # --- A lesson's exercises ---
@@ -169,17 +223,36 @@ def test_wrong_answer_is_told_what_is_wrong(solved, lesson, number, answer, chec
     assert said and re.search(word, said), said
 
 
+@pytest.mark.parametrize('number, source, word', ALSO_WRONG)
+def test_more_wrong_answers(solved, number, source, word):
+    lesson, check = next((lesson, check) for lesson, n, _, check in ALL if n == number)
+    said = verdict(solved(lesson), source, check)
+    assert said and re.search(word, said), said
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < '2.4.0', reason='older NumPy does not say so')
+def test_division_that_is_right_by_luck(solved):
+    check = next(check for _, n, _, check in ALL if n == '1.3')
+    assert 'its `out=`' in verdict(solved('01_nmf'), BY_LUCK, check)
+
+
+def test_the_hint_of_6_3_works(solved):
+    check = next(check for _, n, _, check in ALL if n == '6.3')
+    assert verdict(solved('06_nnls'), HINT_TAKEN, check) is None
+
+
 @each
 def test_every_foreseen_mistake_is_told_apart(solved, lesson, number, answer, check, monkeypatch):
-    "Each wrong answer that a check knows gets its own sentence: it is not right by accident, nor taken for another."
+    "Each wrong answer that a check knows gets its own sentence: it is not right, nor taken for another."
     kept = {}
     space = dict(solved(lesson))
     space['check'] = lambda name, *args, **kw: kept.update(name=name, args=args, kw=kw)
     exec(check.source, space)
-    for sentence, wrong in (kept['kw'].get('mistakes') or {}).items():
-        with pytest.raises(ntf_lit.course.NotYet) as e:
-            ntf_lit.course.check(kept['name'], wrong, *kept['args'][1:], **kept['kw'])
-        assert str(e.value) == sentence
+    for sentence, several in (kept['kw'].get('mistakes') or {}).items():
+        for wrong in several if isinstance(several, list) else [several]:
+            with pytest.raises(ntf_lit.course.NotYet) as e:
+                ntf_lit.course.check(kept['name'], wrong, *kept['args'][1:], **kept['kw'])
+            assert str(e.value) == sentence
 
 
 # --- The form of a lesson ---

@@ -1,4 +1,7 @@
-"""Data and scores: what the notebooks 03 and 04 have no room for. No network; tests of fetched sets skip where they are not cached."""
+"""Data and scores: what the notebooks 03 and 04 have no room for.
+
+No network; tests of fetched sets skip where they are not cached.
+"""
 
 import hashlib
 import io

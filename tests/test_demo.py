@@ -343,7 +343,8 @@ def test_browser_opens_only_where_somebody_is(monkeypatch, tmp_path, capsys):
         (
             'newsgroups',
             DataUnavailable(
-                '20 Newsgroups could not be had (URLError). Either connect to the network, or use sotu_tensor()'
+                '20 Newsgroups could not be had (URLError). '
+                'Either connect to the network, or use sotu_tensor()'
             ),
         ),
         ('faces', DataUnavailable('the Olivetti faces could not be had')),

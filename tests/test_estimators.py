@@ -1,4 +1,4 @@
-"""What every estimator owes its user: scikit-learn's checks where they apply, and a list of the same kind for tensors."""
+"""What every estimator owes its user: scikit-learn's checks where they apply, and such for tensors."""
 
 import copy
 import inspect
@@ -218,7 +218,7 @@ def test_losses_of_strata(kind):
     assert m.relative_error_ == pytest.approx(
         sum((L**2).sum() for L in left) ** 0.5 / sum((A**2).sum() for A in X) ** 0.5, rel=1e-9
     )
-    for s, A in enumerate(X):
+    for s in range(len(X)):
         outer = lambda F: np.einsum(*sum(([f, [k, 9]] for k, f in enumerate(F)), []), range(len(F)))
         close(m.reconstruct(s), outer(m.strata_features_[s]) + outer([m.weights_[s], *m.topics_]), 1e-12)
         close(m.inverse_transform(m.weights_[s], stratum=s), m.reconstruct(s))

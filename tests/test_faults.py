@@ -1,4 +1,4 @@
-"""What goes wrong along the way: interruptions, crashes, broken files, degenerate and extreme data, threads and processes."""
+"""What goes wrong on the way: interruptions, crashes, broken files, extreme data, threads, processes."""
 
 import ast
 import copy
@@ -197,7 +197,9 @@ KILLS = """
     from ntf_lit.fit import State, load_checkpoint, save_checkpoint
     from ntf_lit.result import CP, History
     path, form = sys.argv[1], CP((np.zeros((300, 50)), np.zeros((200, 50))))
-    state = lambda k: State(CP(tuple(np.full(f.shape, float(k)) for f in form.factors)), float(k), History((float(k),), (0.,)), k)
+    def state(k):
+        factors = tuple(np.full(f.shape, float(k)) for f in form.factors)
+        return State(CP(factors), float(k), History((float(k),), (0.,)), k)
     save_checkpoint(path, state(1)); draw = random.Random(0); seen = set()
     for kill in range(25):
         k = load_checkpoint(path, form).k; pid = os.fork()
@@ -795,7 +797,8 @@ PRINT = """
     import numpy as np
     from ntf_lit import NMF, StratifiedNTF
     rng = np.random.default_rng(0); A = [rng.random((n, 5, 4)) for n in (4, 3)]
-    for m in (NMF(2, random_state=0, max_iter=15).fit(A[0][0]), StratifiedNTF(2, random_state=0, max_iter=15).fit(dict(one=A[0], two=A[1]))):
+    how = dict(random_state=0, max_iter=15)
+    for m in NMF(2, **how).fit(A[0][0]), StratifiedNTF(2, **how).fit(dict(one=A[0], two=A[1])):
         W = m.weights_ if isinstance(m.weights_, list) else [m.weights_]
         print(*(hashlib.sha256(np.ascontiguousarray(w).tobytes()).hexdigest() for w in W))
 """

@@ -1,4 +1,4 @@
-"""How much memory a fit takes beside its data: no copy of a dense tensor, nothing of the size of the dense data for a sparse one."""
+"""How much memory a fit takes beside its data: no copy of a dense tensor, nothing dense for a sparse one."""
 
 import tracemalloc
 

@@ -1,7 +1,8 @@
 """Every notebook's examples, run against the installed package.
 
-Each exported cell is replaced by the names of the module it goes to; all other cells run as they stand. So a name that
-only the notebook has, an import in a cell that is not exported for one, fails here though it passes in nbdev-test.
+Each exported cell is replaced by the names of the module it goes to; all other cells run as they stand. So a
+name that only the notebook has, an import in a cell that is not exported for one, fails here though it passes
+in nbdev-test.
 """
 
 import importlib
@@ -22,7 +23,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 CONFIG = get_config(Path(__file__))
 EXPORTS = 'export', 'exports', 'exporti'
-USE_MODULE = "globals().update({k: v for k, v in vars(__import__('importlib').import_module('%s')).items() if k[:2] != '__'})"
+USE_MODULE = """
+from importlib import import_module as _import
+globals().update({k: v for k, v in vars(_import('%s')).items() if k[:2] != '__'})
+"""
 
 
 def notebooks(root):
@@ -35,7 +39,7 @@ def notebooks(root):
 
 
 def run_examples(path, package, flags=()):
-    "Run the cells that nbdev-test runs, the exported ones from `package`; the tracebacks of those that failed."
+    "Run the cells that nbdev-test runs, the exported ones from `package`; tracebacks of those that failed."
     run = {cell.id for cell in nb_test_cells(path, CONFIG.tst_flags.split(), flags)}
     nb = NBProcessor(path, rm_directives=False, process=True).nb
     home = next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
@@ -91,7 +95,7 @@ def test_examples_slow(path):
 
 
 def test_name_that_only_the_notebook_has(tmp_path, monkeypatch):
-    "The module lacks an import that the notebook makes in a cell of its own: this is what the other tests look for."
+    "The module lacks an import that the notebook makes in a cell of its own: what the other tests look for."
     cells = (
         '#| default_exp toy',
         'import math',

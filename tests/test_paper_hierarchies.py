@@ -1,7 +1,8 @@
-"""The published tables of the hierarchies: the synthetic tensor at ranks 7, 4, 2, and 20 Newsgroups with labels; slow.
+"""The published tables of the hierarchies: the synthetic tensor at ranks 7, 4, 2; 20 Newsgroups. Slow.
 
-Vendrow, Haddock & Needell (2021; 2022) and Haddock's talk. All methods begin with one NCPD, as published. Errors are those against
-the clean tensor at ranks 4 and 2, means of ten seeds (HNTF: times two orders of the other modes).
+Vendrow, Haddock & Needell (2021; 2022) and Haddock's talk. All methods begin with one NCPD, as published.
+Errors are those against the clean tensor at ranks 4 and 2, means of ten seeds (HNTF: times two orders of the
+other modes).
 """
 
 from functools import cache
@@ -144,7 +145,10 @@ def test_the_published_means(noise, method):
 
 @pytest.mark.parametrize('noise', EXACT)
 def test_exact_is_below_the_table(noise):
-    "At every seed: below the aim with the NCPD fitted to its end, and with the published NCPD no higher than any run of any method."
+    """At every seed: below the aim with the NCPD fitted to its end.
+
+    With the published NCPD no higher than any run of any method.
+    """
     d, cp = problem(noise)
     for s in SEEDS:
         refined = multi_hntf(d.X, RANKS, start=cp, refine=True, seed=s)
@@ -174,7 +178,8 @@ def test_the_grouping_is_found():
 
 # --- 20 Newsgroups with labels ---
 
-# Norm of what is left over and accuracy on hidden posts, means of ten runs of the published formulas on this matrix with a stable sort
+# Norm of what is left over and accuracy on hidden posts: means of ten runs of the published formulas on this
+# matrix, with a stable sort
 REFERENCE = {
     'layer 0': (30.651, 0.580),
     'layer 0, labels': (30.775, 0.739),
@@ -198,7 +203,7 @@ def until(share):
 
 
 def published_nmf(data, r, s, Y=None, shown=None, used=slice(None), terms=None):
-    "Multiplicative (supervised) NMF with the published random numbers, topics and classes updated before the weights."
+    "Multiplicative (supervised) NMF with the published random numbers; weights are updated last."
     draw = np.random.RandomState(s)
     how = dict(max_iter=800, stop=[until(1e-4)])
     A = draw.random_sample((terms or data.shape[1], r))[used]

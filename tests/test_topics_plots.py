@@ -267,7 +267,10 @@ def figures(v, t):
     ids=['all', 'formulas'],
 )
 def test_words_in_figures(words):
-    "Nothing is taken for a formula, nothing warns (a warning is an error here), and a saved figure is well-formed with text, not markup."
+    """Nothing is taken for a formula, and nothing warns (a warning is an error here).
+
+    A saved figure is well-formed, with text and not markup.
+    """
     for draw in figures(hostile(words), hierarchy(words)):
         fig = draw()
         out = io.BytesIO()
@@ -584,5 +587,6 @@ def test_topics_bring_no_matplotlib():
     import subprocess
     import sys
 
-    code = "import sys, ntf_lit.topics; bad = {'matplotlib', 'ipywidgets', 'pandas', 'torch'} & set(sys.modules); assert not bad, bad"
+    heavy = {'matplotlib', 'ipywidgets', 'pandas', 'torch'}
+    code = f'import sys, ntf_lit.topics\nbad = {heavy} & set(sys.modules)\nassert not bad, bad'
     subprocess.run([sys.executable, '-c', code], check=True)
