@@ -197,6 +197,14 @@ def source_tree(f):
         return None
 
 
+def field_comments(cls):
+    "{field: the comment behind it} of a class in whose body fields stand, a dataclass or a named tuple."
+    lines = inspect.getsource(importlib.import_module(cls.__module__)).splitlines()
+    fields = [n for n in source_tree(cls).body if isinstance(n, ast.AnnAssign)] if source_tree(cls) else []
+    behind = {ast.unparse(n.target): lines[n.end_lineno - 1].encode()[n.end_col_offset :] for n in fields}
+    return {name: text.decode().lstrip(' #') for name, text in behind.items() if b'#' in text}
+
+
 def hints(f):
     "{parameter: its type as it is written}, fields of a dataclass and the return too."
     found = {}
@@ -223,7 +231,8 @@ def told(f):
         try:
             found |= {k: v.docment for k, v in docments(owner, full=True).items() if v.docment}
         except Exception:
-            continue
+            pass
+        found |= field_comments(owner) if inspect.isclass(f) else {}
     if not found.get('return'):
         try:
             found['return'] = header_comment(inspect.getsource(f)) or ''
@@ -251,21 +260,31 @@ def parameters(f):
     return [p for p in found if p.name not in ('self', 'cls')]
 
 
+def is_explained(f, doc):
+    "Whether words stand beside a parameter, so that there is a table, which has the types too."
+    said = told(f).keys() - {'return'}
+    return inspect.isclass(f) or bool(said or doc.get('Parameters') or told(f).get('return'))
+
+
 def signature(name, f):
-    "The name with its parameters, as one calls it, and the type that is returned."
+    "The name with its parameters, as one calls it, with their types where no table has them."
     parts, named = [], False
+    hinted, typed = hints(f), not is_explained(f, sections(f.__doc__))
     for p in parameters(f):
         if p.kind is p.KEYWORD_ONLY and not named:
             parts.append('*')
         named |= p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
         bare = str(p.replace(annotation=p.empty, default=p.empty))
+        bare += f': {hinted[p.name]}' if typed and p.name in hinted else ''
         parts.append(bare if p.default is p.empty else f'{bare}={default(p.default)}')
-    given = '' if inspect.isclass(f) else hints(f).get('return', '')
+    given = '' if inspect.isclass(f) else hinted.get('return', '')
     return f'{name}({", ".join(parts)})' + (f' -> {given}' if given else '')
 
 
 def parameter_table(f, doc):
     "A row per parameter, and what is returned; the words beside it, or else those of the docstring."
+    if not is_explained(f, doc):
+        return []  # the signature says as much
     said, hinted, rows = told(f), hints(f), []
     described = items(doc.get('Parameters', ''))
     written = {name: (kind.partition(', default=')[0], text) for name, kind, text in described}
@@ -276,7 +295,7 @@ def parameter_table(f, doc):
     if not inspect.isclass(f) and said.get('return'):
         rows.append(['*returns*', hinted.get('return', ''), '', said['return']])
     if not any(kind or meaning for _, kind, _, meaning in rows):
-        return []  # the signature says as much
+        return []
     rows = [[name, plain(kind), value, plain(meaning)] for name, kind, value, meaning in rows]
     if not any(kind for _, kind, _, _ in rows):
         return table(['parameter', 'default', 'meaning'], [[a, c, d] for a, _, c, d in rows])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import matplotlib
@@ -198,7 +199,14 @@ class Toy(Base):
         "Found once."
 
     @classmethod
-    def made(cls, n=3): ...
+    def made(cls, n: int = 3): ...
+
+
+class Pair(NamedTuple):
+    "Two."
+
+    first: int  # The one
+    second: str = 'b # c'  # The other
 
 
 def untyped(
@@ -240,7 +248,7 @@ def test_members_of_a_class(ours):
     text = reference.entry('Toy', Toy)
     methods = re.findall(r'\{py:(method|property)\} (.*)', text)
     assert {('method', 'above()'), ('method', 'below()'), ('method', 'later(k=1)')} < set(methods)
-    assert {('method', 'made(n=3)'), ('property', 'once')} < set(methods)
+    assert {('method', 'made(n: int=3)'), ('property', 'once')} < set(methods)
     assert ('method', 'sometimes(x, *, y=max) -> float') in methods
     assert 'Its own.' in text and 'Not this one.' not in text
 
@@ -254,6 +262,11 @@ def test_tables_of_a_class(ours):
         "| `x` | int |  | A number, `'a'` or `b` |" in text
         and '| *returns* | float |  | A result (n,) |' in text
     )
+
+
+def test_fields_of_a_named_tuple(ours):
+    text = reference.entry('Pair', Pair)
+    assert '| `first` | int |  | The one |' in text and "| `second` | str | `'b # c'` | The other |" in text
 
 
 def test_returns_without_an_arrow():
@@ -292,7 +305,7 @@ def test_estimators_have_their_methods_and_attributes(name):
     text = reference.entry(name, getattr(ntf_lit, name))
     methods = re.findall(r'^::::\{py:method\} (\w+)', text, re.M)
     assert {'fit', 'transform', 'fit_transform'} <= set(methods)
-    assert re.search(r'^\| `objective_` \| float \| \S', text, re.M)
+    assert re.search(r'^\| `relative_error_` \| .*float \| \S', text, re.M)
     assert re.search(r'^\| `weights_` \| .*\(n.*\) \| \S|^\| `layers_` \| \S', text, re.M)
 
 
