@@ -69,13 +69,20 @@ def is_hidden(flags, source):
     return bool(kept_out) or 'nbdev_export()' in source
 
 
+def folded_under(source):
+    "What stands on the lid of a folded cell of a lesson; None for others."
+    if course.SOLUTION.search(source):
+        return 'A solution'
+    return 'The check of the exercise' if course.CHECK.search(source) else None
+
+
 def tags(flags, source):
     "What myst-nb is to do with a cell, from nbdev's directives."
     if is_hidden(flags, source):
         yield 'remove-cell'
     if is_exported(source):
         yield 'exported'
-    if course.SOLUTION.search(source):
+    if folded_under(source):
         yield 'hide-input'
     if 'hide_input' in flags or flags.get('echo') == 'false':
         yield 'remove-input'
@@ -138,11 +145,10 @@ def staged(nb, number='', note=''):
         if cell.cell_type != 'code':
             continue
         marks = [*tags(directives(cell.source), cell.source)]
-        is_solution = 'hide-input' in marks
-        shown_by = 'A solution' if is_solution else 'Another check'
+        lid = folded_under(cell.source) or 'Another check'
         cell.metadata = {
-            'tags': marks + ['hide-input'] * (i in folded and not is_solution),
-            'mystnb': {'image': {'alt': alts[i]}, 'code_prompt_show': shown_by, 'code_prompt_hide': shown_by},
+            'tags': marks + ['hide-input'] * (i in folded and 'hide-input' not in marks),
+            'mystnb': {'image': {'alt': alts[i]}, 'code_prompt_show': lid, 'code_prompt_hide': lid},
         }
         cell.source = re.sub(r'^[ \t]*(#\|.*|### (BEGIN|END) SOLUTION)\n?', '', cell.source, flags=re.M)
         cell.outputs = [o for o in cell.outputs if o.output_type != 'stream' or o.name == 'stdout']

@@ -132,6 +132,20 @@ def test_code_is_open_and_further_checks_are_folded(staged):
     assert tags['secret()'] == ['remove-cell'] and tags['f()'] == tags['g()'] == tags['draw()'] == []
 
 
+def test_solutions_and_checks_of_lessons_are_folded():
+    solved = 'def f():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION'
+    cells = (
+        new_markdown_cell('# One'),
+        new_code_cell(solved),
+        new_code_cell("check('1.1', f)"),
+        new_code_cell('f()'),
+    )
+    cells = build.staged(new_notebook(cells=list(cells))).cells[1:]
+    assert [c.metadata['tags'] for c in cells] == [['hide-input'], ['hide-input'], []]
+    lids = [c.metadata['mystnb']['code_prompt_show'] for c in cells]
+    assert lids[:2] == ['A solution', 'The check of the exercise'] and 'SOLUTION' not in cells[0].source
+
+
 def test_figures_have_words(staged):
     alts = {c.source: c.metadata['mystnb']['image']['alt'] for c in staged if c.cell_type == 'code'}
     assert alts['g()'] == 'A dot' and alts['draw()'] == 'Figure: A figure of f'
