@@ -1,8 +1,8 @@
-# make demo | test | test-slow | lab | docs | course | bench | experiments
+# make demo | test | test-slow | test-properties | lab | docs | course | bench | experiments
 # Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
 # Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
 
-MINOR := $(shell sed -n 's/^min_python *= *3\.//p' settings.ini)
+MINOR := $(shell sed -n 's/^requires-python *= *">=3\.\(.*\)"/\1/p' pyproject.toml)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, $(MINOR)))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo $$p; break; }; done)
@@ -10,14 +10,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 READY := .venv/.ready
 DATA = sotu
-# One thread a process: the notebooks are tested two at a time, and small arrays gain nothing from more.
+# One thread per process: the notebooks are tested two at a time, and small arrays gain nothing from more.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 WORKERS = 2
 
 # Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test test-slow lab docs course bench experiments clean
+.PHONY: help demo test test-slow test-properties lab docs course bench experiments clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,7 +32,7 @@ help:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
 
-$(READY): .venv/.lock settings.ini setup.py pyproject.toml
+$(READY): .venv/.lock pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -40,8 +40,11 @@ demo: $(READY)
 	$(BIN)/python -m ntf_lit.demo $(DATA)
 
 test: $(READY)
-	@printf '\n== 1 of 3: notebooks, package and README are in step ==\n'
+	@printf '\n== 1 of 3: notebooks, package and README are in step, and in form ==\n'
 	$(BIN)/python tools/check_sync.py
+	$(BIN)/python tools/list_tests.py --check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	@printf '\n== 2 of 3: the notebooks run ==\n'
 	$(ONE_THREAD) $(BIN)/nbdev-test --n-workers $(WORKERS) --timing
 	@printf '\n== 3 of 3: pytest ==\n'
@@ -52,6 +55,10 @@ test-slow: $(READY)
 	$(ONE_THREAD) $(BIN)/nbdev-test --n-workers $(WORKERS) --timing --flags slow --cell-timeout 3600
 	@printf '\n== 2 of 2: pytest, the slow tests ==\n'
 	$(ONE_THREAD) $(BIN)/python -m pytest tests -q -n $(WORKERS) --dist loadgroup -m slow
+
+# The properties alone; HYPOTHESIS_PROFILE=nightly draws other examples each time, and many more of them.
+test-properties: $(READY)
+	$(ONE_THREAD) $(BIN)/python -m pytest $$(grep -l '^from hypothesis' tests/test_*.py) -q -n $(WORKERS) --dist loadgroup
 
 lab: $(READY)
 	$(BIN)/jupyter lab nbs

@@ -2,11 +2,9 @@
 
 Nothing is run but two small fits for the browsers' page, nothing is fetched, and a warning is an error.
 Open _docs/html/index.html: formulas, browsers and the search work from the disk, without a network.
-Pages are first staged in _docs/source: notebooks cleaned of nbdev's directives, one reference page a module.
+Pages are first staged in _docs/source: notebooks without nbdev's directives, and the pages of reference.py.
 """
 
-import importlib
-import inspect
 import re
 import shutil
 import subprocess
@@ -14,31 +12,77 @@ import sys
 from pathlib import Path
 
 import nbformat
+from nbformat.v4 import new_markdown_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs'
-sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
+sys.path[:0] = [str(ROOT), str(ROOT / 'tools'), str(DOCS)]
 import course
+import reference
+from reference import directives, is_exported
+from repository import repository
 
 PAGES = 'notation.md', 'glossary.md', 'bibliography.md', 'instructors.md', 'howto', 'images'
+ASSETS = 'site.css', 'site.js', 'vendor/mathjax-tex-svg.js'
+
+
+# --- Markdown ---
+
+
+def outside_code(change, text):
+    "A text changed everywhere but in its code."
+    parts = re.split(r'(```.*?```|`[^`]*`)', text, flags=re.S)
+    parts[::2] = [change(part) for part in parts[::2]]
+    return ''.join(parts)
+
+
+def displayed(text):
+    "Displayed formulas as paragraphs of their own, as MyST wants them; in lists they stay indented."
+
+    def apart(m):
+        start = m.string.rfind('\n', 0, m.start()) + 1
+        indent = re.match(r'[ \t]*', m.string[start : m.start()])[0]
+        return f'\n\n{indent}$$\n{indent}{m[1].strip()}\n{indent}$$\n\n{indent}'
+
+    return outside_code(lambda part: re.sub(r'\$\$(.+?)\$\$[ \t]*\n?[ \t]*', apart, part, flags=re.S), text)
+
+
+def norms_in_tables(text):
+    r"Formulas in tables with \Vert for \|, which in a row of a table is an escaped bar."
+    formula = re.compile(r'(?<![\\$])\$(?!\$)(?:\\.|[^$\\])+\$')
+    mended = lambda m: m[0].replace(r'\|', r'\Vert ')
+    row = lambda m: outside_code(lambda part: formula.sub(mended, part), m[0])
+    return re.sub(r'^[ \t]*\|.*$', row, text, flags=re.M)
+
+
+def staged_links(text):
+    "Links to notebooks as in the site: ../nbs/ becomes explanations/, ../nbs/course/ becomes course/."
+    inside = lambda m: f']({m[1]}{m[2] or "explanations/"}'
+    return re.sub(r'\]\(((?:\.\./)*)\.\./nbs/(course/)?', inside, text)
 
 
 # --- Notebooks ---
 
 
-def directives(source):
-    return dict(m.groups() for m in re.finditer(r'^#\|\s*([\w-]+):?[ \t]*(.*)$', source, re.M))
+def is_hidden(flags, source):
+    kept_out = {'hide', 'default_exp'} & flags.keys() or flags.get('include') == 'false'
+    return bool(kept_out) or 'nbdev_export()' in source
+
+
+def folded_under(source):
+    "What stands on the lid of a folded cell of a lesson; None for others."
+    if course.SOLUTION.search(source):
+        return 'A solution'
+    return 'The check of the exercise' if course.CHECK.search(source) else None
 
 
 def tags(flags, source):
     "What myst-nb is to do with a cell, from nbdev's directives."
-    if (
-        {'hide', 'default_exp'} & flags.keys()
-        or flags.get('include') == 'false'
-        or 'nbdev_export()' in source
-    ):
+    if is_hidden(flags, source):
         yield 'remove-cell'
-    if {'export', 'exports', 'exporti'} & flags.keys() or course.SOLUTION.search(source):
+    if is_exported(source):
+        yield 'exported'
+    if folded_under(source):
         yield 'hide-input'
     if 'hide_input' in flags or flags.get('echo') == 'false':
         yield 'remove-input'
@@ -46,119 +90,75 @@ def tags(flags, source):
         yield 'remove-output'
 
 
-def displayed(text):
-    "Displayed formulas as paragraphs of their own, as MyST wants them; those in lists keep their indentation, code is left alone."
-    parts = re.split(r'(```.*?```|`[^`]*`)', text, flags=re.S)
+def further_checks(cells):
+    "Indices of the cells to fold: of those that follow an exported cell, up to a heading, all but the first."
+    shown = None  # How many since the exported cell; None where there was none
+    for i, cell in enumerate(cells):
+        if cell.cell_type == 'markdown' and re.search(r'^#+ ', cell.source, re.M):
+            shown = None
+        elif cell.cell_type == 'code' and is_exported(cell.source):
+            shown = 0
+        elif cell.cell_type == 'code' and shown is not None:
+            if not is_hidden(directives(cell.source), cell.source):
+                shown += 1
+                if shown > 1:
+                    yield i
 
-    def apart(m):
-        start = m.string.rfind('\n', 0, m.start()) + 1
-        indent = re.match(r'[ \t]*', m.string[start : m.start()])[0]
-        return f'\n\n{indent}$$\n{indent}{m[1].strip()}\n{indent}$$\n\n{indent}'
 
-    parts[::2] = [re.sub(r'\$\$(.+?)\$\$[ \t]*\n?[ \t]*', apart, part, flags=re.S) for part in parts[::2]]
-    return ''.join(parts)
+def heading_above(cells, i):
+    "The nearest heading above a cell, as plain words."
+    for cell in reversed(cells[:i]):
+        if cell.cell_type == 'markdown' and (found := re.findall(r'^#+ (.+)', cell.source, re.M)):
+            return re.sub(r'[`$*\\{}]', '', found[-1])
+    return 'Figure'
 
 
-def page(nb, note=''):
+def alt(cells, i):
+    "What is read out for a cell's figure: its `#| fig-alt`, or the heading above it."
+    said = directives(cells[i].source).get('fig-alt', '').strip().strip('"\'')
+    return said or f'Figure: {heading_above(cells, i)}'
+
+
+def with_anchors(cells):
+    "The cells, those that make something preceded by an anchor for each name that they make."
+    for cell in cells:
+        if cell.cell_type == 'code' and is_exported(cell.source):
+            names = [*reference.definitions(cell.source)]
+            marks = ''.join(f'<div id="{reference.anchor(name)}"></div>' for name in dict.fromkeys(names))
+            if marks:
+                yield new_markdown_cell(marks)
+        yield cell
+
+
+def staged(nb, number='', note=''):
     "A notebook as myst-nb shows it."
-    for cell in nb.cells:
+    alts = [alt(nb.cells, i) if c.cell_type == 'code' else '' for i, c in enumerate(nb.cells)]
+    folded = {*further_checks(nb.cells)}
+    nb.cells[0].source += f'\n\n{note}' if note else ''
+    if number:
+        nb.cells[0].source = re.sub(r'^# ', f'# {number} · ', nb.cells[0].source, count=1, flags=re.M)
+    cells = [*with_anchors(nb.cells)]
+    for i, cell in enumerate(nb.cells):
+        cell.metadata = {}
         if cell.cell_type == 'markdown':
-            cell.source = displayed(cell.source)
-        flags = directives(cell.source) if cell.cell_type == 'code' else {}
-        cell.metadata = {'tags': list(tags(flags, cell.source))} if flags or 'SOLUTION' in cell.source else {}
-        if alt := flags.get('fig-alt'):
-            cell.metadata['mystnb'] = {'image': {'alt': alt}}
-        if cell.cell_type == 'code':
-            cell.source = re.sub(r'^[ \t]*(#\|.*|### (BEGIN|END) SOLUTION)\n?', '', cell.source, flags=re.M)
-            cell.outputs = [o for o in cell.outputs if o.output_type != 'stream' or o.name == 'stdout']
-    if note:
-        nb.cells[0].source += '\n\n' + note
+            cell.source = displayed(norms_in_tables(cell.source))
+        if cell.cell_type != 'code':
+            continue
+        marks = [*tags(directives(cell.source), cell.source)]
+        lid = folded_under(cell.source) or 'Another check'
+        cell.metadata = {
+            'tags': marks + ['hide-input'] * (i in folded and 'hide-input' not in marks),
+            'mystnb': {'image': {'alt': alts[i]}, 'code_prompt_show': lid, 'code_prompt_hide': lid},
+        }
+        cell.source = re.sub(r'^[ \t]*(#\|.*|### (BEGIN|END) SOLUTION)\n?', '', cell.source, flags=re.M)
+        cell.outputs = [o for o in cell.outputs if o.output_type != 'stream' or o.name == 'stdout']
+    nb.cells = cells
     return nb
 
 
-def stage(path, dst, note=''):
+def stage(path, dst, number='', note=''):
     dst.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(page(nbformat.read(path, 4), note), dst)
-
-
-def title(path):
-    "The first heading of a notebook."
-    found = re.search(r'^# (.+)', nbformat.read(path, 4).cells[0].source, re.M)
-    return found[1] if found else path.stem
-
-
-def staged_links(text):
-    "Links of a page in docs to notebooks, as they are in the site: ../nbs/ becomes explanations/, ../nbs/course/ becomes course/."
-    return re.sub(
-        r'\]\(((?:\.\./)*)\.\./nbs/(course/)?', lambda m: f']({m[1]}{m[2] or "explanations/"}', text
-    )
-
-
-# --- Reference ---
-
-
-def plain(text):
-    "Text in which only code spans mean something to Markdown."
-    parts = re.split(r'(`[^`]*`)', str(text))
-    parts[::2] = [re.sub(r'([\\*_\[\]<>$|{}#~^])', r'\\\1', p) for p in parts[::2]]
-    return (
-        ''.join(parts).replace('\n', ' ').replace('|', '\\|')
-        if '`' in str(text)
-        else ''.join(parts).replace('\n', ' ')
-    )
-
-
-def parameters(f):
-    "Rows of a table: name, default, what the comment beside it says."
-    from fastcore.docments import docments
-
-    try:
-        found, signature = docments(f, full=True), inspect.signature(f)
-    except Exception:
-        return
-    for name, p in signature.parameters.items():
-        said = getattr(found.get(name), 'docment', None) or ''
-        if name == 'self':
-            continue
-        default = '' if p.default is p.empty else f'`{str(p.default)[:60]}`'
-        yield f'| `{name}` | {default} | {plain(said)} |'
-    if said := getattr(found.get('return'), 'docment', None):
-        yield f'| *gives* | | {plain(said)} |'
-
-
-def methods(cls):
-    for name, f in vars(cls).items():
-        f = f.fget if isinstance(f, property) else getattr(f, '__func__', f)
-        if name[0] != '_' and callable(f) and f.__doc__:
-            yield f'| `{name}` | {plain(f.__doc__.splitlines()[0])} |'
-
-
-def entry(name, thing):
-    "The reference of one exported name."
-    rows = list(parameters(thing))
-    lines = [f'## `{name}`', '', plain((thing.__doc__ or '').split('\n')[0]), '']
-    if rows:
-        lines += ['| parameter | default | |', '|---|---|---|', *rows, '']
-    if inspect.isclass(thing) and (found := list(methods(thing))):
-        lines += ['| method or property | |', '|---|---|', *found, '']
-    return '\n'.join(lines)
-
-
-def reference(path, module):
-    "The page of one module."
-    m = importlib.import_module(f'ntf_lit.{module}')
-    names = [n for n in m.__all__ if callable(getattr(m, n))]
-    head = f'# `{module}`\n\n{plain((m.__doc__ or "").splitlines()[0] if m.__doc__ else "")}. Derived in [{path.stem}](../explanations/{path.name}).\n\n'
-    return head + '\n'.join(entry(n, getattr(m, n)) for n in names)
-
-
-def modules():
-    "(notebook, module) for every notebook that makes one."
-    for path in sorted((ROOT / 'nbs').glob('[0-9]*.ipynb')):
-        text = '\n'.join(c.source for c in nbformat.read(path, 4).cells if c.cell_type == 'code')
-        found = re.search(r'^#\|\s*default_exp\s+(\w+)', text, re.M)
-        if found and found[1] != '__init__':
-            yield path, found[1]
+    nbformat.write(staged(nbformat.read(path, 4), number, note), dst)
 
 
 # --- Browsers inside a page ---
@@ -166,20 +166,17 @@ def modules():
 
 def browsers(static):
     "Two browsers as files of their own, from fits that take seconds."
-    from ntf_lit.data import hierarchical_tensor, sotu_tensor
-    from ntf_lit.estimators import HNCPD, StratifiedNTF
-    from ntf_lit.hierarchy_browser import HierarchyBrowser
-    from ntf_lit.topic_browser import TopicBrowser
+    from ntf_lit import HNCPD, StratifiedNTF
 
-    data = sotu_tensor(since=1961, max_features=600)
-    model = StratifiedNTF(rank=8, strata_rank=2, max_iter=100, random_state=0).fit(
-        dict(zip(data.strata, data.tensors))
-    )
-    TopicBrowser(model, data, title='State of the Union since 1961').to_html(static / 'topics.html')
-    made = hierarchical_tensor()
-    HierarchyBrowser(
-        HNCPD(ranks=(7, 4, 2), random_state=0).fit(made.tensors[0]), made, title='Seven topics, four, two'
-    ).to_html(static / 'hierarchy.html')
+    data = reference.home('sotu_tensor')(since=1961, max_features=600)
+    model = StratifiedNTF(rank=8, strata_rank=2, max_iter=100, random_state=0)
+    model.fit(dict(zip(data.strata, data.tensors)))
+    title = 'State of the Union since 1961'
+    reference.home('TopicBrowser')(model, data, title=title).to_html(static / 'topics.html')
+    made = reference.home('hierarchical_tensor')()
+    model = HNCPD(ranks=(7, 4, 2), random_state=0).fit(made.tensors[0])
+    title = 'Seven topics, four, two'
+    reference.home('HierarchyBrowser')(model, made, title=title).to_html(static / 'hierarchy.html')
 
 
 BROWSERS = """# Browsers
@@ -190,7 +187,7 @@ Both browsers below are single files that `to_html` wrote. They react without a 
 
 The State of the Union since 1961: eight topics that both parties share, and what each party has for itself.
 
-<iframe src="_static/topics.html" title="Topic browser" style="width:100%;height:780px;border:1px solid #888"></iframe>
+<iframe class="browser" src="_static/topics.html" title="Topic browser"></iframe>
 
 [Open it alone](_static/topics.html)
 
@@ -198,98 +195,139 @@ The State of the Union since 1961: eight topics that both parties share, and wha
 
 The tensor of Vendrow, Haddock and Needell with seven, four and two topics.
 
-<iframe src="_static/hierarchy.html" title="Hierarchy browser" style="width:100%;height:780px;border:1px solid #888"></iframe>
+<iframe class="browser" src="_static/hierarchy.html" title="Hierarchy browser"></iframe>
 
 [Open it alone](_static/hierarchy.html)
 """
 
 
-# --- The site ---
+# --- The front page, and what is where ---
 
 
 def toctree(caption, entries):
-    return '\n'.join(
-        ['```{toctree}', f':caption: {caption}', ':maxdepth: 1', ':hidden:', '', *entries, '```', '']
-    )
+    lines = ['```{toctree}', f':caption: {caption}', ':maxdepth: 1', ':hidden:', '', *entries, '```', '']
+    return '\n'.join(lines)
 
 
 FRONT = """# ntf_lit
 
 Nonnegative tensor factorization with strata and hierarchies, written as notebooks.
 
+```sh
+{install}
+```
+
+```python
+import numpy as np
+from ntf_lit import StratifiedNTF
+
+rng = np.random.default_rng(0)
+A = {{'north': rng.random((20, 8, 30)), 'south': rng.random((15, 8, 30))}}   # samples first
+model = StratifiedNTF(rank=4, strata_rank=2, random_state=0).fit(A)
+model.topics_            # shared by all strata: (8, 4) and (30, 4)
+model.strata_features_   # of each stratum by itself: (8, 2) and (30, 2)
+```
+
 - **[Tour](explanations/tour)**: one fit, one browser, the map of the notebooks.
-- **Tutorials**: {n} lessons from NMF to the papers' models, with exercises that check themselves. Begin with [{first}](course/{stem}).
+- **[Tutorials](course/{stem})**: {n} lessons from NMF to the papers' models; exercises check themselves.
 - **[How-tos](howto/index)**: sparse text, images, labels, masks, own factors, GPU, saving a figure.
-- **Explanations**: the notebooks that are the package, every model derived before it is written.
-- **Reference**: every exported name, with its parameters.
+- **[Explanations](explanations/index)**: the notebooks that are the package; models derived, then written.
+- **[Reference](reference/index)**: every exported name, with its parameters, attributes and methods.
 - **[Browsers](browsers)**: two models to be read, here in the page.
 
-![The topic browser on the State of the Union: topics, bars of words, course by year, typical addresses.](images/topic_browser.png)
+![The topic browser on the State of the Union: topics, bars of words, course by year, typical
+addresses.](images/topic_browser.png)
 
 """
 
 
-def front(lessons, notebooks, names):
+def install(repo):
+    "How to get the package, by where it is."
+    if repo:
+        return f'pip install git+https://github.com/{repo}'
+    return "pip install .     # in a copy of the repository; '.[fast]' brings compiled kernels too"
+
+
+def front(lessons, repo=None):
+    "The first page; its trees are the sidebar."
+    notebooks = [f'explanations/{nb.path.stem}' for nb in reference.notebooks()]
+    modules = [f'reference/{m}' for m in reference.modules()]
     trees = [
         toctree('Tour', ['Tour <explanations/tour>', 'browsers']),
-        toctree('Tutorials', [f'course/{p.stem}' for p in lessons] + ['instructors']),
+        toctree('Tutorials', [*(f'course/{p.stem}' for p in lessons), 'instructors']),
         toctree('How-tos', ['howto/index']),
-        toctree('Explanations', [f'explanations/{p.stem}' for p in notebooks]),
-        toctree('Reference', [f'reference/{n}' for n in names] + ['notation', 'glossary', 'bibliography']),
+        toctree('Explanations', ['explanations/index', *notebooks]),
+        toctree(
+            'Reference', ['All names <reference/index>', *modules, 'notation', 'glossary', 'bibliography']
+        ),
     ]
-    return FRONT.format(n=len(lessons), first=title(lessons[0]), stem=lessons[0].stem) + '\n'.join(trees)
+    head = FRONT.format(n=len(lessons), stem=lessons[0].stem, install=install(repo))
+    return head + '\n'.join(trees)
+
+
+def explanations():
+    "All notebooks, and how they are read."
+    rows = [[f'[{nb.number}]({nb.path.name})', nb.title, nb.claim] for nb in reference.notebooks()]
+    lines = [
+        '# All notebooks',
+        '',
+        'They are the package. Each reads derivation, code, check, picture. Code with a strong edge goes',
+        'into the package; what follows checks it or shows what it does. A notebook uses only those with',
+        'smaller numbers.',
+        *reference.table(['', 'notebook', ''], rows),
+    ]
+    return '\n'.join(lines)
+
+
+# --- The site ---
+
+
+def write_notebooks(src, repo):
+    for nb in reference.notebooks():
+        stage(nb.path, src / 'explanations' / nb.path.name, nb.number)
+    tour = src / 'explanations/tour.ipynb'
+    stage(ROOT / 'nbs/index.ipynb', tour)  # its links to the lessons are relative to nbs
+    tour.write_text(tour.read_text(encoding='utf-8').replace('](course/', '](../course/'), encoding='utf-8')
+    for path in course.lessons():
+        stage(path, src / 'course' / path.name, note=course.links(path.stem, repo, course.copies()))
+
+
+def write_pages(src):
+    "What stands in docs as it is, its links led to the site's places."
+    for name in PAGES:
+        (shutil.copytree if (DOCS / name).is_dir() else shutil.copy)(DOCS / name, src / name)
+    for path in src.rglob('*.md'):
+        path.write_text(staged_links(path.read_text(encoding='utf-8')), encoding='utf-8')
+    shutil.copytree(DOCS / 'images', src / 'docs/images')  # where the front notebook looks for them
 
 
 def write_source(src):
     "Everything that Sphinx reads."
     shutil.rmtree(src, ignore_errors=True)
     (src / '_static').mkdir(parents=True)
-    repo, place = course.repository(), course.copies()
+    repo = repository()
     shutil.copy(DOCS / 'conf.py', src)
-    shutil.copy(DOCS / 'vendor/mathjax-tex-svg.js', src / '_static/tex-svg.js')
-    for name in PAGES:
-        (shutil.copytree if (DOCS / name).is_dir() else shutil.copy)(DOCS / name, src / name)
-    for page_ in (
-        p for name in PAGES for p in ([src / name] if name.endswith('.md') else (src / name).rglob('*.md'))
-    ):
-        page_.write_text(staged_links(page_.read_text(encoding='utf-8')), encoding='utf-8')
-    shutil.copytree(DOCS / 'images', src / 'docs/images')  # where the front notebook looks for them
-    notebooks = sorted((ROOT / 'nbs').glob('[0-9]*.ipynb'))
-    for path in notebooks:
-        stage(path, src / 'explanations' / path.name)
-    stage(ROOT / 'nbs/index.ipynb', src / 'explanations/tour.ipynb')
-    tour = src / 'explanations/tour.ipynb'  # its links to the lessons are relative to nbs
-    tour.write_text(tour.read_text(encoding='utf-8').replace('](course/', '](../course/'), encoding='utf-8')
-    for path in course.lessons():
-        stage(path, src / 'course' / path.name, course.links(path.stem, repo, place))
-    (src / 'reference').mkdir()
-    names = {m: reference(path, m) for path, m in modules()}
-    for m, text in names.items():
-        (src / f'reference/{m}.md').write_text(text, encoding='utf-8')
+    for name in ASSETS:
+        shutil.copy(DOCS / name, src / '_static')
+    write_pages(src)
+    write_notebooks(src, repo)
     browsers(src / '_static')
-    (src / 'browsers.md').write_text(BROWSERS)
-    (src / 'index.md').write_text(front(course.lessons(), notebooks, names), encoding='utf-8')
+    pages = {f'reference/{m}.md': reference.page(m) for m in reference.modules()} | {
+        'reference/index.md': reference.contents(),
+        'explanations/index.md': explanations(),
+        'browsers.md': BROWSERS,
+        'index.md': front(course.lessons(), repo),
+    }
+    for name, text in pages.items():
+        (src / name).parent.mkdir(exist_ok=True)
+        (src / name).write_text(text, encoding='utf-8')
 
 
 def main(out=ROOT / '_docs'):
     out = Path(out)
     write_source(out / 'source')
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'sphinx',
-            '-b',
-            'html',
-            '-W',
-            '--keep-going',
-            '-q',
-            out / 'source',
-            out / 'html',
-            '-d',
-            out / 'doctrees',
-        ]
-    )
+    options = '-b', 'html', '-W', '--keep-going', '-q', '-d', out / 'doctrees'
+    done = subprocess.run([sys.executable, '-m', 'sphinx', *options, out / 'source', out / 'html'])
     if not done.returncode:
         print(f'The site is {out / "html/index.html"}')
     return done.returncode

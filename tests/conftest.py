@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from offline import offline  # noqa: F401  every test has it
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tools'))  # tests import the tools by their names

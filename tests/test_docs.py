@@ -1,19 +1,31 @@
-"""The site's pages: how-tos run, links lead somewhere, and in a browser nothing is asked of the network."""
+"""The site: how-tos run, the reference is whole, links lead somewhere, pages fit and need no network."""
 
+import dataclasses
+import functools
+import inspect
 import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import matplotlib
 import nbformat
 import pytest
+from fastcore.basics import patch
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from sklearn.utils.metaestimators import available_if
+
+import ntf_lit
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'docs'))
+import build
+import reference
+
 HOWTOS = sorted(p for p in (ROOT / 'docs/howto').glob('*.md') if p.stem != 'index')
 by_name = {'ids': lambda p: p.stem}
 
@@ -30,9 +42,8 @@ def test_howto_runs(path):
 
 
 def test_howtos_are_listed():
-    assert re.findall(r'^(\w+)$', (ROOT / 'docs/howto/index.md').read_text(), re.M) and {
-        p.stem for p in HOWTOS
-    } <= set((ROOT / 'docs/howto/index.md').read_text().split())
+    listed = set(re.findall(r'^(\w+)$', (ROOT / 'docs/howto/index.md').read_text(), re.M))
+    assert listed and {p.stem for p in HOWTOS} <= listed
 
 
 PAGES = sorted(p for p in (ROOT / 'docs').rglob('*.md') if 'vendor' not in p.parts)
@@ -46,18 +57,16 @@ def test_links_lead_somewhere_in_the_repository(path):
 
 
 def test_links_of_the_repository_in_the_site():
-    from build import staged_links
-
     assert (
-        staged_links('[a](../nbs/01_tensor.ipynb), [b](../nbs/course/01_nmf.ipynb#x), [c](notation.md)')
+        build.staged_links('[a](../nbs/01_tensor.ipynb), [b](../nbs/course/01_nmf.ipynb#x), [c](notation.md)')
         == '[a](explanations/01_tensor.ipynb), [b](course/01_nmf.ipynb#x), [c](notation.md)'
     )
-    assert staged_links('[a](../../nbs/01_tensor.ipynb)') == '[a](../explanations/01_tensor.ipynb)'
+    assert build.staged_links('[a](../../nbs/01_tensor.ipynb)') == '[a](../explanations/01_tensor.ipynb)'
 
 
 CITED = re.compile(
-    r'[A-Z]\w+(?:-\w+)?(?:, [A-Z]\w+(?:-\w+)?)*(?:,? (?:&|and) (?:ten )?[A-Z]\w+| et al\.),? \(?((?:19|20)\d\d)\b'
-    r'|\(([A-Z][a-z]\w+) ((?:19|20)\d\d)\b'
+    r'[A-Z]\w+(?:-\w+)?(?:, [A-Z]\w+(?:-\w+)?)*(?:,? (?:&|and) (?:ten )?[A-Z]\w+| et al\.),?'
+    r' \(?((?:19|20)\d\d)\b|\(([A-Z][a-z]\w+) ((?:19|20)\d\d)\b'
 )  # several authors, or one in brackets
 
 
@@ -74,6 +83,259 @@ def test_every_paper_cited_is_listed():
                 path.name,
                 m[0],
             )
+
+
+# --- Notebooks as pages ---
+
+
+def test_norms_in_tables():
+    text = r"""$\|x\|$
+
+| $\lambda\|w\|_1$ | `$\|$` | $a$, $\|b\|$ |
+"""
+    assert (
+        build.norms_in_tables(text)
+        == r"""$\|x\|$
+
+| $\lambda\Vert w\Vert _1$ | `$\|$` | $a$, $\Vert b\Vert $ |
+"""
+    )
+
+
+def test_displayed_formulas_stand_apart():
+    text = 'so $$x$$ and\n- a\n  $$y$$\n`$$z$$`'
+    assert build.displayed(text) == 'so \n\n$$\nx\n$$\n\nand\n- a\n  \n\n  $$\n  y\n  $$\n\n  `$$z$$`'
+
+
+CELLS = [
+    new_markdown_cell('# Toys\n> What they are'),
+    new_code_cell('#| default_exp toy'),
+    new_code_cell('#| export\ndef f(): return 1'),
+    new_code_cell('f()'),
+    new_code_cell('#| hide\nsecret()'),
+    new_code_cell('f() + 1'),
+    new_code_cell('#| export\n@patch\ndef g(self:Toy): return 2'),
+    new_code_cell('#| fig-alt: "A dot"\ng()'),
+    new_markdown_cell('## A figure of `f`'),
+    new_code_cell('draw()'),
+]
+
+
+@pytest.fixture
+def staged():
+    return build.staged(new_notebook(cells=[nbformat.from_dict(dict(c)) for c in CELLS]), '07a').cells
+
+
+def test_code_is_open_and_further_checks_are_folded(staged):
+    tags = {c.source: c.metadata['tags'] for c in staged if c.cell_type == 'code'}
+    assert tags['def f(): return 1'] == ['exported'] and tags['f() + 1'] == ['hide-input']
+    assert tags['secret()'] == ['remove-cell'] and tags['f()'] == tags['g()'] == tags['draw()'] == []
+
+
+def test_solutions_and_checks_of_lessons_are_folded():
+    solved = 'def f():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION'
+    cells = (
+        new_markdown_cell('# One'),
+        new_code_cell(solved),
+        new_code_cell("check('1.1', f)"),
+        new_code_cell('f()'),
+    )
+    cells = build.staged(new_notebook(cells=list(cells))).cells[1:]
+    assert [c.metadata['tags'] for c in cells] == [['hide-input'], ['hide-input'], []]
+    lids = [c.metadata['mystnb']['code_prompt_show'] for c in cells]
+    assert lids[:2] == ['A solution', 'The check of the exercise'] and 'SOLUTION' not in cells[0].source
+
+
+def test_figures_have_words(staged):
+    alts = {c.source: c.metadata['mystnb']['image']['alt'] for c in staged if c.cell_type == 'code'}
+    assert alts['g()'] == 'A dot' and alts['draw()'] == 'Figure: A figure of f'
+    assert alts['f()'] == 'Figure: Toys'
+
+
+def test_cells_can_be_linked_to(staged):
+    before = {b.source: a.source for a, b in zip(staged, staged[1:])}
+    assert before['def f(): return 1'] == '<div id="code-f"></div>'
+    assert before['@patch\ndef g(self:Toy): return 2'] == '<div id="code-Toy.g"></div>'
+    assert staged[0].source.startswith('# 07a · Toys\n')
+
+
+# --- The reference ---
+
+
+class _Shown:
+    "Above the class."
+
+    def above(self):
+        "From above."
+
+    def below(self):
+        "Not this one."
+
+
+@dataclasses.dataclass(frozen=True)
+class Base(_Shown):
+    "A toy."
+
+    size: int = 1  # How large
+
+
+@dataclasses.dataclass(frozen=True)
+class Toy(Base):
+    """A toy's toy | with a bar.
+
+    Parameters
+    ----------
+    rule : {'a', 'b'}, default='a'
+        Which way.
+
+    Attributes
+    ----------
+    found_ : array (n, 2)
+        What was found.
+    """
+
+    rule: str = 'a'
+
+    def below(self):
+        "Its own."
+
+    @available_if(lambda self: True)
+    def sometimes(
+        self,
+        x: int,  # A number, 'a' or `b`
+        *,
+        y=max,  # What joins
+    ) -> float:  # A result (n,)
+        "Only sometimes."
+
+    @functools.cached_property
+    def once(self):
+        "Found once."
+
+    @classmethod
+    def made(cls, n: int = 3): ...
+
+
+class Pair(NamedTuple):
+    "Two."
+
+    first: int  # The one
+    second: str = 'b # c'  # The other
+
+
+def untyped(
+    x,  # What comes
+):  # The same, (n,)
+    "It has no arrow."
+    return x
+
+
+def test_text_of_a_header():
+    lines = 'def f(', "    a='):', # one", '    b=(1, 2), # two', '): # Matrix (n, r)', '    return a # no'
+    assert reference.header_comment('\n'.join(lines)) == 'Matrix (n, r)'
+    assert reference.header_comment('def f(a): return a # no') is None
+
+
+def test_plain():
+    assert reference.plain("'a' of `b|c` or d_1|2's") == "`'a'` of `b\\|c` or d\\_1\\|2's"
+
+
+def test_definitions():
+    cell = 'A, B = 1, 2\nC:int = 3\nclass D: pass\n@patch(as_prop=True)\ndef e(self:D|F): pass\ndef g(): pass'
+    assert [*reference.definitions(cell)] == ['C', 'D', 'D.e', 'F.e', 'g']
+
+
+@pytest.fixture
+def ours(monkeypatch):
+    "The classes above, taken for the package's."
+
+    @patch
+    def later(self: Toy, k=1):
+        "In a later cell."
+
+    monkeypatch.setattr(reference, 'PACKAGE', __name__)
+    yield
+    del Toy.later
+
+
+def test_members_of_a_class(ours):
+    text = reference.entry('Toy', Toy)
+    methods = re.findall(r'\{py:(method|property)\} (.*)', text)
+    assert {('method', 'above()'), ('method', 'below()'), ('method', 'later(k=1)')} < set(methods)
+    assert {('method', 'made(n: int=3)'), ('property', 'once')} < set(methods)
+    assert ('method', 'sometimes(x, *, y=max) -> float') in methods
+    assert 'Its own.' in text and 'Not this one.' not in text
+
+
+def test_tables_of_a_class(ours):
+    text = reference.entry('Toy', Toy)
+    assert '| `size` | int | `1` | How large |' in text and 'toy | with' not in text
+    assert "| `rule` | \\{`'a'`, `'b'`\\} | `'a'` | Which way. |" in text
+    assert '| `found_` | array (n, 2) | What was found. |' in text
+    assert (
+        "| `x` | int |  | A number, `'a'` or `b` |" in text
+        and '| *returns* | float |  | A result (n,) |' in text
+    )
+
+
+def test_fields_of_a_named_tuple(ours):
+    text = reference.entry('Pair', Pair)
+    assert '| `first` | int |  | The one |' in text and "| `second` | str | `'b # c'` | The other |" in text
+
+
+def test_returns_without_an_arrow():
+    assert '| *returns* |  | The same, (n,) |' in reference.entry('untyped', untyped)
+
+
+def in_page(module):
+    "The names that have an entry of their own."
+    return re.findall(r'^:::::\{py:\w+\} (\w+)\(', reference.page(module), re.M)
+
+
+@pytest.mark.parametrize('module', [*reference.modules()])
+def test_every_exported_name_is_there(module):
+    m = __import__(f'ntf_lit.{module}', fromlist=['x'])
+    made = [n for n in m.__all__ if inspect.isclass(getattr(m, n)) or inspect.isfunction(getattr(m, n))]
+    assert sorted(in_page(module)) == sorted(n for n in made if getattr(m, n).__module__ == m.__name__)
+
+
+@pytest.mark.parametrize('module', [*reference.modules()])
+def test_every_entry_leads_to_its_cell(module):
+    entries = re.split(r'^(?=:::::\{py:)', reference.page(module), flags=re.M)[1:]
+    assert [e[:60] for e in entries if 'class="to-code"' not in e] == []
+
+
+def test_estimators_come_first():
+    front = [getattr(ntf_lit, n) for n in ntf_lit.__all__]
+    homes = list(dict.fromkeys(f.__module__.rpartition('.')[2] for f in front))
+    assert [*reference.modules()][: len(homes)] == homes
+    for m in homes:
+        own = [f.__name__ for f in front if f.__module__.endswith(f'.{m}')]
+        assert in_page(m)[: len(own)] == own
+
+
+@pytest.mark.parametrize('name', ntf_lit.__all__)
+def test_estimators_have_their_methods_and_attributes(name):
+    text = reference.entry(name, getattr(ntf_lit, name))
+    methods = re.findall(r'^::::\{py:method\} (\w+)', text, re.M)
+    assert {'fit', 'transform', 'fit_transform'} <= set(methods)
+    assert re.search(r'^\| `relative_error_` \| .*float \| \S', text, re.M)
+    assert re.search(r'^\| `weights_` \| .*\(n.*\) \| \S|^\| `layers_` \| \S', text, re.M)
+
+
+def test_front_page_runs():
+    [code] = re.findall(r'```python\n(.*?)```', build.front(build.course.lessons()), re.S)
+    space = {}
+    exec(compile(code, 'front', 'exec'), space)
+    model = space['model']
+    assert [t.shape for t in model.topics_] == [(8, 4), (30, 4)]
+    assert [[v.shape for v in vs] for vs in model.strata_features_] == [[(8, 2), (30, 2)]] * 2
+
+
+def test_front_page_says_how_to_install():
+    lessons = build.course.lessons()
+    assert 'pip install .' in build.front(lessons)
+    assert 'pip install git+https://github.com/me/mine' in build.front(lessons, 'me/mine')
 
 
 # --- The built site ---
@@ -137,27 +399,26 @@ def test_no_dead_link(site):
     assert list(dead_links(site)) == []
 
 
+NO_TEXT = re.compile(r'(?s)<(script|style|pre|code|title)\b.*?</\1>|<(span|div) class="math[^>]*>.*?</\2>')
+BARE = re.compile(r'\$\$|\\(?:top|frac|tfrac|sum|mathbb|nabla|text|lVert|ast)\b|\|\s*:?-{2,}:?\s*\|')
+
+
 def bare_formulas(html):
-    "(page, text) of TeX that is not marked as a formula."
+    "(page, text) of TeX that is not marked as a formula, and of rows that are not in a table."
     for path in html.rglob('*.html'):
         if '_static' in path.relative_to(html).parts:
             continue
-        text = re.sub(
-            r'(?s)<(script|style|pre|code)\b.*?</\1>|<(span|div) class="math[^>]*>.*?</\2>|<title>.*?</title>',
-            '',
-            path.read_text(encoding='utf-8'),
-        )
-        for m in re.finditer(
-            r'\$\$|\\(?:top|frac|tfrac|sum|mathbb|nabla|text|lVert|ast)\b', re.sub(r'<[^>]+>', '', text)
-        ):
+        text = re.sub(r'<[^>]+>', '', NO_TEXT.sub('', path.read_text(encoding='utf-8')))
+        for m in BARE.finditer(text):
             yield path.name, m.string[m.start() - 40 : m.end() + 40]
 
 
 def test_bare_formulas_are_found(tmp_path):
     (tmp_path / 'a.html').write_text(
         r'<p>so $$x</p><span class="math notranslate">\(\top\)</span><code>\sum</code><p>\frac</p>'
+        '<p>| a |\n| :-- | --: |</p>'
     )
-    assert [name for name, _ in bare_formulas(tmp_path)] == ['a.html', 'a.html']
+    assert [name for name, _ in bare_formulas(tmp_path)] == ['a.html'] * 3
 
 
 @pytest.mark.slow
@@ -167,13 +428,11 @@ def test_every_formula_is_one(site):
 
 @pytest.fixture
 def opened(site, chromium):
-    "Open a page from the disk; at the end nothing may have been asked of the network, and no script have failed."
+    "Open a page from the disk; in the end it has asked nothing of the network, and no script has failed."
     asked, failed, page = [], [], chromium.new_page(viewport={'width': 1300, 'height': 900})
     page.on(
         'request',
-        lambda r: (
-            asked.append(r.url) if not r.url.startswith(('file:', 'data:', 'blob:', 'about:')) else None
-        ),
+        lambda r: None if r.url.startswith(('file:', 'data:', 'blob:', 'about:')) else asked.append(r.url),
     )
     page.on('pageerror', lambda e: failed.append(str(e)))
 
@@ -189,12 +448,50 @@ def opened(site, chromium):
     assert asked == [] and failed == []
 
 
+# What a reader would have to scroll sideways for, where the page began, and pictures without words
+SEEN = """() => {
+    const wide = kind => [...document.querySelectorAll(`.bd-article ${kind}`)]
+        .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.trim().slice(0, 60));
+    const pictures = [...document.querySelectorAll('.bd-article img')];
+    const {scrollWidth, clientWidth} = document.scrollingElement;
+    return {
+        page: scrollWidth > clientWidth ? [scrollWidth] : [], code: wide('pre'), formulas: wide('div.math'),
+        wordless: pictures.filter(p => !p.alt || /[0-9a-f]{20}/.test(p.alt)).map(p => p.src),
+    };
+}"""
+# Where the page may be wider than its code and formulas
+NARROW = {'code', 'formulas'}
+
+
+def complaints(page, address):
+    "(width, theme, what) of a page that does not fit."
+    page.set_viewport_size({'width': 1280, 'height': 900})
+    page.goto(address)
+    page.evaluate('window.MathJax?.startup?.promise')
+    yield from [(1280, 'light', 'does not begin at its top')] if page.evaluate('scrollY') else []
+    for width in 1280, 390:
+        for theme in 'light', 'dark':
+            page.set_viewport_size({'width': width, 'height': 900})
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function('theme => document.documentElement.dataset.theme === theme', arg=theme)
+            for what, found in page.evaluate(SEEN).items():
+                if found and not (width < 1280 and what in NARROW):
+                    yield width, theme, what, found[:3]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'name', ['index.html', 'explanations/tour.html', 'howto/masks.html', 'reference/stratified.html']
-)
-def test_page_needs_no_network(opened, name):
-    assert opened(name).locator('h1').count()
+def test_every_page_fits(site, chromium):
+    "At 1280 and 390 pixels, light and dark: no page scrolls sideways; code and formulas neither at 1280."
+    asked, errors, bad, page = [], [], [], chromium.new_page()
+    page.on('request', lambda r: asked.append(r.url))
+    page.on('console', lambda m: errors.append(m.text) if m.type == 'error' else None)
+    page.on('pageerror', lambda e: errors.append(str(e)))
+    for path in sorted(site.rglob('*.html')):
+        if not {'_static', '_downloads'} & set(path.relative_to(site).parts):
+            bad += [(path.relative_to(site).as_posix(), *c) for c in complaints(page, path.as_uri())]
+    page.close()
+    assert '\n'.join(map(str, bad + errors)) == ''
+    assert [url for url in asked if not url.startswith(('file:', 'data:', 'blob:', 'about:'))] == []
 
 
 @pytest.mark.slow
@@ -203,8 +500,20 @@ def test_formulas_are_set(opened):
 
 
 @pytest.mark.slow
-def test_search_finds(opened):
-    opened('search.html?q=khatri').locator('ul.search li a').first.wait_for(timeout=30_000)
+@pytest.mark.parametrize('word, found', [('khatri', 'khatri_rao'), ('fit', 'StratifiedNTF.fit')])
+def test_search_finds(opened, word, found):
+    opened(f'search.html?q={word}').locator('ul.search li a', has_text=found).first.wait_for(timeout=30_000)
+
+
+@pytest.mark.slow
+def test_from_the_front_to_the_code_of_a_method(opened):
+    "Two clicks from the list of names to the cell in which a class is written."
+    page = opened('reference/index.html')
+    page.locator('article a', has_text='StratifiedNTF').first.click()
+    page.locator('dl.py.class', has_text='StratifiedNTF').locator('a.to-code').first.click()
+    mark = page.locator('[id="code-StratifiedNTF"]')
+    mark.wait_for(state='attached')
+    assert 'class StratifiedNTF' in mark.locator('xpath=following::pre').first.inner_text()
 
 
 @pytest.mark.slow

@@ -4,18 +4,25 @@ import ast
 import configparser
 import contextlib
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from email import message_from_bytes
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import rules
+import yaml
 
 import ntf_lit
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tools'))
 PACKAGE = ROOT / 'ntf_lit'
 FILES = rules.project_files(ROOT)
 NOTEBOOKS = {
@@ -24,8 +31,8 @@ NOTEBOOKS = {
     if p.suffix == '.ipynb' and p.is_relative_to(ROOT / 'nbs')
 }
 MODULES = sorted(p.stem for p in PACKAGE.glob('*.py') if p.stem[0] != '_')
-SETTINGS = configparser.ConfigParser(delimiters=['='])
-SETTINGS.read(ROOT / 'settings.ini', encoding='utf-8')
+TABLES = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))
+PROJECT = TABLES['project']
 LOCK = [line for line in (ROOT / 'requirements.lock').read_text().splitlines() if not line.startswith('#')]
 
 short = {'ids': lambda v: v.relative_to(ROOT).as_posix() if isinstance(v, Path) else None}
@@ -39,13 +46,109 @@ def found(rule, *args, **kw):
 # --- Metadata ---
 
 
-def test_version():
-    assert ntf_lit.__version__ == SETTINGS['DEFAULT']['version']
-
-
 def test_pyproject_tables():
-    tables = tomllib.loads((ROOT / 'pyproject.toml').read_text())
-    assert tables.keys() == {'build-system', 'tool'} and tables['tool'].keys() == {'nbdev'}
+    "What uv, pip and nbdev look for; no dependency is left to be found out by running setup.py."
+    assert TABLES.keys() == {'build-system', 'project', 'tool'}
+    assert TABLES['tool'].keys() == {'setuptools', 'nbdev'}
+    assert PROJECT['dynamic'] == ['version', 'readme', 'urls']
+
+
+def test_settings_say_the_same():
+    "settings.ini is what pyproject.toml makes; version and citation are those of the package."
+    from settings import main
+
+    assert main(ROOT, check=True) is None
+    ini = configparser.ConfigParser(delimiters=['='])
+    ini.read(ROOT / 'settings.ini', encoding='utf-8')
+    assert ini['DEFAULT']['version'] == ntf_lit.__version__
+    assert ini['DEFAULT']['requirements'].split() == PROJECT['dependencies']
+    assert f'\nversion: {ntf_lit.__version__}\n' in (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
+
+
+def test_readme_lists_the_tests():
+    from list_tests import first_line, main
+
+    assert main(ROOT, check=True) is None
+    assert [p.name for p in (ROOT / 'tests').glob('*.py') if not first_line(p)] == []
+
+
+def test_hooks_are_what_make_test_runs():
+    "Hooks are the environment's own programs, so they need no network and have the versions of the lock."
+    config = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text(encoding='utf-8'))
+    [local] = config['repos']
+    assert local['repo'] == 'local' and {hook['language'] for hook in local['hooks']} == {'system'}
+    makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
+    checked = makefile + (ROOT / 'tools/check_sync.py').read_text(encoding='utf-8')
+    for hook in local['hooks']:
+        program = re.sub(r'^\.venv/bin/(python tools/)?', '', hook['entry']).removesuffix(' --force-exclude')
+        assert program.removesuffix('.py') in checked
+
+
+@pytest.mark.parametrize('repo', ['me/mine', None])
+def test_links_of_the_readme_anywhere(repo):
+    from repository import absolute
+
+    text = '[a](b.ipynb#c) ![d](e/f.png) [g](https://h.org) [i](#j) `k[l](m)` [`n`](../o) <this repository>'
+    home = 'https://github.com/me/mine'
+    assert absolute(text, repo) == (
+        f'[a]({home}/blob/HEAD/b.ipynb#c) ![d]({home}/raw/HEAD/e/f.png) [g](https://h.org) [i](#j) '
+        f'`k[l](m)` [`n`]({home}/blob/HEAD/../o) {home}'
+        if repo
+        else 'a *d* [g](https://h.org) [i](#j) `k[l](m)` `n` <this repository>'
+    )
+
+
+def test_repository(monkeypatch, tmp_path):
+    from repository import repository
+
+    monkeypatch.setenv('REPOSITORY', 'me/mine')
+    assert repository(tmp_path) == 'me/mine'
+    monkeypatch.delenv('REPOSITORY')
+    monkeypatch.setenv('GIT_CEILING_DIRECTORIES', str(tmp_path.parent))
+    assert repository(tmp_path) is None
+    for url in 'git@github.com:me/mine.git', 'https://github.com/me/mine', 'https://elsewhere.org/me/mine':
+        shutil.rmtree(tmp_path / '.git', ignore_errors=True)
+        for cmd in ['init', '-q'], ['remote', 'add', 'origin', url]:
+            subprocess.run(['git', *cmd], cwd=tmp_path, check=True)
+        assert repository(tmp_path) == ('me/mine' if 'github' in url else None)
+
+
+@pytest.fixture(scope='module')
+def built(tmp_path_factory):
+    "The source archive, and the wheel made from it: their files, and the metadata."
+    root, out = tmp_path_factory.mktemp('built') / 'copy', tmp_path_factory.mktemp('dist')
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] not in ('nbs', 'benchmarks', 'docs'):
+            (root / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / path.relative_to(ROOT))
+    (root / 'ntf_lit/static/below').mkdir()
+    (root / 'ntf_lit/static/below/page.html').touch()
+    cmd = [sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, root]
+    done = subprocess.run(cmd, env=os.environ | {'REPOSITORY': 'me/mine'}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(next(out.glob('*.whl'))) as wheel:
+        [about] = [name for name in wheel.namelist() if name.endswith('METADATA')]
+        return wheel.namelist(), message_from_bytes(wheel.read(about))
+
+
+def test_what_is_built(built):
+    "All modules, static files also in folders, the mark that types are given; no tests and no tools."
+    names, about = built
+    files = {p.relative_to(ROOT).as_posix() for p in FILES if p.is_relative_to(PACKAGE)}
+    made = {name for name in names if '.dist-info' not in name}
+    assert made == files | {'ntf_lit/static/below/page.html', 'ntf_lit/py.typed'}
+    assert about['Version'] == ntf_lit.__version__ and about['License-Expression'] == PROJECT['license']
+    assert about['Requires-Python'] == PROJECT['requires-python']
+    asked = about.get_all('Requires-Dist')
+    assert len([r for r in asked if 'extra ==' not in r]) == len(PROJECT['dependencies'])
+    assert set(about.get_all('Provides-Extra')) == PROJECT['optional-dependencies'].keys()
+    assert 'Repository, https://github.com/me/mine' in about.get_all('Project-URL')
+
+
+def test_links_of_the_built_readme(built):
+    text = re.sub(r'```.*?```|`[^`\n]*`(?!\])', '', built[1].get_payload(), flags=re.S)
+    links = re.findall(r'\]\(([^)\s]+)', text)
+    assert len(links) > 20 and [link for link in links if not re.match(r'https://|#', link)] == []
 
 
 def test_lock_is_plain():
@@ -53,15 +156,15 @@ def test_lock_is_plain():
 
 
 def test_requirements_are_locked():
-    wanted = [
-        r for key, names in SETTINGS['DEFAULT'].items() if key.endswith('requirements') for r in names.split()
+    wanted = PROJECT['dependencies'] + [
+        r for names in PROJECT['optional-dependencies'].values() for r in names
     ]
     assert found(rules.unlocked, wanted, LOCK) == []
 
 
 def test_the_oldest_python_will_do():
-    "The first release of our oldest Python can install what is locked; seen where the locked version is installed."
-    oldest, installed = SETTINGS['DEFAULT']['min_python'] + '.0', {}
+    "The first release of our oldest Python can install what is locked, as far as it is installed here."
+    oldest, installed = PROJECT['requires-python'].removeprefix('>=') + '.0', {}
     for line in LOCK:
         with contextlib.suppress(metadata.PackageNotFoundError):
             about = metadata.metadata(line.split('==')[0])
@@ -97,7 +200,8 @@ def names_of_modules():
 LAYERS = {exported_to(nb): rules.layer(path) for path, nb in NOTEBOOKS.items() if exported_to(nb)}
 
 
-# To show what a model looks like, a notebook may open it in a browser, which stands above it; what it exports may not.
+# To show what a model looks like, a notebook may open it in a browser, which stands above it; what it exports
+# may not.
 BROWSERS = 'topic_browser', 'hierarchy_browser'
 
 
@@ -121,11 +225,10 @@ def test_imports_from_below(path, cells, readers):
 
 # Modules that are slow to import stay out until they are needed.
 HEAVY = {'torch', 'matplotlib', 'ipywidgets'}
-MAY_BRING = {
-    'neural': {'torch'},  # its gradients are torch's
-    'plots': {'matplotlib'},  # its figures are matplotlib's
-    'topic_browser': {'ipywidgets'},  # widgets
-    'hierarchy_browser': {'ipywidgets'},
+MAY_BRING = {  # By the number of the notebook
+    'torch': range(40, 50),  # gradients
+    'matplotlib': [61],  # figures
+    'ipywidgets': [62, 63],  # browsers
 }
 
 
@@ -141,7 +244,9 @@ def brought_in(module):
 
 @pytest.mark.parametrize('module', [None, *MODULES])
 def test_light_import(module):
-    assert brought_in(f'ntf_lit.{module}' if module else 'ntf_lit') <= MAY_BRING.get(module, set())
+    number = LAYERS[module][0] if module else None
+    allowed = {name for name, numbers in MAY_BRING.items() if number in numbers}
+    assert brought_in(f'ntf_lit.{module}' if module else 'ntf_lit') <= allowed
 
 
 # --- Notebooks ---

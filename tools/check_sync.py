@@ -1,6 +1,6 @@
 """Are notebooks, package and README in step?  python tools/check_sync.py
 
-In a temporary copy, nbdev-clean, nbdev-export and tools/readme.py must change nothing.
+In a temporary copy, nbdev-clean, nbdev-export, tools/readme.py and tools/settings.py must change nothing.
 The package is exported anew there, so a module whose notebook is gone is found too. The working tree is only
 read.
 """
@@ -49,7 +49,8 @@ def remake(root):
     for module in generated(root):
         module.unlink()
     tool = lambda name: str(Path(sys.executable).with_name(name))
-    for cmd in [tool('nbdev-clean')], [tool('nbdev-export')], [sys.executable, 'tools/readme.py']:
+    made = [[sys.executable, f'tools/{name}.py'] for name in ('readme', 'settings')]
+    for cmd in [tool('nbdev-clean')], [tool('nbdev-export')], *made:
         done = subprocess.run(cmd, cwd=root, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f'{" ".join(cmd)} failed:\n{done.stdout}{done.stderr}')
@@ -79,7 +80,7 @@ def main(root=ROOT):
         [
             'Out of step:',
             *(f'  {f}' for f in found),
-            'Run nbdev-clean, nbdev-export and python tools/readme.py.',
+            'Run nbdev-clean, nbdev-export, python tools/readme.py and python tools/settings.py.',
         ]
     )
 

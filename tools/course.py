@@ -12,13 +12,15 @@ on Colab; lessons in the repository have their solutions, so no link in a studen
 import copy
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tools'))
+from repository import repository
+
 LESSONS = ROOT / 'nbs/course'
 # nbgrader's own markers and stub, so that it makes the same blanks from the same lessons
 SOLUTION = re.compile(r'^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$', re.M | re.S)
@@ -30,20 +32,6 @@ DIRECTIVE = re.compile(r'^#\|.*\n', re.M)
 
 def lessons(folder=LESSONS):
     return sorted(folder.glob('[0-9]*.ipynb'))
-
-
-def repository(root=ROOT):
-    "owner/name on GitHub, or None."
-    if name := os.environ.get('REPOSITORY'):
-        return name
-    try:
-        url = subprocess.run(
-            ['git', 'remote', 'get-url', 'origin'], cwd=root, capture_output=True, text=True
-        ).stdout
-    except OSError:
-        return None
-    found = re.search(r'github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?\s*$', url)
-    return found[1] if found else None
 
 
 def copies():

@@ -207,6 +207,15 @@ export const bytes = b64 => Uint8Array.from(atob(b64), c => c.charCodeAt(0));
 // ---------- small makers of page elements ----------
 
 let pages = 0;
+/** An item in sight: by its box alone, or by the page too if a user is moving in the box. */
+function reveal(item, box) {
+  if (!item?.scrollIntoView) return;
+  if (box.contains(document.activeElement)) return item.scrollIntoView({block: 'nearest', inline: 'nearest'});
+  const a = item.getBoundingClientRect(), b = box.getBoundingClientRect();
+  box.scrollTop += Math.max(0, a.bottom - b.bottom) + Math.min(0, a.top - b.top);
+  box.scrollLeft += Math.max(0, a.right - b.right) + Math.min(0, a.left - b.left);
+}
+
 /** An element; `on...` are listeners, the rest attributes; children are elements or plain text. */
 function h(tag, props = {}, ...kids) {
   const e = document.createElement(tag);
@@ -338,7 +347,7 @@ export function render({model, el}) {
     list.setAttribute('aria-activedescendant', found.some(f => f.id === state.selected) ? id(state.selected) : '');
     const q = state.query.trim();
     hint.replaceChildren(...(data.share.length === 0 ? ['This model has no topics.'] : q ? [found.length ? 'Share of ' : 'No topic has ', word(q), found.length ? ` (${found[0].hits} ${found[0].hits === 1 ? 'match' : 'matches'}) among the topics` : ' among its first words'] : [state.stratum < 0 ? `Share of the ${data.whole ?? 'model'}` : `Share of ${data.strata[state.stratum]}`]));
-    list.querySelector('[aria-selected=true]')?.scrollIntoView?.({block: 'nearest'});
+    reveal(list.querySelector('[aria-selected=true]'), list);
     const others = listed(data, {...state, query: ''}).map(f => f.id).filter(i => i !== state.selected);
     mergeInto.replaceChildren(h('option', {value: ''}, 'Merge into …'), ...others.map(i => h('option', {value: i}, `${digit(i)} ${name(i)}`)));
     besides.replaceChildren(h('option', {value: -1}, state.beside < 0 ? 'Show beside …' : 'Nothing beside'), ...others.map(i => h('option', {value: i}, `${digit(i)} ${name(i)}`)));
@@ -527,7 +536,7 @@ export function render({model, el}) {
           a.h > 40 && (data.modes[state.mode]?.kind ?? 'words') !== 'ordered' && data.modes[state.mode]?.kind !== 'image' && h('div', {class: 'ntf-node-words', 'aria-hidden': 'true', style: {'-webkit-line-clamp': Math.max(1, Math.floor((a.h - 30) / 15))}}, h('bdi', {}, firstWords(i, Math.min(16, Math.floor(a.h / 8))))), face(i, a)); });
       graph.style.height = `${place.height + 6}px`; graph.replaceChildren(s, ...nodes);
     }
-    graph.querySelector('[aria-selected=true]')?.scrollIntoView?.({block: 'nearest', inline: 'nearest'});
+    reveal(graph.querySelector('[aria-selected=true]'), graph.closest('.ntf-scroll') ?? graph);
   }
 
   function links(i, title, pairs, verb) {
