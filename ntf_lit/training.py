@@ -128,6 +128,9 @@ class TrainableModel:
     running: dict = field(default_factory=dict, init=False, compare=False, repr=False) # What is under way
 
     def __post_init__(self):
+        if not isinstance(self.training, Training):
+            raise TypeError("training must be a Training record, such as Training(max_epochs=100), not "
+                            f"{self.training!r}")
         object.__setattr__(self, 'training', self.training.completed(self.usual))
 
     @property

@@ -478,6 +478,7 @@ def test_second_derivative_raises():
         (lambda: Training(max_epochs=2.5), TypeError, 'max_epochs must be a whole number'),
         (lambda: Training(n_init=0), ValueError, 'n_init must be at least 1'),
         (lambda: neural_nmf(matrix(), (3, 2), max_epochs=3), TypeError, 'unexpected keyword argument'),
+        (lambda: neural_nmf(matrix(), (3, 2), training={}), TypeError, 'training must be a Training record'),
         (
             lambda: multi_hntf_joint(cube(), (3, 2), training=Training(n_init=2)),
             ValueError,
