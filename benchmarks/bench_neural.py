@@ -16,7 +16,9 @@ import torch
 
 from bench_nnls import Loop
 from harness import cells, in_turn, row, seconds
-from ntf_lit.neural import NeuralNCPDModel, _Live, torch_data, unit_columns
+from ntf_lit.neural_ncpd import NeuralNCPDModel
+from ntf_lit.nnls_layer import torch_data, unit_columns
+from ntf_lit.training import TrainingRun
 from ntf_lit.tensor import as_data
 
 CASES = ((40, 40, 40), (7, 4, 2)), ((8, 10, 12721), (8, 4, 2))
@@ -84,8 +86,9 @@ def rows(quick=False):
         model = problem(shape, ranks)
         for kind, how in ((LoopModel, 'components one by one'), (LoopAtOnce, 'components at once')):
             peer = kind(data=model.data, cp=model.cp, init=model.init)
-            a, b = (_Live(m, m.start(), 0) for m in (model, peer))
-            error = max(float((x.grad - y.grad).abs().max() / y.grad.abs().max()) for x, y in zip(a.A, b.A))
+            a, b = (TrainingRun(m, m.start(), 0) for m in (model, peer))
+            pairs = zip(a.variables, b.variables)
+            error = max(float((x.grad - y.grad).abs().max() / y.grad.abs().max()) for x, y in pairs)
             a.step(), b.step()
             times = in_turn(
                 {'ours': lambda: a_step(a, 20), 'peer': lambda: a_step(b, 5 if max(shape) < 1000 else 1)},

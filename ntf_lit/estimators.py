@@ -616,7 +616,7 @@ class _GrownTogether(_GrownUse):
         how |= dict(n_init=self.n_init, link_iter=self.link_iter)
         if check_choice(self.train, 'train', ('exact', 'average', 'joint')) != 'joint':
             return multi_hntf(X, self.ranks, train=self.train, **how)
-        from ntf_lit.neural import multi_hntf_joint
+        from ntf_lit.joint import multi_hntf_joint
         return _replace(multi_hntf_joint(X, self.ranks, train_factors=self.train_factors,
                                          seed=how.pop('seed'), first=how), result=None)
 

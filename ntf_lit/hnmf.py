@@ -270,7 +270,7 @@ def reordered(
         layers.append(replace(layer, factors=tuple(f[:, o] for f in layer.factors), links=links, names=names))
         before = o
     return replace(h, layers=tuple(layers),
-                   **(h.rearranged(orders) if isinstance(h, FittedHierarchy) else {}))
+                   **(h.rearranged(orders) if hasattr(h, 'rearranged') else {}))
 
 def ordered(
     h:Hierarchy, # A hierarchy

@@ -22,8 +22,11 @@ class _Neural(_GrownUse):
     def _sweeps(self): return check_count(self.max_epochs, 'max_epochs', 0)
     def _how(self):
         "Settings of the training."
-        names = 'loss', 'init', 'n_init', 'race_epochs', 'max_epochs', 'optimizer', 'lr', 'schedule'
-        return {k: getattr(self, k) for k in names} | dict(stop=self._limit(), callbacks=self._calls())
+        from ntf_lit.training import Training                              # brings in torch
+        names = 'n_init', 'race_epochs', 'max_epochs', 'optimizer', 'lr', 'schedule'
+        settings = {k: getattr(self, k) for k in names}
+        training = Training(**settings, stop=self._limit(), callbacks=self._calls())
+        return dict(loss=self.loss, init=self.init, training=training)
 
     def fit(self, X, y=None, *, mask=None):
         "Train the hierarchy on X; labels `y` (-1 or None: unknown) take part where `label_weight` > 0. Missing entries must be filled first."
@@ -38,13 +41,13 @@ class _Neural(_GrownUse):
 class _ForwardNMF(_Neural):
     "What a fitted Neural NMF is asked."
     def _grow(self, X, *, mask=None, **how):
-        from ntf_lit.neural import neural_nmf                               # brings in torch
+        from ntf_lit.neural_nmf import neural_nmf                               # brings in torch
         return neural_nmf(as_data(X, mask), self.ranks, label_loss=self.label_loss, l1=self.l1, **how)
 
     def _check(self, X, reset=False): return as_matrix(self, X, reset)
     def transform(self, X, *, layer=-1):
         "Weights (n, r_l) of samples on the topics of a layer."
-        from ntf_lit.neural import neural_project
+        from ntf_lit.neural_nmf import neural_project
         check_is_fitted(self)
         return neural_project(self.hierarchy_, self._check(X), layer)
 
@@ -80,7 +83,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _ForwardNMF):
 class _NeuralTensor(_Neural):
     "What is said to `neural_ncpd`."
     def _grow(self, X, *, mask=None, **how):
-        from ntf_lit.neural import neural_ncpd                              # brings in torch
+        from ntf_lit.neural_ncpd import neural_ncpd                              # brings in torch
         return neural_ncpd(as_tensor(X, mask), self.ranks, train_factors=self.train_factors,
                            weights=self.weights, reference=self.reference, first=self.first, **how)
 

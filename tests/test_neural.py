@@ -1,44 +1,41 @@
-"""Neural models: what does not teach. Gradients through one to four layers, properties P1, P3, P17 to P19, P27 over the three kinds, special cases S8, S9, S15, faults and bad inputs."""
+"""Neural models: what does not teach.
+
+Gradients through one to four layers, properties P1, P3, P17 to P19, P27 over the three kinds, special cases
+S8, S9, S15, faults and bad inputs.
+"""
 
 import pickle
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip('torch')
-
 import scipy.sparse as sp
+import torch
 from hypothesis import given, settings, strategies as st
 
-from ntf_lit import neural
+from ntf_lit import joint, neural_ncpd as ncpd_module, neural_nmf as nmf_module, nnls_layer, training
 from ntf_lit.data import DataUnavailable, hierarchical_tensor, newsgroups_supervised
 from ntf_lit.fit import Callback, Checkpoint, TimeLimit, fit
 from ntf_lit.hnmf import fit_flat, layer_labels
 from ntf_lit.init import leading_vectors
+from ntf_lit.joint import JointModel, multi_hntf_joint
 from ntf_lit.multi_hntf import multi_hntf
-from ntf_lit.neural import (
+from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
+from ntf_lit.neural_ncpd import TENSOR_LOSSES, NeuralNCPDModel, neural_ncpd
+from ntf_lit.neural_nmf import (
     LABEL_LOSSES,
     LOSSES,
-    OPTIMIZERS,
-    SCHEDULES,
-    TENSOR_LOSSES,
-    JointModel,
-    NeuralNCPDModel,
     NeuralNMFModel,
-    gram_layer,
-    multi_hntf_joint,
-    neural_ncpd,
+    label_error,
     neural_nmf,
     neural_project,
-    torch_data,
     torch_labels,
-    unit_columns,
 )
-from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
 from ntf_lit.nnls import masked_solve, nnls
+from ntf_lit.nnls_layer import data_product, gram_layer, torch_data, unit_columns
 from ntf_lit.result import Status, leaves
 from ntf_lit.tensor import as_data
+from ntf_lit.training import AS_USUAL, OPTIMIZERS, SCHEDULES, Training
 
 
 def matrix(seed=0, n=20, d=12):
@@ -57,26 +54,25 @@ def cube(seed=0, shape=(8, 7, 9)):
 FIRST = dict(n_init=1, max_iter=40)
 
 
-def model(kind, seed=0, **kw):
+def model(kind, seed=0, training=AS_USUAL, **kw):
     "A small model of each kind, with a start of its own."
     r = np.random.default_rng(seed)
     t = lambda *s: torch.tensor(r.random(s))
+    kw['training'] = replace(training, max_epochs=30)
     if kind == 'nmf':
         return NeuralNMFModel(
             data=torch_data(as_data(matrix(seed))),
             init=(unit_columns(t(12, 4)), unit_columns(t(4, 2))),
-            epochs=30,
             **kw,
         )
     data = torch_data(as_data(cube(seed)))
     cp = tuple(0.5 * t(d, 5) for d in (8, 7, 9))
     if kind == 'joint':
-        return JointModel(data=data, cp=cp, init=(t(5, 3), t(3, 2)), epochs=30, **kw)
+        return JointModel(data=data, cp=cp, init=(t(5, 3), t(3, 2)), **kw)
     return NeuralNCPDModel(
         data=data,
         cp=cp,
         init=(*(unit_columns(t(d, 3)) for d in (8, 7, 9)), unit_columns(t(3, 3, 2))),
-        epochs=30,
         **kw,
     )
 
@@ -104,11 +100,8 @@ def test_gradients_through_layers(depth, loss, label_loss):
     for seed in range(2):
         r = np.random.default_rng(seed)
         data = torch_data(as_data(matrix(seed, 9, 7)))
-        labels = tuple(
-            map(
-                torch_labels,
-                layer_labels(r.integers(0, 3, 9), depth, data, known=np.arange(9) < 7, weight=0.4),
-            )
+        labels = torch_labels(
+            layer_labels(r.integers(0, 3, 9), depth, data, known=np.arange(9) < 7, weight=0.4)
         )
         m = NeuralNMFModel(
             data=data,
@@ -118,7 +111,7 @@ def test_gradients_through_layers(depth, loss, label_loss):
             label_loss=label_loss,
             l1=0.05,
         )
-        A = m.start().A
+        A = m.start().variables
         if safe(m.loss_of, A):
             checked += torch.autograd.gradcheck(
                 lambda *A: m.loss_of(A), [a.clone().requires_grad_() for a in A]
@@ -130,7 +123,7 @@ def test_gradients_through_layers(depth, loss, label_loss):
 @pytest.mark.parametrize('train', [False, True])
 def test_gradients_of_tensors(loss, train):
     m = model('ncpd', loss=loss, train_factors=train, weights=(0.5, 1.0, 2.0))
-    A = m.start().A
+    A = m.start().variables
     assert safe(m.loss_of, A) and torch.autograd.gradcheck(
         lambda *A: m.loss_of(A), [a.clone().requires_grad_() for a in A]
     )
@@ -146,7 +139,7 @@ def test_a_product_with_any_data_has_the_same_gradient(data):
         dtype=torch.float32 if data == 'float32' else torch.float64,
         requires_grad=True,
     )
-    (g,) = torch.autograd.grad((neural.times(D, A) ** 2).sum() / 2, A)
+    (g,) = torch.autograd.grad((data_product(D, A) ** 2).sum() / 2, A)
     want = X.T @ X @ A.detach().numpy() * D.scale**2
     assert np.abs(g.numpy() - want).max() <= (1e-5 if data == 'float32' else 1e-12) * np.abs(want).max()
 
@@ -156,8 +149,8 @@ def test_numba_changes_nothing(kind, monkeypatch):
     "Without the compiled rows, and without the core by hand: the same training."
     with_numba = fit(model(kind), max_iter=6)
     used = []
-    monkeypatch.setattr(neural, '_views', lambda *args: used.append(1))
-    monkeypatch.setattr(neural, '_solve', masked_solve)
+    monkeypatch.setattr(nnls_layer, '_views', lambda *args: used.append(1))
+    monkeypatch.setattr(nnls_layer, '_solve', masked_solve)
     without = fit(model(kind), max_iter=6)
     assert kind == 'joint' or used
     assert without.history.objective == pytest.approx(with_numba.history.objective, rel=1e-8)
@@ -167,13 +160,13 @@ def test_numba_changes_nothing(kind, monkeypatch):
 
 
 class Watch(Callback):
-    "Everything nonnegative and finite after every epoch, and the history the objective of the parameters (P1, P3)."
+    "All nonnegative and finite after every epoch, and the history the objective of the parameters (P1, P3)."
 
     def __init__(self, model):
         self.model, self.seen = model, 0
 
     def after_sweep(self, state):
-        assert all(bool((a >= 0).all()) and bool(torch.isfinite(a).all()) for a in state.params.A)
+        assert all(bool((a >= 0).all()) and bool(torch.isfinite(a).all()) for a in state.params.variables)
         assert state.objective == pytest.approx(self.model.objective(state.params), rel=1e-10)
         self.seen += 1
 
@@ -181,7 +174,7 @@ class Watch(Callback):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('optimizer', OPTIMIZERS)
 def test_nonnegative_after_every_epoch_whatever_the_optimizer(kind, optimizer):
-    m = model(kind, optimizer=optimizer, lr=0.3)
+    m = model(kind, training=Training(optimizer=optimizer, lr=0.3))
     watch = Watch(m)
     r = fit(m, max_iter=12, callbacks=[watch])
     assert watch.seen == 12 and r.objective <= m.objective(m.start(None)) / m.data.scale**2 * (1 + 1e-12)
@@ -192,9 +185,9 @@ def test_nonnegative_after_every_epoch_whatever_the_optimizer(kind, optimizer):
 def test_same_start_same_bits(kind, schedule):
     torch.manual_seed(0)
     before, legacy = torch.random.get_rng_state(), np.random.get_state()[1].copy()
-    a, b = (fit(model(kind, schedule=schedule), max_iter=8) for _ in range(2))
+    a, b = (fit(model(kind, training=Training(schedule=schedule)), max_iter=8) for _ in range(2))
     assert (
-        all(torch.equal(x, y) for x, y in zip(a.params.A, b.params.A))
+        all(torch.equal(x, y) for x, y in zip(a.params.variables, b.params.variables))
         and a.history.objective == b.history.objective
     )
     assert torch.equal(before, torch.random.get_rng_state()) and (legacy == np.random.get_state()[1]).all()
@@ -203,7 +196,7 @@ def test_same_start_same_bits(kind, schedule):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('optimizer', OPTIMIZERS)
 def test_resumed_is_uninterrupted(kind, optimizer, tmp_path):
-    m = model(kind, optimizer=optimizer)
+    m = model(kind, training=Training(optimizer=optimizer))
     fit(m, max_iter=5, callbacks=[Checkpoint(tmp_path / 'at.npz')])
     again, whole = fit(replace(m), max_iter=11, resume=tmp_path / 'at.npz'), fit(replace(m), max_iter=11)
     assert all(torch.equal(a, b) for a, b in zip(leaves(again.params), leaves(whole.params)))
@@ -228,7 +221,7 @@ class At(Callback):
 @pytest.mark.parametrize('k', [1, 4, 9])
 def test_interruption_keeps_the_best(kind, k):
     stop = At(k)
-    r = fit(model(kind, lr=0.5), max_iter=20, callbacks=[stop])
+    r = fit(model(kind, training=Training(lr=0.5)), max_iter=20, callbacks=[stop])
     assert (
         r.status is Status.INTERRUPTED
         and r.objective == min(r.history.objective)
@@ -237,10 +230,26 @@ def test_interruption_keeps_the_best(kind, k):
     )
 
 
+def epochs(n, **kw):
+    "A short training."
+    return Training(max_epochs=n, **kw)
+
+
+def short(f, X, ranks, **usual):
+    "A function of settings, those of the training among them."
+    names = 'stop', 'callbacks', 'resume'
+
+    def run(**kw):
+        how = {k: kw.pop(k) for k in names if k in kw}
+        return f(X, ranks, seed=0, training=epochs(10, **usual, **how), **kw)
+
+    return run
+
+
 RUNS = dict(
-    nmf=lambda **kw: neural_nmf(matrix(), (4, 2), seed=0, max_epochs=10, **kw),
-    ncpd=lambda **kw: neural_ncpd(cube(), (4, 3), seed=0, max_epochs=10, n_init=2, race_epochs=3, **kw),
-    joint=lambda **kw: multi_hntf_joint(cube(), (4, 3), seed=0, max_epochs=10, **kw),
+    nmf=short(neural_nmf, matrix(), (4, 2)),
+    ncpd=short(neural_ncpd, cube(), (4, 3), n_init=2, race_epochs=3),
+    joint=short(multi_hntf_joint, cube(), (4, 3)),
 )
 
 
@@ -254,21 +263,22 @@ def test_ctrl_c_in_the_start_ends_it(kind):
 def test_ctrl_c_in_the_links_of_a_start(monkeypatch):
     "Of a Multi-HNTF that was cut short the NCPD is left."
     cut = lambda *args, **kw: replace(multi_hntf(*args, **kw), status=(None, Status.INTERRUPTED))
-    monkeypatch.setattr(neural, 'multi_hntf', cut)
+    monkeypatch.setattr(ncpd_module, 'multi_hntf', cut)
+    monkeypatch.setattr(joint, 'multi_hntf', cut)
     assert RUNS['ncpd'](first=FIRST).status == (Status.INTERRUPTED,)
     assert RUNS['joint']().status[1] is Status.INTERRUPTED and RUNS['joint']().result is None
 
 
 def test_ctrl_c_in_the_race(monkeypatch):
     "The best start so far, as it is."
-    whole, calls = neural.fit, []
+    whole, calls = training.fit, []
 
     def counted(m, *args, **kw):
         calls.append(m)
         return whole(m, *args, **kw | (dict(callbacks=[At(2)]) if len(calls) == 2 else {}))
 
-    monkeypatch.setattr(neural, 'fit', counted)
-    h = neural_nmf(matrix(), (4, 2), seed=0, n_init=3, race_epochs=5, max_epochs=10)
+    monkeypatch.setattr(training, 'fit', counted)
+    h = neural_nmf(matrix(), (4, 2), seed=0, training=epochs(10, n_init=3, race_epochs=5))
     assert len(calls) == 2 and h.status == (Status.INTERRUPTED,) * 2 and h.result.status is Status.INTERRUPTED
 
 
@@ -302,12 +312,12 @@ def test_a_start_begins_anew_whatever_the_model_did_before():
         fit(m, r.params, max_iter=4).history.objective
         == fit(replace(m), r.params, max_iter=4).history.objective
     )
-    other = replace(m, optimizer='sgd')
+    other = replace(m, training=Training(optimizer='sgd'))
     assert (
         fit(other, r.params, max_iter=4).history.objective
         == fit(replace(other), r.params, max_iter=4).history.objective
     )
-    assert m.live == {} and not hasattr(pickle.loads(pickle.dumps(r.params)), 'live')
+    assert m.running == {} and not hasattr(pickle.loads(pickle.dumps(r.params)), 'running')
 
 
 @settings(max_examples=15)
@@ -315,7 +325,7 @@ def test_a_start_begins_anew_whatever_the_model_did_before():
 def test_weights_belong_to_the_topics_of_matrices(seed, loss, depth):
     X = matrix(seed)
     before = X.copy()
-    h = neural_nmf(X, (5, 4, 3, 2)[:depth], loss=loss, seed=seed, max_epochs=5, init='random', lr=0.3)
+    h = neural_nmf(X, (5, 4, 3, 2)[:depth], loss=loss, seed=seed, init='random', training=epochs(5, lr=0.3))
     data = X
     for A, S in zip(h.A, h.S):
         assert (S == nnls(data.T, A).T).all() and (A >= 0).all() and np.allclose(np.linalg.norm(A, axis=0), 1)
@@ -337,9 +347,8 @@ def test_weights_belong_to_the_topics_of_tensors(seed, loss, train, shape):
         loss=loss,
         train_factors=train,
         seed=seed,
-        n_init=1,
         init='random',
-        max_epochs=4,
+        training=epochs(4, n_init=1),
         first=FIRST,
     )
     for k, f in enumerate(h[0].cp.factors):
@@ -348,6 +357,17 @@ def test_weights_belong_to_the_topics_of_tensors(seed, loss, train, shape):
         ).all()
     for layer in h.layers:
         assert all((f >= 0).all() for f in (*layer.factors, *layer.links, *layer.cp.factors))
+
+
+@pytest.mark.parametrize('kind, estimator', [(NeuralNMFModel, NeuralNMF), (NeuralNCPDModel, NeuralNCPD)])
+def test_what_is_left_open_is_what_estimators_choose(kind, estimator):
+    "One set of defaults: a function that is told nothing trains as an estimator that is told nothing."
+    usual, settings = kind.usual, estimator().get_params()
+    names = 'optimizer', 'lr', 'schedule', 'max_epochs', 'n_init', 'race_epochs'
+    assert {n: getattr(usual, n) for n in names} == {n: settings[n] for n in names}
+    assert AS_USUAL.completed(usual) == usual and None not in (getattr(usual, n) for n in names)
+    chosen = Training(lr=0.5, n_init=2)
+    assert chosen.completed(usual) == replace(usual, lr=0.5, n_init=2) == kind(training=chosen).training
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -368,12 +388,12 @@ def test_one_layer_has_the_gradient_of_nmf_with_the_weights_held_fixed(seed):
 def test_one_mode_of_neural_ncpd_is_neural_nmf():
     m = model('ncpd', loss='factors', modes=(2,))
     data = torch_data(as_data(m.cp[2].mT.numpy()))
-    own = NeuralNMFModel(data=data, init=(m.init[2], m.init[3][2]), epochs=30)
+    own = NeuralNMFModel(data=data, init=(m.init[2], m.init[3][2]), training=epochs(30))
     both = replace(m, cp=tuple(f * data.scale for f in m.cp))
     a, b = fit(own, max_iter=15), fit(both, max_iter=15)
-    assert (a.params.A[0] - b.params.A[2]).abs().max() < 1e-10 and (
-        a.params.A[1] - b.params.A[3][2]
-    ).abs().max() < 1e-10
+    topics, links = a.params.variables
+    assert (topics - b.params.variables[2]).abs().max() < 1e-10
+    assert (links - b.params.variables[3][2]).abs().max() < 1e-10
 
 
 @pytest.mark.parametrize('weights', [None, (1.0, 0.0, 3.0)])
@@ -382,7 +402,9 @@ def test_joint_does_not_end_above_exact(weights, train):
     for seed in range(3):
         X = cube(seed, (10, 9, 8))
         total = lambda h: sum(w * l.relative_error**2 for w, l in zip(weights or (1, 1, 1), h.layers))
-        h = multi_hntf_joint(X, (5, 3, 2), train_factors=train, weights=weights, seed=seed, max_epochs=40)
+        h = multi_hntf_joint(
+            X, (5, 3, 2), train_factors=train, weights=weights, seed=seed, training=epochs(40)
+        )
         assert total(h) <= total(multi_hntf(X, (5, 3, 2), seed=seed)) * (1 + 1e-9)
         assert all((M == layer.links[0]).all() for layer in h.layers for M in layer.links)
 
@@ -390,14 +412,15 @@ def test_joint_does_not_end_above_exact(weights, train):
 @pytest.mark.parametrize('c', [1e-30, 2.0**-80, 2.0**80, 1e30])
 def test_scale(c):
     a, b = (
-        neural_nmf(x, (4, 2), seed=0, max_epochs=10, l1=w)
+        neural_nmf(x, (4, 2), seed=0, training=epochs(10), l1=w)
         for x, w in ((matrix(), 0.1), (c * matrix(), 0.1 * c))
     )
     assert np.allclose(a[1].links[0], b[1].links[0], rtol=1e-6) and b.result.objective == pytest.approx(
         a.result.objective * c * c, rel=1e-6
     )
     a, b = (
-        neural_ncpd(x, (4, 2), seed=0, max_epochs=10, n_init=1, first=FIRST) for x in (cube(), c * cube())
+        neural_ncpd(x, (4, 2), seed=0, training=epochs(10, n_init=1), first=FIRST)
+        for x in (cube(), c * cube())
     )
     assert b[1].relative_error == pytest.approx(a[1].relative_error, rel=1e-6)
 
@@ -407,8 +430,8 @@ def test_kinds(dtype):
     X = (10 * cube()).astype(dtype)
     want = np.float32 if dtype is np.float32 else np.float64
     for f in (
-        lambda x: neural_ncpd(x, (4, 2), seed=0, max_epochs=5, n_init=1, first=FIRST),
-        lambda x: multi_hntf_joint(x, (4, 2), seed=0, max_epochs=5),
+        lambda x: neural_ncpd(x, (4, 2), seed=0, training=epochs(5, n_init=1), first=FIRST),
+        lambda x: multi_hntf_joint(x, (4, 2), seed=0, training=epochs(5)),
     ):
         h, t = f(X), f(torch.from_numpy(X))
         assert h[1].factors[0].dtype == want and isinstance(t[1].factors[0], torch.Tensor)
@@ -425,10 +448,12 @@ def test_zeros():
 def test_no_component_dies_of_a_step():
     A = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).requires_grad_()
     m = NeuralNMFModel(
-        data=torch_data(as_data(np.eye(2) + 0.1)), init=(A.detach().double(),), optimizer='sgd', lr=1e6
+        data=torch_data(as_data(np.eye(2) + 0.1)),
+        init=(A.detach().double(),),
+        training=Training('sgd', lr=1e6),
     )
     r = fit(m, max_iter=5)
-    assert (r.params.A[0].norm(dim=0) > 0.99).all()
+    assert (r.params.variables[0].norm(dim=0) > 0.99).all()
 
 
 def test_second_derivative_raises():
@@ -444,14 +469,21 @@ def test_second_derivative_raises():
     [
         (lambda: neural_nmf(-matrix(), (3, 2)), ValueError, 'X must be nonnegative'),
         (lambda: neural_nmf(matrix(), (2, 3)), ValueError, 'ranks must decrease'),
-        (lambda: neural_nmf(matrix(), (3, 2), lr=-1.0), ValueError, 'lr must be'),
+        (lambda: Training(lr=-1.0), ValueError, 'lr must be'),
+        (lambda: Training(lr='fast'), TypeError, 'lr must be a number'),
+        (lambda: Training(optimizer='newton'), ValueError, 'optimizer must be one of'),
+        (lambda: Training(race_epochs=-1), ValueError, 'race_epochs must be at least 0'),
+        (lambda: Training(max_epochs=True), TypeError, 'max_epochs must be a whole number'),
         (lambda: neural_nmf(matrix(), (3, 2), l1=np.nan), ValueError, 'l1 must be'),
+        (lambda: Training(max_epochs=2.5), TypeError, 'max_epochs must be a whole number'),
+        (lambda: Training(n_init=0), ValueError, 'n_init must be at least 1'),
+        (lambda: neural_nmf(matrix(), (3, 2), max_epochs=3), TypeError, 'unexpected keyword argument'),
+        (lambda: neural_nmf(matrix(), (3, 2), training={}), TypeError, 'training must be a Training record'),
         (
-            lambda: neural_nmf(matrix(), (3, 2), max_epochs=2.5),
-            TypeError,
-            'max_epochs must be a whole number',
+            lambda: multi_hntf_joint(cube(), (3, 2), training=Training(n_init=2)),
+            ValueError,
+            'n_init must be 1',
         ),
-        (lambda: neural_nmf(matrix(), (3, 2), n_init=0), ValueError, 'n_init must be at least 1'),
         (
             lambda: neural_nmf(matrix(), (3, 2), label_loss='hinge', labels=np.zeros(20, int)),
             ValueError,
@@ -463,7 +495,7 @@ def test_second_derivative_raises():
             ValueError,
             'init must be nonnegative',
         ),
-        (lambda: neural_ncpd(cube(), (3, 2), schedule='step'), ValueError, 'schedule must be one of'),
+        (lambda: Training(schedule='step'), ValueError, 'schedule must be one of'),
         (lambda: neural_ncpd(cube(), (3, 2), weights=[1.0, -1.0]), ValueError, r'weights\[1\] must be'),
         (
             lambda: multi_hntf_joint(cube(), (3, 2), weights=[1.0]),
@@ -484,7 +516,7 @@ def test_bad_input(call, error, message):
 @pytest.mark.parametrize('layer', [0, 1, -1])
 def test_new_samples_go_forward(layer):
     X = matrix(n=30)
-    h = neural_nmf(X, (4, 2), seed=0, max_epochs=20)
+    h = neural_nmf(X, (4, 2), seed=0, training=epochs(20))
     W = neural_project(h, X, layer)
     assert np.allclose(W, h[layer].factors[0], rtol=1e-9, atol=1e-12)
     assert np.allclose(
@@ -519,16 +551,17 @@ SETTINGS = dict(
 def test_settings_arrive(kind, name, monkeypatch):
     "What an estimator is told, the function is told."
     seen = {}
-    function = 'neural_nmf' if kind is NeuralNMF else 'neural_ncpd'
+    home, function = (nmf_module, 'neural_nmf') if kind is NeuralNMF else (ncpd_module, 'neural_ncpd')
 
     class Caught(Exception):
         pass
 
     def catch(X, ranks, **kw):
-        seen.update(kw, ranks=ranks)
+        how = {f.name: getattr(kw['training'], f.name) for f in fields(Training)}
+        seen.update(kw, **how, ranks=ranks)
         raise Caught
 
-    monkeypatch.setattr(neural, function, catch)
+    monkeypatch.setattr(home, function, catch)
     with pytest.raises(Caught):
         kind(**{name: SETTINGS[name]}, random_state=5, time_limit=9.0, progress=True).fit(
             matrix() if kind is NeuralNMF else cube()
@@ -555,7 +588,8 @@ def test_own_settings_arrive(kind, own, monkeypatch):
         seen.update(kw)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(neural, 'neural_nmf' if kind is NeuralNMF else 'neural_ncpd', catch)
+    home, function = (nmf_module, 'neural_nmf') if kind is NeuralNMF else (ncpd_module, 'neural_ncpd')
+    monkeypatch.setattr(home, function, catch)
     with pytest.raises(ZeroDivisionError):
         kind(**own, allow_growth=True).fit(matrix() if kind is NeuralNMF else cube())
     assert {k: seen[k] for k in own} == own and seen['allow_growth'] is True
@@ -565,7 +599,7 @@ def test_labels_that_are_hidden_are_not_seen():
     X, y = matrix(n=30), np.arange(30) % 3
     known = np.arange(30) < 20
     a, b = (
-        neural_nmf(X, (4, 2), labels=np.where(known, y, lie), known=known, seed=0, max_epochs=10)
+        neural_nmf(X, (4, 2), labels=np.where(known, y, lie), known=known, seed=0, training=epochs(10))
         for lie in (0, 2)
     )
     assert all((s == t).all() for s, t in zip(a.A, b.A))
@@ -576,16 +610,16 @@ def test_labels_that_are_hidden_are_not_seen():
 @pytest.mark.parametrize('loss', LABEL_LOSSES)
 def test_samples_of_unknown_label_have_no_label_term(loss):
     r, known = np.random.default_rng(0), np.arange(9) < 6
-    (labels,) = map(torch_labels, layer_labels(r.integers(0, 3, 9), 1, as_data(matrix(0, 9, 7)), known=known))
+    (labels,) = torch_labels(layer_labels(r.integers(0, 3, 9), 1, as_data(matrix(0, 9, 7)), known=known))
     S, B = torch.tensor(r.random((9, 4)), requires_grad=True), torch.tensor(r.random((len(labels.names), 4)))
-    (g,) = torch.autograd.grad(neural.label_error(S, B, labels, loss), S)
+    (g,) = torch.autograd.grad(label_error(S, B, labels, loss), S)
     assert (g[~known] == 0).all() and (g[known] != 0).any()
 
 
 def test_labels_join_the_joint_training():
     X, y = matrix(n=30, d=20), np.arange(30) % 2
     plain, h = (
-        multi_hntf_joint(X, (5, 3), seed=0, max_epochs=40, first=dict(labels=y, weight=w))
+        multi_hntf_joint(X, (5, 3), seed=0, training=epochs(40), first=dict(labels=y, weight=w))
         for w in (0.0, 50.0)
     )
     wrong = lambda h: ((np.eye(2)[y] - h[1].factors[0] @ h.classes[1].T) ** 2).sum()
@@ -627,14 +661,20 @@ def ten_times(start):
 
 @pytest.mark.slow
 def test_the_papers_tensor_ten_times():
-    "The typical run at 0.495 and 0.716 or better, and no start of ten worse than 0.52 at rank 4 after the race that each chooses by itself."
+    """The typical run at 0.495 and 0.716 or better.
+
+    No start of ten is worse than 0.52 at rank 4, after the race that each chooses by itself.
+    """
     four, two = ten_times(papers_ncpd)
     assert np.median(four) <= 0.495 and np.median(two) <= 0.716 and four.max() <= 0.52
 
 
 @pytest.mark.slow
 def test_the_papers_tensor_ten_times_with_ncpds_of_their_own():
-    "Each run fits its own NCPD, to convergence, and so noise too: no bad run, but the typical one is a little above that on the papers' NCPD."
+    """Each run fits its own NCPD, to convergence, and so noise too.
+
+    No bad run, but the typical one is a little above that on the papers' NCPD.
+    """
     four, two = ten_times(lambda X: None)
     assert four.max() <= 0.52 and np.median(two) <= 0.716
 
@@ -645,7 +685,7 @@ def test_joint_on_the_papers_tensor():
     exact, joint, all_of_it = (
         multi_hntf(d.X, (7, 4, 2), start=shared, seed=0),
         *(
-            multi_hntf_joint(d.X, (7, 4, 2), start=shared, seed=0, train_factors=t, max_epochs=150)
+            multi_hntf_joint(d.X, (7, 4, 2), start=shared, seed=0, train_factors=t, training=epochs(150))
             for t in (False, True)
         ),
     )
@@ -654,7 +694,10 @@ def test_joint_on_the_papers_tensor():
 
 @pytest.mark.slow
 def test_newsgroups():
-    "Published means: accuracy .5976 (10 topics) and .5536 (6) without labels, .6976 and .6676 with; a single run differs by about .05."
+    """Published means: accuracy .5976 (10 topics) and .5536 (6) without labels, .6976 and .6676 with.
+
+    A single run differs by about .05.
+    """
     try:
         n = newsgroups_supervised(download=False)
     except DataUnavailable as e:
@@ -667,7 +710,11 @@ def test_newsgroups():
         ].mean()
 
     mean = lambda **kw: np.mean(
-        [[accuracy(s) for s in neural_nmf(X, (10, 6), seed=s, max_epochs=100, **kw).S] for s in range(10)], 0
+        [
+            [accuracy(s) for s in neural_nmf(X, (10, 6), seed=s, training=epochs(100), **kw).S]
+            for s in range(10)
+        ],
+        0,
     )
     without, with_labels = mean(), mean(labels=[None, subject], known=known, weight=0.1)
     assert (
