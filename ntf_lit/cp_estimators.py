@@ -13,8 +13,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_number
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _attributes, _checked, _known_labels,
-                                _named, _run, _same_samples, _Settings, _takes_labels)
+from .estimators import (_FIT, _NAMES, _announce, _as_weights, _checked, _known_labels, _named, _run,
+                                _same_samples, _Settings, _takes_labels, _with_attributes)
 from .init import move
 from .ncpd import KLModel, NCPDModel, SupervisedModel, cp_weights, kl_weights, masked_weights
 from .result import CP
@@ -31,9 +31,10 @@ _LABELS = dict(
     label_components_=('array (classes, rank)', 'How much of each class is in each topic, if they did'))
 
 # %% ../nbs/50a_cp_estimators.ipynb #0a059373
-@_attributes(_CP, _FIT, _NAMES)
 class NCPD(_Settings):
-    "Nonnegative CP decomposition of a tensor of any order (Kolda & Bader 2009, sec. 3.4)."
+    __doc__ = _with_attributes(
+        "Nonnegative CP decomposition of a tensor of any order (Kolda & Bader 2009, sec. 3.4).",
+        _CP, _FIT, _NAMES)
     def __init__(self,
         rank=2, # How many components
         *,
@@ -91,9 +92,11 @@ def fit(self:NCPD,
     return _fit_cp(self, as_data(_named(self, X), mask))
 
 # %% ../nbs/50a_cp_estimators.ipynb #f71e5dfa
-@_attributes(_CP, _LABELS, _FIT, _NAMES)
 class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
-    "Nonnegative matrix factorization, samples in rows (Lee & Seung 2001; with labels Lee, Yoo & Choi 2010)."
+    __doc__ = _with_attributes(
+        "Nonnegative matrix factorization, samples in rows (Lee & Seung 2001), if labels are given "
+        "semi-supervised (Lee, Yoo & Choi 2010).",
+        _CP, _LABELS, _FIT, _NAMES)
     @available_if(_takes_labels)
     def decision_function(self,
         X:Array, # Samples (n, features)
@@ -194,7 +197,7 @@ def transform(self:NCPD|NMF,
     *,
     mask:Array=None, # True where an entry was observed; None for all
 )->Array: # Weights (n, rank)
-    "The best weights of samples on the topics; `ValueError` if they have another shape than those of the fit."
+    "The best weights of samples on the topics; `ValueError` if they have another shape than in the fit."
     return _best_weights(self, _new_samples(self, X, mask))
 
 @patch

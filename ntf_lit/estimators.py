@@ -54,14 +54,11 @@ _FIT = dict(
     history_=('`History`', 'The objective and the seconds after every sweep'),
     result_=('`Result`', 'What the functional layer beneath returned, without the data'))
 
-def _attributes(*tables):
-    "A class decorator: tables of attributes, {name: (type or shape, meaning)}, go into the docstring."
+def _with_attributes(summary, *tables):
+    "A docstring: what a class is, and {name: (type or shape, meaning)} of what a fit leaves behind."
     rows = {name: row for table in tables for name, row in table.items()}
     text = ''.join(f'\n{name} : {kind}\n    {meaning}' for name, (kind, meaning) in rows.items())
-    def documented(cls):
-        cls.__doc__ = f'{cls.__doc__}\n\nAttributes\n----------{text}\n'
-        return cls
-    return documented
+    return f'{summary}\n\nAttributes\n----------{text}\n'
 
 # %% ../nbs/50_estimators.ipynb #c321ce84
 def _stops(est):
@@ -90,7 +87,7 @@ def _run(est, model):
     "Fit a model by an estimator's settings, keep how it went, and return its `Result`."
     n_init, sweeps = check_count(est.n_init, 'n_init'), check_count(est.max_iter, 'max_iter', 0)
     r = _best(est, model, n_init, _calls(est, sweeps))
-    if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning)
+    if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning, stacklevel=4)
     est.result_ = replace(r, model=_without_data(r.model))
     est.status_, est.history_, est.n_iter_ = r.status, r.history, r.n_iter
     est.objective_, est.relative_error_ = r.objective, r.relative_error

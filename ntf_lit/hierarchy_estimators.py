@@ -15,8 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
-from .estimators import (_NAMES, _announce, _attributes, _calls, _checked, _known_labels, _named,
-                                _Settings, _stops, _takes_labels)
+from .estimators import (_NAMES, _announce, _calls, _checked, _known_labels, _named, _Settings,
+                                _stops, _takes_labels, _with_attributes)
 from .hnmf import hncpd, hnmf, hntf, predict, project, score
 from .multi_hntf import multi_hntf
 
@@ -58,10 +58,17 @@ def _grow(est, build, X, y, **settings):
     est.n_features_in_ = int(np.prod(h.layers[0].cp.shape[1:]))
     return est
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #774d92a7
+def _seen(est, X, layer):
+    "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
+    check_is_fitted(est)
+    return est.hierarchy_, project(est.hierarchy_, _checked(est, X), layer)
+
 # %% ../nbs/50c_hierarchy_estimators.ipynb #e68c43c9
-@_attributes(_HIERARCHY, _NAMES)
 class HNCPD(_Settings):
-    "Standard hierarchical NCPD: an NCPD, and an HNMF of each of its factors (Vendrow, Haddock & Needell 2021)."
+    __doc__ = _with_attributes(
+        "Hierarchical NCPD: an NCPD, and an HNMF of each of its factors (Vendrow, Haddock & Needell 2021).",
+        _HIERARCHY, _NAMES)
     def __init__(self,
         ranks=(4, 2), # Topics of each layer, the NCPD first
         *,
@@ -81,9 +88,10 @@ class HNCPD(_Settings):
         self._set(locals())
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #922e0511
-@_attributes(_HIERARCHY, _NAMES)
 class HNTF(_Settings):
-    "HNTF-m: an NCPD of [[I, ...]] again and again along one mode (Cichocki, Zdunek & Amari 2007)."
+    __doc__ = _with_attributes(
+        "HNTF-m: an NCPD of [[I, ...]] again and again along one mode (Cichocki, Zdunek & Amari 2007).",
+        _HIERARCHY, _NAMES)
     def __init__(self,
         ranks=(4, 2), # Topics of each layer, the NCPD first
         *,
@@ -125,9 +133,10 @@ def fit(self:HNTF,
     return _grow(self, hntf, X, y, mask=mask, mode=self.mode, n_init=self.n_init, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #9a4c7bf8
-@_attributes(_HIERARCHY, _NAMES)
 class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
-    "Hierarchical NMF, samples in rows: X ~ A0 S0, S0 ~ A1 S1, ... (Haddock's talk; Cichocki et al. 2007)."
+    __doc__ = _with_attributes(
+        "Hierarchical NMF, samples in rows: X ~ A0 S0, S0 ~ A1 S1, ... (Haddock 2022; Cichocki et al. 2007).",
+        _HIERARCHY, _NAMES)
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, features)
@@ -135,8 +144,7 @@ class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         layer:int=-1, # By which layer
     )->np.ndarray: # One class per sample (n,)
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        check_is_fitted(self)
-        return predict(self.hierarchy_, self.transform(X, layer=layer), layer)
+        return predict(*_seen(self, X, layer), layer)
 
     @available_if(_takes_labels)
     def score(self,
@@ -146,8 +154,8 @@ class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         layer:int=-1, # By which layer
     )->float: # 0 to 1
         "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
-        check_is_fitted(self)
-        return score(self.hierarchy_, y, self.transform(X, layer=layer), layer)
+        h, W = _seen(self, X, layer)
+        return score(h, y, W, layer)
 
     @property
     def _n_features_out(self): return self.layers_[-1].rank
@@ -184,9 +192,10 @@ def fit(self:HNMF,
     return _grow(self, hnmf, X, y, mask=mask, n_init=self.n_init, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #e262f3ef
-@_attributes(_HIERARCHY, _LINKS, _NAMES)
 class MultiHNTF(_Settings):
-    "Multi-HNTF: one matrix of links per layer for all modes (Vendrow, Haddock & Needell 2022)."
+    __doc__ = _with_attributes(
+        "Multi-HNTF: one matrix of links per layer for all modes (Vendrow, Haddock & Needell 2022).",
+        _HIERARCHY, _LINKS, _NAMES)
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, d_2, ..., d_N)
@@ -194,8 +203,7 @@ class MultiHNTF(_Settings):
         layer:int=-1, # By which layer
     )->np.ndarray: # One class per sample (n,)
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        check_is_fitted(self)
-        return predict(self.hierarchy_, self.transform(X, layer=layer), layer)
+        return predict(*_seen(self, X, layer), layer)
 
     @available_if(_takes_labels)
     def score(self,
@@ -205,8 +213,8 @@ class MultiHNTF(_Settings):
         layer:int=-1, # By which layer
     )->float: # 0 to 1
         "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
-        check_is_fitted(self)
-        return score(self.hierarchy_, y, self.transform(X, layer=layer), layer)
+        h, W = _seen(self, X, layer)
+        return score(h, y, W, layer)
 
     @property
     def W_(self): return [layer.links[0] if layer.links else None for layer in self.layers_]
@@ -262,8 +270,7 @@ def transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
     layer:int=-1, # Whose topics; negative counts from the last
 )->Array: # Weights (n, r_l)
     "Weights of samples on the topics of a layer; `ValueError` if they have another shape than in the fit."
-    check_is_fitted(self)
-    return project(self.hierarchy_, _checked(self, X), layer)
+    return _seen(self, X, layer)[1]
 
 @patch
 def fit_transform(self:HNMF|HNCPD|HNTF|MultiHNTF,

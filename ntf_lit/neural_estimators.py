@@ -15,9 +15,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_count
-from .estimators import _NAMES, _announce, _attributes, _calls, _checked, _Settings, _stops, _takes_labels
-from .hierarchy_estimators import _HIERARCHY, _grow
-from .hnmf import as_tensor, predict, project, score
+from .estimators import (_NAMES, _announce, _calls, _checked, _Settings, _stops, _takes_labels,
+                                _with_attributes)
+from .hierarchy_estimators import _HIERARCHY, _grow, _seen
+from .hnmf import as_tensor, predict, score
 from .tensor import as_data
 
 # %% ../nbs/51_neural_estimators.ipynb #65689f1e
@@ -51,9 +52,10 @@ def _train(est, build, X, y, **settings):
     return est
 
 # %% ../nbs/51_neural_estimators.ipynb #11b2f282
-@_attributes(_HIERARCHY, _TRAINED, _MATRICES, _NAMES)
 class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
-    "Neural NMF: all layers of a hierarchical NMF trained together, samples in rows (Gao et al. 2019)."
+    __doc__ = _with_attributes(
+        "Neural NMF: all layers of a hierarchical NMF trained together, samples in rows (Gao et al. 2019).",
+        _HIERARCHY, _TRAINED, _MATRICES, _NAMES)
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, features)
@@ -61,8 +63,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         layer:int=-1, # By which layer
     )->np.ndarray: # One class per sample (n,)
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        check_is_fitted(self)
-        return predict(self.hierarchy_, self.transform(X, layer=layer), layer)
+        return predict(*_seen_forward(self, X, layer), layer)
 
     @available_if(_takes_labels)
     def score(self,
@@ -72,8 +73,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         layer:int=-1, # By which layer
     )->float: # 0 to 1
         "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
-        check_is_fitted(self)
-        return score(self.hierarchy_, y, self.transform(X, layer=layer), layer)
+        h, W = _seen_forward(self, X, layer)
+        return score(h, y, W, layer)
 
     @property
     def _n_features_out(self): return self.layers_[-1].rank
@@ -112,7 +113,7 @@ def _neural_nmf(X, ranks, *, mask, **how):
 @patch
 def fit(self:NeuralNMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, data frame
-    y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
+    y:Array=None, # One label per sample, -1 or None: not known; they count if `label_weight` > 0
     *,
     mask:Array=None, # Refused: missing entries must be filled first
 )->NeuralNMF: # Itself
@@ -120,43 +121,52 @@ def fit(self:NeuralNMF,
     return _train(self, _neural_nmf, X, y, mask=mask, label_loss=self.label_loss, l1=self.l1)
 
 # %% ../nbs/51_neural_estimators.ipynb #cb6800fd
+def _seen_forward(est, X, layer):
+    "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
+    from ntf_lit.neural_nmf import neural_project                               # brings in torch
+    check_is_fitted(est)
+    return est.hierarchy_, neural_project(est.hierarchy_, _checked(est, X), layer)
+
+# %% ../nbs/51_neural_estimators.ipynb #3524c2c0
 @patch
 def transform(self:NeuralNMF,
     X:Array, # Samples (n, features)
     *,
     layer:int=-1, # Whose topics; negative counts from the last
 )->Array: # Weights (n, r_l)
-    "Weights of samples on the topics of a layer; `ValueError` if they have other features than in the fit."
-    from ntf_lit.neural_nmf import neural_project                               # brings in torch
-    check_is_fitted(self)
-    return neural_project(self.hierarchy_, _checked(self, X), layer)
+    "Weights of samples on the topics of a layer; `ValueError` if they have other features than those fitted."
+    return _seen_forward(self, X, layer)[1]
 
 # %% ../nbs/51_neural_estimators.ipynb #25ad58d8
-@_attributes(_HIERARCHY, _TRAINED, _STACKS, _NAMES)
 class NeuralNCPD(_Settings):
-    "Neural NCPD: an NCPD and hierarchies of all modes, trained together (Vendrow, Haddock & Needell 2021)."
-    def __init__(self,
-        ranks=(4, 2), # Topics of each layer, the NCPD first
-        *,
-        reference=-1, # The mode whose topics those of the other modes are matched with
-        loss='energy', # 'energy' (all layers), 'reconstruction' (the last) or 'factors'
-        weights=None, # Of the layers in the loss, the NCPD first; None for ones
-        train_factors=False, # Train the NCPD's factors too?
-        init='layers', # 'layers' (Multi-HNTF and random starts in turn), 'random', or a chain per mode
-        n_init=4, # Starts that race; the best is trained on
-        race_epochs=60, # Epochs of each start in the race
-        max_epochs=300, # Epochs of the winner at most
-        optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
-        lr=.05, # Step length, by the size of a matrix's typical entry
-        schedule='cosine', # A name, or what makes a scheduler from an optimiser
-        first=None, # Settings of the NCPD's fit (rule, tol, n_init, ...); None for the best of ten starts
-        allow_growth=False, # May ranks grow from layer to layer?
-        time_limit=None, # Stop the training after so many seconds
-        random_state=None, # None, a whole number, a `Generator` or a `RandomState`
-        progress=False, # Show a progress bar?
-        callbacks=(), # `Callback` objects
-    ):
-        self._set(locals())
+    __doc__ = _with_attributes(
+        "Neural NCPD: an NCPD and all modes' hierarchies trained together (Vendrow, Haddock & Needell 2021).",
+        _HIERARCHY, _TRAINED, _STACKS, _NAMES)
+
+# %% ../nbs/51_neural_estimators.ipynb #89cb03a8
+@patch
+def __init__(self:NeuralNCPD,
+    ranks=(4, 2), # Topics of each layer, the NCPD first
+    *,
+    reference=-1, # The mode whose topics those of the other modes are matched with
+    loss='energy', # 'energy' (all layers), 'reconstruction' (the last) or 'factors'
+    weights=None, # Of the layers in the loss, the NCPD first; None for ones
+    train_factors=False, # Train the NCPD's factors too?
+    init='layers', # 'layers' (Multi-HNTF and random starts in turn), 'random', or topics and links per mode
+    n_init=4, # Starts that race; the best is trained on
+    race_epochs=60, # Epochs of each start in the race
+    max_epochs=300, # Epochs of the winner at most
+    optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
+    lr=.05, # Step length, by the size of a matrix's typical entry
+    schedule='cosine', # A name, or what makes a scheduler from an optimiser
+    first=None, # Settings of the NCPD's fit (rule, tol, n_init, ...); None for the best of ten starts
+    allow_growth=False, # May ranks grow from layer to layer?
+    time_limit=None, # Stop the training after so many seconds
+    random_state=None, # None, a whole number, a `Generator` or a `RandomState`
+    progress=False, # Show a progress bar?
+    callbacks=(), # `Callback` objects
+):
+    self._set(locals())
 
 # %% ../nbs/51_neural_estimators.ipynb #c16ea82f
 def _neural_ncpd(X, ranks, *, mask, **how):
@@ -183,8 +193,7 @@ def transform(self:NeuralNCPD,
     layer:int=-1, # Whose topics; negative counts from the last
 )->Array: # Weights (n, r_l)
     "Weights of samples on the topics of a layer; `ValueError` if they have another shape than in the fit."
-    check_is_fitted(self)
-    return project(self.hierarchy_, X, layer)
+    return _seen(self, X, layer)[1]
 
 # %% ../nbs/51_neural_estimators.ipynb #2f6f3e90
 @patch

@@ -16,8 +16,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, as_float, check_count, check_shape, find_labels, is_frame, is_sparse
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _attributes, _best, _checked, _run,
-                                _same_samples, _Settings)
+from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _checked, _run, _same_samples,
+                                _Settings, _with_attributes)
 from .stratified import StrataModel, best_weights, strata_weights
 from .tensor import COO, as_data, as_strata, cp_rows
 from .tv import TVModel
@@ -31,16 +31,19 @@ _STRATA = dict(
     sample_indices_=('list of arrays (n_s,)', 'Where the samples of each stratum stand; None if strata came '
                      'apart'),
     model_=('`Strata`', 'The same as one model'))
+_COMPONENTS = dict(components_=('array (rank, features)', 'The topics, as scikit-learn has them'))
 
 # %% ../nbs/50b_strata_estimators.ipynb #d5c5b681
-@_attributes(_STRATA, _FIT, _NAMES)
 class StratifiedNTF(_Settings):
-    "Stratified nonnegative tensor factorization (arXiv 2411.18805)."
+    __doc__ = _with_attributes(
+        "Stratified nonnegative tensor factorization (arXiv 2411.18805).",
+        _STRATA, _FIT, _NAMES)
 
-@_attributes(_STRATA, dict(components_=('array (rank, features)', 'The topics, as scikit-learn has them')),
-             _FIT, _NAMES)
 class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
-    "Stratified nonnegative matrix factorization, samples in rows (arXiv 2311.10789)."
+    __doc__ = _with_attributes(
+        "Stratified nonnegative matrix factorization, samples in rows (arXiv 2311.10789).",
+        _STRATA, _COMPONENTS, _FIT, _NAMES)
+
     @property
     def components_(self): return self.topics_[0].mT
     @property
