@@ -35,7 +35,10 @@ def _column(values, name, n=None):
     if n is not None and len(values) != n:
         raise ValueError(f"{name} has {len(values)} entries for {n} texts; give one per text")
     values = np.asarray(values) if hasattr(values, 'dims') else values
-    return [None if _is_missing(v) else v for v in values]
+    found = [None if _is_missing(v) else v for v in values]
+    if (odd := [v for v in found if isinstance(v, (list, tuple, dict, set, np.ndarray))]) and name != 'texts':
+        raise TypeError(f"{name} must hold one name or number per text, not {odd[0]!r}")
+    return found
 
 # %% ../nbs/05_texts.ipynb #51476804
 def _name(value):
@@ -106,7 +109,7 @@ def _period_name(code, period):
     if period == 'month': return f'{code//12:04}-{code % 12 + 1:02}'
     if period == 'quarter': return f'{code//4:04}-Q{code % 4 + 1}'
     if period in ('year', 1): return f'{code:04}'
-    return f'{10*code}s' if period == 10 else f'{period*code}-{period*code + period - 1}'
+    return f'{10*code:04}s' if period == 10 else f'{period*code:04}-{period*code + period - 1:04}'
 
 # %% ../nbs/05_texts.ipynb #81b9128b
 class Periods(NamedTuple):
@@ -185,18 +188,27 @@ def _words(docs, vectorizer, stop_words, max_features):
     if X.shape != (len(docs), len(terms)):
         raise ValueError(f"the vectorizer made shape {X.shape} of {len(docs)} texts and {len(terms)} terms; "
                          "it must give one row per text, one column per term")
+    if X.nnz and X.data.min() < 0:
+        raise ValueError("the vectorizer made negative numbers; words must count as 0 or more")
     return X, terms
 
 # %% ../nbs/05_texts.ipynb #b8efd811
+_MOST_DENSE = 2**28 # Entries of the largest tensor that is not made sparse
+
+def _affordable(shape):
+    "The shape of an array to be made; `ValueError` if it would have too many entries."
+    if (entries := np.prod(shape, dtype=float)) <= _MOST_DENSE: return shape
+    raise ValueError(f"shape {shape} has {entries:.3g} entries; pass sparse=True")
+
 def _place(X, sample, second, shape, sparse):
     "Rows of words, each at its sample and its place in the second mode, as a tensor of `shape`."
     if len(shape) == 2:
         M = sp.csr_matrix((X.data, X.indices, X.indptr), shape)
-        return M if sparse else M.toarray()
+        return M if sparse else M.toarray(out=np.zeros(_affordable(shape)))
     if sparse:
         C = X.tocoo()
         return COO(np.stack([sample[C.row], second[C.row], C.col]), C.data, shape)
-    T = np.zeros(shape)
+    T = np.zeros(_affordable(shape))
     T[sample, second] = X.toarray()
     return T
 
@@ -276,6 +288,7 @@ def _corpus(texts, groups, times, samples, period):
         used, index = np.unique(when.index[kept], return_inverse=True)
         when = Periods(when.unit, [when.names[i] for i in used], index)
     groups, group = _numbers(chosen.get('group', ['all']*kept.sum()))
+    lacks += [f'all of {g}' for g in dict.fromkeys(has.get('group', [])) if g is not None and g not in groups]
     each, sample = _numbers(chosen.get('sample', []))
     unit = str(getattr(samples, 'name', None) or 'sample')
     if samples is None:
@@ -340,7 +353,12 @@ def _what_was_said(c, cells, strata, samples, size, parts):
     return dict(texts=[[passage for passage, in each] for each in passages])
 
 # %% ../nbs/05_texts.ipynb #64961bf4
-def _dataset(c, cells, X, terms, parts, sparse, name):
+def _wordless(c, cells, lost):
+    "What is to be said of texts and strata that have no word."
+    gone = [f'all of {name}' for s, name in enumerate(c.groups) if s not in cells.at[:, 0]]
+    return [f'{lost} without a word of the vocabulary', *gone] if lost else []
+
+def _dataset(c, cells, X, terms, parts, sparse, **facts):
     "The tensors of all strata with their names."
     labels = _second_mode(c, parts)
     sizes = [len(names) for names in labels.values()]
@@ -353,11 +371,9 @@ def _dataset(c, cells, X, terms, parts, sparse, name):
         tensors.append(_place(X[rows], sample, cells.at[rows, 2], shape, sparse))
         samples.append(each.tolist())
     said = _what_was_said(c, cells, strata, samples, (*sizes, None)[0], parts)
-    gone = [f'all of {g}' for s, g in enumerate(c.groups) if s not in strata]
-    note = _say_left_out(c.lacks + gone)
-    return Dataset(name, tensors, {**labels, 'term': terms}, [c.groups[s] for s in strata],
-                   [[c.samples[i] for i in each] for each in samples], c.unit, info=_facts(c, samples),
-                   note=note, **said)
+    names = [[c.samples[i] for i in each] for each in samples]
+    return Dataset(tensors=tensors, labels={**labels, 'term': terms}, strata=[c.groups[s] for s in strata],
+                   samples=names, unit=c.unit, info=_facts(c, samples), **said, **facts)
 
 # %% ../nbs/05_texts.ipynb #29e78ef1
 def text_tensor(
@@ -382,8 +398,8 @@ def text_tensor(
     cells = _cells(c, parts)
     X, terms = _words(cells.docs, vectorizer, stop_words, max_features)
     cells, X, lost = _with_words(cells, X)
-    lacks = [*c.lacks, f'{lost} without a word of the vocabulary'] if lost else c.lacks
-    return _dataset(c._replace(lacks=lacks), cells, X, terms, parts, sparse, name)
+    note = _say_left_out(c.lacks + _wordless(c, cells, lost))
+    return _dataset(c, cells, X, terms, parts, sparse, name=name, note=note)
 
 # %% ../nbs/05_texts.ipynb #87ee2f59
 def _entries(values, dtype=None):
@@ -403,7 +419,11 @@ def _table_column(frame, column, what):
                         f"{type(frame).__name__}")
     columns = list(frame) if isinstance(frame, dict) else list(frame.columns)
     if column not in columns:
-        raise ValueError(f"{what} asks for column {column!r}; the table has {', '.join(map(repr, columns))}")
+        in_index = column in getattr(getattr(frame, 'index', None), 'names', ())
+        raise ValueError(f"{what} asks for column {column!r}; the table has {', '.join(map(repr, columns))}"
+                         + ('; call .reset_index() first' if in_index else ''))
+    if columns.count(column) > 1:
+        raise ValueError(f"the table has {columns.count(column)} columns {column!r}")
     return frame[column]
 
 def _check_modes(modes, value, strata):
@@ -440,18 +460,15 @@ def _aggregated(index, values, shape, aggregate):
     return coords, totals/np.bincount(at) if aggregate == 'mean' else totals
 
 # %% ../nbs/05_texts.ipynb #1651a3fb
-_MOST_DENSE = 2**28 # Entries of the largest tensor made without being asked for sparse ones
-
 def _filled(coords, values, shape, fill, sparse):
     "A tensor with the values at their coordinates, and `fill` everywhere else."
+    if not isinstance(fill, (int, float)) or fill < 0:
+        raise ValueError(f"fill must be a nonnegative number, or NaN for \"not observed\", not {fill!r}")
     if sparse and fill != 0:
         raise ValueError(f"a sparse tensor is 0 where nothing is listed; fill={fill!r} needs sparse=False")
     if sparse and len(shape) == 2: return sp.csr_matrix((values, tuple(coords)), shape)
     if sparse: return COO(coords, values, shape)
-    if (entries := np.prod(shape, dtype=float)) > _MOST_DENSE:
-        raise ValueError(f"shape {shape} has {entries:.3g} entries, {len(values)} of them with a row; pass "
-                         "sparse=True")
-    T = np.full(shape, float(fill))
+    T = np.full(_affordable(shape), float(fill))
     T[tuple(coords)] = values
     return T
 
