@@ -341,7 +341,7 @@ def _facts(c, samples):
     key = {'year': 'year', 'month': 'month', 'day': 'date'}.get(unit, 'time')
     return {key: [[value[c.periods.index[i]] for i in each] for each in samples]}
 
-def _what_was_said(c, cells, strata, samples, size, parts):
+def _texts_and_passages(c, cells, strata, samples, size, parts):
     "Texts, or passages, of each stratum as `Dataset` has them."
     said = [{i: ['']*(size or 1) for i in each} for each in samples]
     number = {s: k for k, s in enumerate(strata)}
@@ -370,7 +370,7 @@ def _dataset(c, cells, X, terms, parts, sparse, **facts):
         shape = (len(each), *sizes, len(terms))
         tensors.append(_place(X[rows], sample, cells.at[rows, 2], shape, sparse))
         samples.append(each.tolist())
-    said = _what_was_said(c, cells, strata, samples, (*sizes, None)[0], parts)
+    said = _texts_and_passages(c, cells, strata, samples, (*sizes, None)[0], parts)
     names = [[c.samples[i] for i in each] for each in samples]
     return Dataset(tensors=tensors, labels={**labels, 'term': terms}, strata=[c.groups[s] for s in strata],
                    samples=names, unit=c.unit, info=_facts(c, samples), **said, **facts)
@@ -404,9 +404,8 @@ def text_tensor(
 # %% ../nbs/05_texts.ipynb #87ee2f59
 def _entries(values, dtype=None):
     "(names of the entries of a column, which of them each row has); categories in their own order."
-    order = getattr(dtype, 'categories', None)
-    each = _distinct(values)
-    if hasattr(order, '__iter__'): each = [v for v in order if v in set(each)]
+    order, found = getattr(dtype, 'categories', None), set(values)
+    each = [v for v in order if v in found] if hasattr(order, '__iter__') else _distinct(values)
     names, number = _numbers([_name(v) for v in each])
     of = dict(zip(each, number.tolist()))
     return names, np.array([of[v] for v in values], int)
@@ -445,17 +444,17 @@ def _value_column(values, value):
     return [v if v is None else float(v) for v in found]
 
 # %% ../nbs/05_texts.ipynb #0c0b11b9
-def _aggregated(index, values, shape, aggregate):
-    "(coordinates (N, entries), values) with each entry once."
-    if not index.shape[1]: return index, np.zeros(0)
-    flat, first, at = np.unique(np.ravel_multi_index(index, shape), return_index=True, return_inverse=True)
+def _aggregated(index, values, names, aggregate):
+    "(coordinates (modes, entries), values) with each entry once."
+    shape = tuple(map(len, names))
+    flat, at = np.unique(np.ravel_multi_index(index, shape), return_inverse=True)
     coords = np.stack(np.unravel_index(flat, shape))
     if values is None: return coords, np.bincount(at).astype(float)
     if len(flat) < len(values) and aggregate is None:
-        i = next(i for i, u in enumerate(at) if first[u] != i)
-        entry = tuple(map(int, index[:, i]))
-        raise ValueError(f"rows {first[at[i]]} and {i} are for the same entry, {entry}; say with "
-                         "aggregate='sum' or 'mean' what its value is")
+        count = np.bincount(at)
+        entry = tuple(each[i] for each, i in zip(names, coords[:, count.argmax()]))
+        raise ValueError(f"{count.max()} rows are for {entry}; say with aggregate='sum' or 'mean' what the "
+                         "value of an entry with several rows is")
     totals = np.bincount(at, values)
     return coords, totals/np.bincount(at) if aggregate == 'mean' else totals
 
@@ -517,7 +516,7 @@ def table_tensor(
     sparse:bool=False, # Whether to make csr matrices or COO tensors in place of arrays
     name:str='table', # What to call the data
 )->Dataset: # One tensor per stratum: samples × the other modes
-    "A long table as a tensor that keeps its names. Rows with something missing are left out, in a warning."
+    "A long table as a tensor that keeps its names. What is left out is said in a warning."
     if aggregate is not None: check_choice(aggregate, 'aggregate', ('sum', 'mean'))
     modes = _check_modes(modes, value, strata)
     rows = _rows(frame, modes, value, strata)
@@ -525,9 +524,10 @@ def table_tensor(
     for s in range(len(rows.strata)):
         here = rows.stratum == s
         each, sample = np.unique(rows.index[0, here], return_inverse=True)
-        index, shape = np.stack([sample, *rows.index[1:, here]]), (len(each), *map(len, rows.names[1:]))
-        of_rows = None if rows.values is None else rows.values[here]
-        tensors.append(_filled(*_aggregated(index, of_rows, shape, aggregate), shape, fill, sparse))
-        samples.append([rows.names[0][i] for i in each])
+        index, of_rows = np.stack([sample, *rows.index[1:, here]]), rows.values
+        names = [[rows.names[0][i] for i in each], *rows.names[1:]]
+        entries = _aggregated(index, None if of_rows is None else of_rows[here], names, aggregate)
+        tensors.append(_filled(*entries, tuple(map(len, names)), fill, sparse))
+        samples.append(names[0])
     return Dataset(name, tensors, dict(zip(map(str, modes[1:]), rows.names[1:])), rows.strata, samples,
                    str(modes[0]), note=_say_left_out(rows.lacks, 'rows'))
