@@ -238,8 +238,8 @@ def test_record_is_frozen_and_shows_hostile_names_as_text():
         ),
         (lambda: score.topic_loss(np.ones(3), [0, 0, 0]), ValueError, 'W must be a matrix'),
         (lambda: score.topic_loss(np.full((3, 2), np.inf), [0, 0, 1]), ValueError, 'nonnegative and finite'),
-        (lambda: score.purity([], []), ValueError, 'one cluster a sample'),
-        (lambda: score.nmi([0, 1], [0]), ValueError, 'one cluster a sample'),
+        (lambda: score.purity([], []), ValueError, 'one cluster per sample'),
+        (lambda: score.nmi([0, 1], [0]), ValueError, 'one cluster per sample'),
         (
             lambda: score.coherence(np.ones((3, 2)), np.ones((4, 3)), top=0),
             ValueError,
