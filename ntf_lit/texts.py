@@ -15,7 +15,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from .checks import check_choice, check_count, is_frame
-from .data import Dataset, numbered, split_parts
+from .datasets import split_parts
+from .synthetic import Dataset, numbered
 from .tensor import COO
 
 # %% ../nbs/05_texts.ipynb #af4eea2b
