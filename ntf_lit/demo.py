@@ -26,7 +26,7 @@ from .checks import need
 from .datasets import (DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor,
                               tfidf)
 from .synthetic import Dataset
-from .estimators import StratifiedNTF
+from .strata_estimators import StratifiedNTF
 from .fit import Callback
 from .tables import Table, drivers, png, topic_shares
 from .views import View, components, feature_number, first_indices, first_words, shown, view

@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from sklearn.exceptions import NotFittedError
 
 from ntf_lit.synthetic import hierarchical_tensor
-from ntf_lit.estimators import HNCPD, HNMF, HNTF, MultiHNTF
+from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.fit import Callback, fit
 from ntf_lit.hnmf import (
     Factored,
