@@ -163,7 +163,7 @@ def _warn_hidden(mask, name):
         if not bool(xp.all(seen)):
             hidden = int(xp.argmin(xp.astype(seen, xp.int64)))
             warnings.warn(f"mask hides all of {name} at index {hidden} of mode {k}: "
-                          "the model there is whatever it started as")
+                          "the model there is whatever it started as", stacklevel=3)
 
 # %% ../nbs/00_checks.ipynb #332552d6
 def check_dense(
