@@ -22,12 +22,13 @@ from .checks import as_float, check_choice, check_count, check_number, check_sha
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .hnmf import hncpd, hnmf, hntf, predict, project
 from .hnmf import score as _score
+from .incoming import as_data, as_strata
 from .init import move
 from .multi_hntf import multi_hntf
 from .ncpd import KLModel, NCPDModel, SupervisedModel, cp_weights, kl_weights, masked_weights
 from .result import CP, Status
 from .stratified import StrataModel, best_weights, strata_weights
-from .tensor import COO, Masked, as_data, as_strata, cp_rows
+from .tensor import COO, Masked, cp_rows
 from .tv import TVModel
 
 # %% ../nbs/50_estimators.ipynb #b89c2a9c

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .checks import check_count
 from .estimators import _GrownUse, as_matrix
 from .hnmf import as_tensor
-from .tensor import as_data
+from .incoming import as_data
 
 # %% ../nbs/51_neural_estimators.ipynb #77f4e717
 class _Neural(_GrownUse):
