@@ -15,8 +15,8 @@ from harness import cells, in_turn, row, seconds
 from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import fit
 from ntf_lit.hnmf import balanced, first_layer, published_ncpd
+from ntf_lit.incoming import as_data
 from ntf_lit.multi_hntf import AverageModel, contracted, exact_link, halves
-from ntf_lit.tensor import as_data
 
 STEPS = 800  # Damped steps in the published experiments
 

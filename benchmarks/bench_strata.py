@@ -73,8 +73,8 @@ def strata(name):
 @lru_cache
 def model(name, kind, rule):
     "The model on data of a kind; uniform starts, as in the paper."
+    from ntf_lit.incoming import as_strata
     from ntf_lit.stratified import StrataModel
-    from ntf_lit.tensor import as_strata
 
     _, q, R = SETTINGS[name]
     A = strata(name)[0]

@@ -15,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from .checks import Array, check_choice, check_number
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _checked, _known_labels, _named, _run,
                                 _same_samples, _Settings, _takes_labels, _with_attributes)
+from .incoming import as_data
 from .init import move
 from .ncpd import KLModel, NCPDModel, SupervisedModel, cp_weights, kl_weights, masked_weights
 from .result import CP
-from .tensor import Masked, as_data, cp_rows
+from .tensor import Masked, cp_rows
 
 # %% ../nbs/50a_cp_estimators.ipynb #f81413c6
 _CP = dict(

@@ -19,11 +19,12 @@ from array_api_compat import array_namespace, is_torch_array
 
 from .checks import as_float, check_count, check_factor, check_nonnegative, check_number, check_seed, host
 from .fit import Tolerance, best_of
+from .incoming import as_data
 from .init import leading_vectors, move
 from .ncpd import NCPDModel, SupervisedModel, cp_weights
 from .result import CP, Hierarchy, Layer, Status
 from .score import as_cp, top_terms
-from .tensor import as_data, cp_inner, cp_rows, hadamard, mttkrps, others
+from .tensor import cp_inner, cp_rows, hadamard, mttkrps, others
 from .updates import Quadratic, mu, ratio
 
 # %% ../nbs/30_hnmf.ipynb #977e346e

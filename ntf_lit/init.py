@@ -17,7 +17,7 @@ from scipy.sparse.linalg import svds
 from .checks import check_alive, check_factor, host
 from .result import CP
 from .score import as_cp
-from .tensor import CHUNK, Dense, Sparse, chunks, cp_inner, inner, mttkrps, unfold
+from .tensor import CHUNK, DenseData, Sparse, chunks, cp_inner, inner, mttkrps, unfold
 
 # %% ../nbs/13_init.ipynb #1ff5ab6b
 def move(
@@ -118,7 +118,7 @@ def nndsvd(
 )->list: # Factors (d_k, rank), NumPy, strictly positive
     "Nonnegative parts of each unfolding's singular vectors; warns where it starts at random instead."
     longest, shortest = max(data.shape), min(data.shape)
-    if longest > GRAM and isinstance(data, Dense):
+    if longest > GRAM and isinstance(data, DenseData):
         warnings.warn(f"init='nndsvd' would need a Gram matrix of side {longest}; starting at random instead",
                       stacklevel=2)
         return [rng.random((d, rank)) for d in data.shape]

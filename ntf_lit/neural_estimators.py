@@ -19,7 +19,7 @@ from .estimators import (_NAMES, _announce, _calls, _checked, _Settings, _stops,
                                 _with_attributes)
 from .hierarchy_estimators import _HIERARCHY, _grow, _seen
 from .hnmf import as_tensor, predict, score
-from .tensor import as_data
+from .incoming import as_data
 
 # %% ../nbs/51_neural_estimators.ipynb #65689f1e
 _TRAINED = dict(

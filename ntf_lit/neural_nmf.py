@@ -18,8 +18,9 @@ from .init import move
 from .nnls import nnls
 from .nnls_layer import (as_torch, chain_weights, data_product, gram_layer, project_columns,
                                 torch_data, unit_chain, unit_columns)
+from .incoming import as_data
 from .result import Hierarchy, Status
-from .tensor import Sparse, as_data
+from .tensor import Sparse
 from .training import AS_USUAL, TrainableModel, Training, race
 from .updates import ratio
 

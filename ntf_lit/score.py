@@ -16,8 +16,9 @@ import scipy.sparse as sp
 from array_api_compat import array_namespace
 
 from .checks import check_choice, check_count, check_number, host
+from .incoming import as_data
 from .result import CP, Strata
-from .tensor import as_data, at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
+from .tensor import at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
 
 # %% ../nbs/04_score.ipynb #79355f0d
 def as_cp(

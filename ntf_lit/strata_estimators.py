@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from .checks import Array, as_float, check_count, check_shape, find_labels, is_frame, is_sparse
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _checked, _run, _same_samples,
                                 _Settings, _with_attributes)
+from .incoming import as_data, as_strata
 from .stratified import StrataModel, best_weights, strata_weights
-from .tensor import COO, as_data, as_strata, cp_rows
+from .tensor import COO, cp_rows
 from .tv import TVModel
 
 # %% ../nbs/50b_strata_estimators.ipynb #21e3e99d

@@ -17,9 +17,10 @@ from array_api_compat import array_namespace
 
 from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import fit
+from .incoming import as_data
 from .init import move
 from .stratified import StrataModel, own_value, start_strata
-from .tensor import Masked, Sparse, as_data, residual
+from .tensor import Masked, Sparse, residual
 from .updates import Quadratic, violation
 
 # %% ../nbs/22_tv.ipynb #bcb8eead

@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 import ntf_lit
 from ntf_lit.fit import fit
+from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
-from ntf_lit.tensor import as_data
 
 RULES = dict(cd='hals', mu='mu')
 LOSSES = {

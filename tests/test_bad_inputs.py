@@ -11,10 +11,11 @@ from test_properties import each, flat, good, matrix, stratified
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit
+from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import KLModel, NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
-from ntf_lit.tensor import COO, as_data
+from ntf_lit.tensor import COO
 
 
 def with_last(X, change):
@@ -182,9 +183,9 @@ COORDS = np.array([[0, 1, 2], [1, 0, 3]])
         (
             COO(COORDS, np.ones(2), (3, 4)),
             ValueError,
-            r'X: coords must be \(2, 2\), one row a mode and one column a value, not \(2, 3\)',
+            r'X: coords must be \(2, 2\), one row per mode and one column per value, not \(2, 3\)',
         ),
-        (COO(COORDS, np.ones(3), (3, 4, 2)), ValueError, r'X: coords must be \(3, 3\), one row a mode'),
+        (COO(COORDS, np.ones(3), (3, 4, 2)), ValueError, r'X: coords must be \(3, 3\), one row per mode'),
         (COO(COORDS[:1], np.ones(3), (3,)), ValueError, r'X has 1 mode, shape \(3,\); at least 2'),
         (COO(COORDS, np.ones(3), (3, 4, 0)), ValueError, r'mode 2 is empty'),
         (COO(COORDS + 0.5, np.ones(3), (4, 5)), (TypeError, ValueError), r'X: coords must .*whole numbers'),
@@ -575,8 +576,8 @@ A, B = good('StratifiedNTF')
         ),
         ([A, B[:, :, 0]], r'stratum 1 has shape \(., 5\), stratum 0 \(., 5, 4\)'),
         ([A, B[:0]], 'stratum 1 of X is empty; leave it out or give it samples'),
-        ([], 'X is an empty list; give one tensor a stratum'),
-        ({}, 'X is an empty list; give one tensor a stratum'),
+        ([], 'X is an empty list; give one tensor per stratum'),
+        ({}, 'X is an empty list; give one tensor per stratum'),
         ([A, B[0, 0]], r'stratum 1 of X has shape \(4,\); at least 2 modes are needed'),
         ([A, 3.0], r'stratum 1 of X has shape \(\); at least 2 modes are needed'),
         (dict(a=A, b=-B), r'X\[1\] must be nonnegative|X\[.b.\] must be nonnegative'),

@@ -53,10 +53,11 @@ from ntf_lit.multi_hntf import (
     symmetrized,
     whole,
 )
+from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Hierarchy, Status, leaves, rebuild
 from ntf_lit.score import relative_error, topic_loss
-from ntf_lit.tensor import COO, as_data, mttkrps
+from ntf_lit.tensor import COO, mttkrps
 
 QUICK = dict(max_iter=12, tol=0)
 

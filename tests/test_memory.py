@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
-from ntf_lit.tensor import COO, as_data
+from ntf_lit.incoming import as_data
+from ntf_lit.tensor import COO
 
 
 @pytest.fixture(scope='module', autouse=True)

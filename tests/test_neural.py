@@ -32,10 +32,10 @@ from ntf_lit.neural_nmf import (
     neural_project,
     torch_labels,
 )
+from ntf_lit.incoming import as_data
 from ntf_lit.nnls import masked_solve, nnls
 from ntf_lit.nnls_layer import data_product, gram_layer, torch_data, unit_columns
 from ntf_lit.result import Status, leaves
-from ntf_lit.tensor import as_data
 from ntf_lit.training import AS_USUAL, OPTIMIZERS, SCHEDULES, Training
 
 

@@ -16,11 +16,12 @@ from scipy.optimize import lsq_linear
 from ntf_lit import tv
 from ntf_lit.synthetic import digits_watermarked
 from ntf_lit.fit import fit
+from ntf_lit.incoming import as_strata
 from ntf_lit.ncpd import RULES
 from ntf_lit.result import leaves
 from ntf_lit.score import image_tv
 from ntf_lit.stratified import StrataModel, best_weights
-from ntf_lit.tensor import COO, as_strata, khatri_rao
+from ntf_lit.tensor import COO, khatri_rao
 from ntf_lit.tv import (
     TVBlock,
     TVModel,
