@@ -429,6 +429,7 @@ def contract(self:Factored,
     G = self.factors[group]
     return G[t] @ hadamard([Z, *(g.mT @ f for k, (g, f) in enumerate(zip(G, F)) if k != t)])
 
+# %% ../nbs/30_hnmf.ipynb #c6061851
 @patch
 def pieces(self:Factored)->object: # Yields (first row, rows)
     "Its rows, a few at a time."
