@@ -551,7 +551,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.multi_hntf.LabelTerm.class_problem': ( 'multi_hntf.html#labelterm.class_problem',
                                                                                     'ntf_lit/multi_hntf.py'),
                                     'ntf_lit.multi_hntf.LabelTerm.climbed': ('multi_hntf.html#labelterm.climbed', 'ntf_lit/multi_hntf.py'),
-                                    'ntf_lit.multi_hntf.LabelTerm.objective_parts': ( 'multi_hntf.html#labelterm.objective_parts',
+                                    'ntf_lit.multi_hntf.LabelTerm.value_and_parts': ( 'multi_hntf.html#labelterm.value_and_parts',
                                                                                       'ntf_lit/multi_hntf.py'),
                                     'ntf_lit.multi_hntf.Links': ('multi_hntf.html#links', 'ntf_lit/multi_hntf.py'),
                                     'ntf_lit.multi_hntf.Links.delayed': ('multi_hntf.html#links.delayed', 'ntf_lit/multi_hntf.py'),

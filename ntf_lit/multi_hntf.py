@@ -178,7 +178,7 @@ def average_step(
     steps = []
     for i, (pos, neg) in enumerate(mode_gradients(P, W)):
         if i == 0 and B is not None:
-            _, (p, n), _ = P.label.objective_parts(W, B)
+            _, (p, n), _ = P.label.value_and_parts(W, B)
             pos, neg = pos + p, neg + n
         steps.append(W*ratio(neg, pos))
     W = (sum(steps) + P.order*W)/(2*P.order)
@@ -194,7 +194,7 @@ def joint_step(
     "A multiplicative step for one W in all modes; with the safe exponent it cannot raise the objective."
     value, pos, neg = objective_parts(P, W)
     if B is not None:
-        v, (p, n), _ = P.label.objective_parts(W, B)
+        v, (p, n), _ = P.label.value_and_parts(W, B)
         value, pos, neg = value + v, pos + p, neg + n
     W = W*ratio(neg, pos)**(1/(2*P.order) if power is None else power)
     return W, None if B is None else mu(B, P.label.class_problem(W)), value
@@ -254,7 +254,7 @@ def objective_and_gradients(
     "The objective with its label term, and its gradients."
     value, pos, neg = objective_parts(P, W)
     if B is None: return value, pos - neg, None
-    v, (p, n), (pb, nb) = P.label.objective_parts(W, B)
+    v, (p, n), (pb, nb) = P.label.value_and_parts(W, B)
     return value + v, pos - neg + p - n, pb - nb
 
 # %% ../nbs/31_multi_hntf.ipynb #d8e0f0d5
@@ -356,23 +356,21 @@ class LabelTerm:
     square: float # Squared norm of the known labels
     weight: float # lambda, in the units of the scaled data
 
-@patch
-def class_problem(self:LabelTerm,
-    W:np.ndarray, # Links (..., r, q)
-)->Quadratic: # In B, (..., c, q)
-    "The least squares problem of the classes, for given links."
-    return Quadratic(W.mT @ (self.gram @ W), self.cross @ W)
+    def class_problem(self,
+        W:np.ndarray, # Links (..., r, q)
+    )->Quadratic: # In B, (..., c, q)
+        "The least squares problem of the classes, for given links."
+        return Quadratic(W.mT @ (self.gram @ W), self.cross @ W)
 
-@patch
-def climbed(self:LabelTerm,
-    W:np.ndarray, # Links (r, q)
-)->LabelTerm: # With the weights X_1 W
-    "The label term one layer up."
-    return replace(self, gram=W.T @ self.gram @ W, cross=self.cross @ W)
+    def climbed(self,
+        W:np.ndarray, # Links (r, q)
+    )->'LabelTerm': # With the weights X_1 W
+        "The label term one layer up."
+        return replace(self, gram=W.T @ self.gram @ W, cross=self.cross @ W)
 
 # %% ../nbs/31_multi_hntf.ipynb #211f38f4
 @patch
-def objective_parts(self:LabelTerm,
+def value_and_parts(self:LabelTerm,
     W:np.ndarray, # Links (..., r, q)
     B:np.ndarray, # Classes by topics (..., c, q)
 )->tuple: # (value (...), (pos, neg) of the gradient in W, (pos, neg) of that in B)

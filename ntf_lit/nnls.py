@@ -255,7 +255,7 @@ def lawson_hanson(
         todo, S, P, barred, enter = todo[go], S[go], P[go], barred[go], enter[go]
         if todo.shape[0] == 0: return answer
     warnings.warn(f"nnls: {todo.shape[0]} of {n} problems did not settle; look at their kkt_residual",
-                  RuntimeWarning)
+                  RuntimeWarning, stacklevel=2)
     return answer
 
 # %% ../nbs/11_nnls.ipynb #c6f8e4fb
