@@ -12,7 +12,7 @@ import numpy as np
 
 from bench_ncpd import khatri_rao
 from harness import cells, in_turn, row, seconds
-from ntf_lit.data import hierarchical_tensor
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import fit
 from ntf_lit.hnmf import balanced, first_layer, published_ncpd
 from ntf_lit.multi_hntf import AverageModel, contracted, exact_link, objective_parts

@@ -20,7 +20,7 @@ ROUNDS = 2  # Rounds over the strata features in an iteration
 
 def olivetti():
     "Faces, one stratum per person."
-    from ntf_lit.data import DataUnavailable, olivetti_strata
+    from ntf_lit.datasets import DataUnavailable, olivetti_strata
 
     try:
         return olivetti_strata().tensors, 'faces'
@@ -30,7 +30,7 @@ def olivetti():
 
 def watermarks():
     "Watermarked digits in noise, two strata."
-    from ntf_lit.data import digits_watermarked
+    from ntf_lit.synthetic import digits_watermarked
 
     try:
         return digits_watermarked('mnist', n=100).tensors, 'digits'

@@ -23,8 +23,9 @@ from string import Template
 import numpy as np
 
 from .checks import need
-from .data import (DataUnavailable, Dataset, _sotu_words, newsgroups_tensor, olivetti_strata,
-                          sotu_tensor, tfidf)
+from .datasets import (DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor,
+                              tfidf)
+from .synthetic import Dataset
 from .estimators import StratifiedNTF
 from .fit import Callback
 from .tables import Table, drivers, png, topic_shares

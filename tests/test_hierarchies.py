@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, strategies as st
 from sklearn.exceptions import NotFittedError
 
-from ntf_lit.data import hierarchical_tensor
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.fit import Callback, fit
 from ntf_lit.hnmf import (

@@ -14,7 +14,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from ntf_lit import joint, neural_ncpd as ncpd_module, neural_nmf as nmf_module, nnls_layer, training
-from ntf_lit.data import DataUnavailable, hierarchical_tensor, newsgroups_supervised
+from ntf_lit.datasets import DataUnavailable, newsgroups_supervised
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import Callback, Checkpoint, TimeLimit, fit
 from ntf_lit.hnmf import fit_flat, layer_labels
 from ntf_lit.init import leading_vectors

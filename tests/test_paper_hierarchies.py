@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ntf_lit.data import DataUnavailable, hierarchical_tensor, newsgroups_supervised
+from ntf_lit.datasets import DataUnavailable, newsgroups_supervised
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import fit
 from ntf_lit.hnmf import as_labels, first_layer, fit_flat, hncpd, hntf
 from ntf_lit.init import leading_vectors

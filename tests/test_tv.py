@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.optimize import lsq_linear
 
 from ntf_lit import tv
-from ntf_lit.data import digits_watermarked
+from ntf_lit.synthetic import digits_watermarked
 from ntf_lit.fit import fit
 from ntf_lit.ncpd import RULES
 from ntf_lit.result import leaves

@@ -1,8 +1,8 @@
 """Does another build give the same bits?  python tools/same_bits.py OTHER.whl [--sweeps 15] [--json FILE]
 
 Every estimator is fitted by both builds, this checkout and the wheel, each in a process of its own, on one
-thread, from the same starts: rules by kinds of data by losses, penalties and labels. Compared are all arrays that
-a fit leaves, the objective of every sweep, the status, and what `transform`, `predict` and `score` say.
+thread, from the same starts: rules by kinds of data by losses, penalties and labels. Compared are all arrays
+that a fit leaves, the objective of every sweep, the status, and what `transform`, `predict` and `score` say.
 Exits with 1 on a difference.
 """
 
