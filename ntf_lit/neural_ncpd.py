@@ -116,8 +116,8 @@ def ncpd_loss(self:NeuralNCPDModel, A)->torch.Tensor: # (1,)
     "Half the squared error of the NCPD itself."
     X = self.parts(A)[2] if self.train_factors else self.cp
     I = torch.eye(X[0].shape[1], dtype=X[0].dtype, device=X[0].device).expand(len(X), -1, -1)
-    grams = torch.stack([f.mT @ f for f in X])
-    return cp_losses(inner_products(self.data, X, I), grams, [I], self.data.square)
+    inner = inner_products(self.data, X, I)
+    return cp_losses(inner, torch.stack([f.mT @ f for f in X]), [I], self.data.square)
 
 # %% ../nbs/43_neural_ncpd.ipynb #0255e9fe
 @patch
