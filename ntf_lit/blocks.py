@@ -43,6 +43,7 @@ def check_settings(
     check_count(model.inner, 'inner')
     if isinstance(model.init, str): check_choice(model.init, 'init', INITS)
 
+# %% ../nbs/14_blocks.ipynb #52beaff1
 @dataclass(frozen=True)
 class BlockModel:
     "What models share whose sweeps go through blocks; abstract."

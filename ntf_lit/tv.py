@@ -317,6 +317,7 @@ def inside(self:ComponentTV,
     "How much of the penalty the value of a block's problem contains."
     return self.value(factors)
 
+# %% ../nbs/22_tv.ipynb #17e79617
 @patch
 def charge(self:ComponentTV,
     q, # The problem of block t
@@ -442,6 +443,7 @@ def charge(self:PaperTV,
     if t not in self.grids or not self.strength: return q
     return sign_split(q, self.strength*jump_slope(factors[t], self.grids[t]))
 
+# %% ../nbs/22_tv.ipynb #806e2f92
 @patch
 def finished(self:PaperTV,
     factors:list, # W, H_2, ..., H_N
