@@ -1,4 +1,4 @@
-"""Where one model is another, or a formula, or a peer's: whole sequences from the same start (S1 to S4, S12, S13, S16)."""
+"""Where one model is another, or a formula, or a peer's, sweep by sweep (S1 to S4, S12, S13, S16)."""
 
 import warnings
 from fractions import Fraction
@@ -38,8 +38,9 @@ pytestmark = pytest.mark.filterwarnings('ignore:mask hides')  # masks drawn at r
 
 
 def multiplicative(A, models, blocks, order, sweeps, kl=False):
-    """Multiplicative updates with nothing worked out: every block in `order` times neg/pos, where neg and pos are the
-    gradients of <A, M> and |M|^2/2 (for the divergence <A, log M> and sum M) by automatic differentiation."""
+    """Multiplicative updates with nothing worked out: every block in `order` times neg/pos.
+
+    They are the gradients of <A, M> and |M|^2/2 (for the divergence <A, log M> and sum M), by torch."""
     blocks, A = [torch.tensor(b) for b in blocks], [torch.tensor(a) for a in A]
     for _ in range(sweeps):
         for k in order:
@@ -225,7 +226,7 @@ def test_s4_hals_ends_where_tensorlys_does(seed):
 @given(st.integers(2, 8), st.integers(2, 8), seeds)
 @few
 def test_s13_rank_one_of_a_matrix_is_its_leading_singular_pair(rule, m, n, seed):
-    "The leading singular vectors of a positive matrix are positive (Perron), so the constraint costs nothing."
+    "The leading singular vectors of a positive matrix are positive (Perron): the constraint costs nothing."
     X = 0.5 + np.random.default_rng(seed).random((m, n))
     U, s, Vt = np.linalg.svd(X)
     r = fit(NCPDModel(as_data(X), 1, rule), max_iter=60, seed=0)
