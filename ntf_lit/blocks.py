@@ -84,8 +84,11 @@ def penalty(
     params, # Its parameters, of the scaled data
 )->float: # The sum of its penalties, 0 without any
     "What parameters cost besides their loss."
-    return sum(p.value(model.parts(params)[0]) for p in model.penalties)
+    if not model.penalties: return 0.
+    factors, _ = model.parts(params)
+    return sum(p.value(factors) for p in model.penalties)
 
+# %% ../nbs/14_blocks.ipynb #bc467bb8
 def charged(
     model:BlockModel, # The model
     q, # The problem of a factor
@@ -165,7 +168,7 @@ def charged_blocks(
 )->object: # Yields (list, index, problem); the caller may replace `list[index]`
     "The blocks of a sweep in order, with the penalties in those of the factors."
     for block, t, q in model.blocks(factors, rest, filled(model, params)):
-        yield block, t, charged(model, q, factors, t) if block is factors else q
+        yield block, t, charged(model, q, factors, t) if block is factors and model.penalties else q
 
 # %% ../nbs/14_blocks.ipynb #aa9b68ce
 def updated(
@@ -175,11 +178,11 @@ def updated(
 )->tuple: # (new parameters, {'factors': `End`, 'rest': `End`}, as far as there are such blocks)
     "All blocks updated once, each with the newest others."
     factors, rest = model.parts(params)
-    ends = {}
+    last = {}
     for block, t, q in charged_blocks(model, params, factors, rest):
-        block[t] = model.update(block[t], q, k)
-        ends['factors' if block is factors else 'rest'] = End(q, block[t], t)
-    return model.joined(factors, rest), ends
+        block[t] = new = model.update(block[t], q, k)
+        last['factors' if block is factors else 'rest'] = q, new, t
+    return model.joined(factors, rest), {name: End(*end) for name, end in last.items()}
 
 def inside(
     model:BlockModel, # The model
@@ -187,6 +190,7 @@ def inside(
     ends:dict, # The last problems of a sweep
 )->float: # What is to be taken off
     "How much of the penalties the values of the last problems contain."
+    if not model.penalties: return 0.
     factors, _ = model.parts(params)
     return sum(p.inside(factors, ends['factors'].t) for p in model.penalties)
 

@@ -88,6 +88,7 @@ def objective(self:NCPDModel,
     _, C = next(mttkrps(self.data, F))
     return square_loss(self, cp, .5*cp_inner(F, F) - inner(C, F[0])) + penalty(self, cp)
 
+# %% ../nbs/20_ncpd.ipynb #1938e203
 @patch
 def finish(self:NCPDModel,
     cp:CP, # Parameters of the scaled data
@@ -109,6 +110,7 @@ def one_mttkrp(
     if t < p: return data.contract(data.right(factors), factors[:p], t)
     return data.contract(data.left(factors), factors[p:], t - p)
 
+# %% ../nbs/20_ncpd.ipynb #c1de26b1
 def kl_ratio(
     data, # Data of shape (d_1, ..., d_N)
     factors:list, # One matrix (d_k, rank) per mode

@@ -91,6 +91,7 @@ class Members:
     stratum_of_feature: object # (S q,): of each column of a stack, stratum after stratum
     is_feature: object # (S, 1, q) of ones, and of zeros where a column is filling; None for all ones
 
+# %% ../nbs/21_stratified.ipynb #a1d76a28
 def strata_members(
     offsets, # Where each stratum begins, and the end
     ranks, # Features of each stratum
@@ -141,6 +142,7 @@ class _Coupling:
             if k != t and self.VH[k] is None: self.VH[k] = in_rows(v) @ h
         return others(self.VH, t)
 
+# %% ../nbs/21_stratified.ipynb #a792c52b
 def _weight_sums(model, W):
     m = model.members
     return array_namespace(W).take(segment_sum(W, m.bounds), m.stratum_of_feature, axis=0)
@@ -223,6 +225,7 @@ def loss(self:StrataModel,
     "The loss at the end of a sweep."
     return square_loss(self, p, _both(ends) - inside)
 
+# %% ../nbs/21_stratified.ipynb #a536e117
 def _both(ends):
     "f_V + f_H: the value of the last problem, and that of the features' without `extra`."
     rest = ends.get('rest')
@@ -255,6 +258,7 @@ def objective(self:StrataModel,
     ends = _first_ends(self, p)
     return self.loss(p, ends, inside(self, p, ends)) + penalty(self, p)
 
+# %% ../nbs/21_stratified.ipynb #f9885cc5
 @patch
 def finish(self:StrataModel,
     p:Strata, # Parameters of the scaled data

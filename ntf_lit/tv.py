@@ -68,6 +68,7 @@ def _compiled():
     except ImportError: return _pull
     return njit(cache=True)(_pull)
 
+# %% ../nbs/22_tv.ipynb #ee320812
 def pull_tight(
     a, # Weights > 0, shape of `b` or one that broadcasts to it
     b, # Slopes (n, d), one problem per row
@@ -102,6 +103,7 @@ def smooth_rows(
             rest = a*x
         yield np.maximum(x, 0.)
 
+# %% ../nbs/22_tv.ipynb #092d1aba
 def _along(m, grid, a, b, price):
     "Pull strings along axis `m` of a grid."
     r, shape = len(b), np.moveaxis(np.empty((len(b), *grid)), m + 1, -1).shape
@@ -201,6 +203,8 @@ def on_host(
     return move(rule(double(B), q, inner), B)
 
 def _one_mu(B, q, inner): return on_host(tv_mu, B, q, 1)
+
+# %% ../nbs/22_tv.ipynb #df077532
 def _all_hals(B, q, inner): return on_host(tv_hals, B, q, inner)
 
 TV_RULES = dict(mu=_one_mu, hals=_all_hals, nnls=_all_hals)
@@ -226,6 +230,7 @@ def jumps(
     "Total variation of every column of every mode."
     return [total_variation(h, grids[k]) if k in grids else 0*h[0] for k, h in enumerate(topics, 1)]
 
+# %% ../nbs/22_tv.ipynb #99585f19
 def component_tv(
     topics:list, # [H_2, ..., H_N], each (d_k, r)
     grids:dict, # {mode: grid or None} of the modes to smooth along
@@ -245,6 +250,7 @@ def topic_tv(
     "The sum of every topic's total variation over its modes (arXiv 2411.18805)."
     return sum(jumps(topics, grids))
 
+# %% ../nbs/22_tv.ipynb #306f59ec
 def normalized_tv(
     topics:list, # [H_2, ..., H_N], each (d_k, r)
     grids:dict, # {mode: grid or None} of the modes to smooth along
@@ -474,6 +480,7 @@ def tv_penalty(
     unit = _unit(data, kind) if relative else data.scale**(1 if kind == 'component' else 2)
     return TVS[kind](weight*unit, grids),
 
+# %% ../nbs/22_tv.ipynb #0b8c4c58
 def _unit(data, kind):
     "What a relative weight of one is in the scaled data: their square, or their root mean square."
     if kind != 'component': return data.square
@@ -497,6 +504,7 @@ def split_entries(
     seen = data.mask if isinstance(data, Masked) else hidden == hidden
     return as_data(X, seen & ~hidden), as_data(X, seen & hidden)
 
+# %% ../nbs/22_tv.ipynb #4a9b585e
 def prediction_error(
     model:BlockModel, # The model
     params, # Its parameters, in the units of the data

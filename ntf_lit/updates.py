@@ -60,6 +60,7 @@ def ratio(
         into = np.zeros(np.broadcast_shapes(np.shape(neg), np.shape(pos)), np.result_type(neg, pos))
     return np.divide(neg, pos, out=into, where=pos > 0)
 
+# %% ../nbs/10_updates.ipynb #a4d4c247
 def mu(
     B, # Current factor (n, r), or a stack
     q:Quadratic, # Its problem
@@ -86,6 +87,7 @@ def _hals_columns(B, gram, slope, inner):
             U[..., j, :] = xp.where(g > 0, xp.clip(U[..., j, :] + step, 0., None), U[..., j, :])
     return U.mT
 
+# %% ../nbs/10_updates.ipynb #b3534df7
 def _turned(x):
     "A copy with components as rows, each in one piece."
     if not is_torch_array(x): return np.array(x.mT, order='C')
