@@ -24,11 +24,11 @@ from .hnmf import hncpd, hnmf, hntf, predict, project
 from .hnmf import score as _score
 from .init import move
 from .multi_hntf import multi_hntf
-from .ncpd import KLModel, NCPDModel, SupervisedModel, cp_weights, kl_weights, masked_weights
+from .ncpd import KLModel, NCPDModel, SupervisedModel, Targets, cp_weights, kl_weights, masked_weights
 from .result import CP, Status
 from .stratified import StrataModel, best_weights, strata_weights
 from .tensor import COO, Masked, as_data, as_strata, cp_rows
-from .tv import TVModel
+from .tv import tv_penalty
 
 # %% ../nbs/50_estimators.ipynb #b89c2a9c
 def without_data(
@@ -218,8 +218,8 @@ class _Supervision(_CPFit):
     def _fit_supervised(self, data, y):
         if self.loss != 'frobenius': raise ValueError("label_weight > 0 needs loss='frobenius'")
         Y, known = self._targets(y, data.shape[0], data.like)
-        r = self._run(SupervisedModel(data, self.rank, self.solver, self.inner, self.init, Y, known,
-                                      self.label_weight))
+        r = self._run(SupervisedModel(data, self.rank, self.solver, self.inner, self.init,
+                            labels=Targets(Y, known, self.label_weight)))
         self.weights_, self._topics, self.label_components_ = r.params.W, [r.params.H], r.params.B
         self._shape, self.n_features_in_ = data.shape[1:], data.shape[1]
         self.cp_ = CP((r.params.W, r.params.H))
@@ -380,10 +380,8 @@ class _StrataSettings(_StrataFit):
 
     def _model(self, data, offsets):
         settings = dict(strata_rank=self._ranks(len(offsets) - 1), offsets=tuple(offsets), rounds=self.rounds)
-        if self.tv is not None:
-            return TVModel(data, self.rank, self.solver, self.inner, self.init, tv=self.tv,
-                           weight=self.tv_weight, modes=self.tv_modes, **settings)
-        return StrataModel(data, self.rank, self.solver, self.inner, self.init, **settings)
+        smooth = tv_penalty(data, self.tv, self.tv_weight, self.tv_modes)
+        return StrataModel(data, self.rank, self.solver, self.inner, self.init, smooth, **settings)
 
 # %% ../nbs/50_estimators.ipynb #2ba6bdda
 class _StrataOutcome(_StrataSettings):

@@ -68,7 +68,7 @@ class Labels:
     weight: float # lambda, in units of the data squared by those of the targets squared
     names: tuple # What the classes are called
 
-    def model(self): return dict(targets=self.targets, known=self.known, weight=self.weight)
+    def model(self): return dict(labels=self)
 
 # %% ../nbs/30_hnmf.ipynb #b84e18ce
 def as_labels(
