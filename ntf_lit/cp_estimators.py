@@ -17,7 +17,7 @@ from .estimators import (_FIT, _NAMES, _announce, _as_weights, _checked, _known_
                                 _same_samples, _Settings, _takes_labels, _with_attributes)
 from .incoming import as_data
 from .init import move
-from .ncpd import KLModel, NCPDModel, SupervisedModel, cp_weights, kl_weights, masked_weights
+from .ncpd import KLModel, NCPDModel, SupervisedModel, Targets, cp_weights, kl_weights, masked_weights
 from .result import CP
 from .tensor import Masked, cp_rows
 
@@ -154,7 +154,8 @@ def _fit_supervised(est, data, y):
     "Factorize a matrix together with its labels."
     if est.loss != 'frobenius': raise ValueError("label_weight > 0 needs loss='frobenius'")
     Y, known = _targets(est, y, data)
-    model = SupervisedModel(data, est.rank, est.solver, est.inner, est.init, Y, known, est.label_weight)
+    model = SupervisedModel(data, est.rank, est.solver, est.inner, est.init,
+                            labels=Targets(Y, known, est.label_weight))
     p = _run(est, model).params
     est._topics, est.label_components_ = [p.H], p.B
     return _keep_cp(est, data, p.W)

@@ -71,7 +71,7 @@ class Labels:
 
     def model(self)->dict: # `SupervisedModel`
         "The arguments of a supervised model."
-        return dict(targets=self.targets, known=self.known, weight=self.weight)
+        return dict(labels=self)
 
 # %% ../nbs/30_hnmf.ipynb #b84e18ce
 def known_samples(

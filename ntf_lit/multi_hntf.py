@@ -24,7 +24,7 @@ from .fit import best_of
 from .hnmf import (Factored, FittedHierarchy, as_tensor, assemble, balanced, check_ranks, error_of,
                           first_layer, fit_flat, layer_labels)
 from .init import move
-from .ncpd import nnls_rule
+from .blocks import nnls_rule
 from .result import CP, History, Layer, Result, Status
 from .tensor import Masked, Sparse, chunks, cp_rows, hadamard, others, residual
 from .updates import Quadratic, mu, ratio

@@ -21,7 +21,7 @@ from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _checked, 
 from .incoming import as_data, as_strata
 from .stratified import StrataModel, best_weights, strata_weights
 from .tensor import COO, cp_rows
-from .tv import TVModel
+from .tv import tv_penalty
 
 # %% ../nbs/50b_strata_estimators.ipynb #21e3e99d
 _STRATA = dict(
@@ -154,8 +154,8 @@ def _strata_model(est, data, offsets):
     "The model that the settings describe."
     basic = data, est.rank, est.solver, est.inner, est.init
     strata = dict(strata_rank=_strata_ranks(est, len(offsets) - 1), offsets=tuple(offsets), rounds=est.rounds)
-    if est.tv is None: return StrataModel(*basic, **strata)
-    return TVModel(*basic, tv=est.tv, weight=est.tv_weight, modes=est.tv_modes, **strata)
+    smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
+    return StrataModel(*basic, smooth, **strata)
 
 # %% ../nbs/50b_strata_estimators.ipynb #02438549
 def _keep_strata(est, model, p):

@@ -23,9 +23,11 @@ from test_properties import close, each, flat, good, matrix, stratified
 import ntf_lit
 from ntf_lit import HNMF, NMF, StratifiedNMF, StratifiedNTF, estimators
 from ntf_lit.fit import Callback, Progress, TimeLimit, Tolerance
-from ntf_lit.ncpd import RULES, KLModel, NCPDModel, SupervisedModel
+from ntf_lit.blocks import RULES
+from ntf_lit.ncpd import KLModel, NCPDModel, SupervisedModel
 from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
+from ntf_lit.tv import NormalizedTV, tv_penalty
 
 SOLVERS = pytest.mark.parametrize('solver', list(RULES))
 
@@ -346,9 +348,9 @@ MODEL = dict(
 )
 
 TV = dict(
-    tv=('normalized', lambda m: m.tv),
-    tv_weight=(0.25, lambda m: m.weight),
-    tv_modes=((1,), lambda m: tuple(m.modes)),
+    tv=(NormalizedTV, lambda m: type(m.penalties[0])),
+    tv_weight=(0.25, lambda m: m.penalties[0].strength / tv_penalty(m.data, 'component', 1.0)[0].strength),
+    tv_modes=((1,), lambda m: tuple(m.penalties[0].grids)),
 )
 
 
@@ -368,8 +370,9 @@ def test_settings_arrive(kind, name, monkeypatch):
         model, _ = caught(kind, monkeypatch, **{name: value})
         assert read(model) == value
     elif name in TV:
-        model, _ = caught(kind, monkeypatch, **dict(tv='component') | {name: TV[name][0]})
         value, read = TV[name]
+        setting = {name: 'normalized' if name == 'tv' else value}
+        model, _ = caught(kind, monkeypatch, **dict(tv='component', tv_weight=0.5) | setting)
         assert read(model) == value
     elif name == 'loss':
         model, _ = caught(kind, monkeypatch, loss='kullback-leibler', solver='mu', rank=5, init='uniform')
@@ -386,15 +389,15 @@ def test_settings_arrive(kind, name, monkeypatch):
             init='uniform',
         )
         assert isinstance(model, SupervisedModel) and (
-            model.weight,
+            model.labels.weight,
             model.rank,
             model.inner,
             model.rule,
             model.init,
         ) == (3.5, 5, 9, 'mu', 'uniform')
-        assert model.known.tolist() == [True, True, False, True, True, False] and model.targets[
-            model.known
-        ].tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
+        known = model.labels.known
+        assert known.tolist() == [True, True, False, True, True, False]
+        assert model.targets[known].tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
         assert isinstance(
             caught(kind, monkeypatch, [0, 1] * 3)[0], NCPDModel
         )  # weight 0: labels take no part
