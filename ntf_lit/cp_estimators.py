@@ -41,7 +41,7 @@ class NCPD(_Settings):
         rank=2, # How many components
         *,
         solver='hals', # 'hals', 'mu' (the papers' multiplicative rule) or 'nnls' (exact blocks)
-        loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), or beta, 0 to 2
+        loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
         init='random', # 'random', 'nndsvd', 'uniform', or factors to start from
         max_iter=300, # At most so many sweeps
         tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
@@ -130,7 +130,7 @@ def __init__(self:NMF,
     rank=2, # How many components
     *,
     solver='hals', # 'hals', 'mu' or 'nnls'
-    loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), or beta, 0 to 2
+    loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'nndsvd', 'uniform', or factors [(n, rank), (features, rank)] to start from
     label_weight=0., # Weight of the labels; 0: labels take no part
     max_iter=300, # At most so many sweeps

@@ -18,8 +18,7 @@ from .blocks import BlockModel, charged, nnls_rule, penalty, prepared, relative_
 from .init import move, start_cp
 from .nnls import nnls_gram
 from .result import CP
-from .tensor import (Masked, chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps,
-                            others)
+from .tensor import chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others
 from .updates import Quadratic
 
 # %% ../nbs/20_ncpd.ipynb #e9e08b4b

@@ -59,7 +59,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     *,
     strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
-    loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), or beta, 0 to 2
+    loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
