@@ -291,7 +291,9 @@ SOME = dict(
 )
 LOWEST = dict(max_iter=0, strata_rank=0)
 CHOICES = dict(
-    solver="'mu', 'hals', 'nnls'", init="'random',.*'uniform'.*", loss="'frobenius', 'kullback-leibler'"
+    solver="'mu', 'hals', 'nnls'",
+    init="'random',.*'uniform'.*",
+    loss="'frobenius', 'kullback-leibler', 'itakura-saito'",
 )
 
 
