@@ -6,6 +6,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.blocks.BlockModel.accelerate': ('blocks.html#blockmodel.accelerate', 'ntf_lit/blocks.py'),
                                 'ntf_lit.blocks.BlockModel.is_zero': ('blocks.html#blockmodel.is_zero', 'ntf_lit/blocks.py'),
                                 'ntf_lit.blocks.BlockModel.kkt': ('blocks.html#blockmodel.kkt', 'ntf_lit/blocks.py'),
+                                'ntf_lit.blocks.BlockModel.rounding': ('blocks.html#blockmodel.rounding', 'ntf_lit/blocks.py'),
                                 'ntf_lit.blocks.BlockModel.sweep': ('blocks.html#blockmodel.sweep', 'ntf_lit/blocks.py'),
                                 'ntf_lit.blocks.BlockModel.update': ('blocks.html#blockmodel.update', 'ntf_lit/blocks.py'),
                                 'ntf_lit.blocks.BlockModel.warmup': ('blocks.html#blockmodel.warmup', 'ntf_lit/blocks.py'),
