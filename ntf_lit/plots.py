@@ -22,7 +22,7 @@ from matplotlib.ticker import PercentFormatter
 from .checks import check_choice, check_count, check_number
 from .tables import agreement, feature_terms, match_topics, term_matrix, topic_terms
 from .views import (Tree, View, component_names, components, feature_number, first_words, number_of,
-                           shown)
+                           shown, tree, view)
 
 # %% ../nbs/61_plots.ipynb #3a42d4b3
 COLORS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000'
@@ -104,7 +104,7 @@ def _draw_terms(ax, t, what):
 
 # %% ../nbs/61_plots.ipynb #d4592380
 def term_bars(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic; with `stratum`, number of its feature
     mode:int|str=None, # Name or number of a mode; the terms when left out
     n:int=10, # How many terms
@@ -114,6 +114,7 @@ def term_bars(
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "The first terms of a topic as bars, with marks for the corpus; `ValueError` for what there is not."
+    v = view(v)
     what, _ = _component(v, topic, stratum)
     asked = mode, n, order, lam
     if stratum is None: t = topic_terms(v, topic, *asked)
@@ -134,13 +135,14 @@ def _few_ticks(ax, labels):
 
 # %% ../nbs/61_plots.ipynb #b276ea32
 def mode_bars(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic; with `stratum`, number of its feature
     mode:int|str=1, # Name or number of a mode
     stratum:int|str=None, # A stratum, to show a feature of it
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A profile in the order of its mode, with the corpus behind it; `ValueError` for what there is not."
+    v = view(v)
     k, P = number_of(v.modes, mode), components(v, mode)[0]
     what, c = _component(v, topic, stratum)
     ax, new = _axes(ax, 3.4, 2.1)
@@ -172,13 +174,14 @@ def _draw_weights(ax, v, j, x):
 
 # %% ../nbs/61_plots.ipynb #de794e0b
 def topic_over_time(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
     x=None, # One number per sample, such as its year; its place in the list when left out
     label:str='', # What `x` is
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A topic's weight in every sample; `ValueError` for a topic there is not, or another number of samples."
+    v = view(v)
     j = number_of(v.names, topic, 'topic')
     x = _one_per_sample(v, x)
     ax, new = _axes(ax, 6, 2.3)
@@ -203,13 +206,14 @@ def _mean_time(v, j, x):
 
 # %% ../nbs/61_plots.ipynb #84212247
 def topics_over_time(
-    v:View, # A view
+    v:View, # A view, or any model
     x=None, # One number per sample, such as its year; its place in the list when left out
     label:str='', # What `x` is
     topics:list=None, # Numbers or names of topics; all when left out
     columns:int=3, # Figures side by side
 )->plt.Figure: # The figure
     "The weights of all topics, the earliest first; `ValueError` as for `topic_over_time`."
+    v = view(v)
     x = _one_per_sample(v, x)
     js = [number_of(v.names, j, 'topic') for j in (range(v.rank) if topics is None else topics)]
     fig, axes = _grid(len(js), columns, 3.1, 1.45, sharex=True)
@@ -225,10 +229,11 @@ def topics_over_time(
 
 # %% ../nbs/61_plots.ipynb #4d4f1851
 def share_bars(
-    v:View, # A view
+    v:View, # A view, or any model
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "What part of each stratum every topic makes up, and what part its own background."
+    v = view(v)
     S, q = v.sizes.shape
     rows = [*v.order, *([-1] if q else [])] # the background stands last
     part = np.hstack([v.stratum_shares, v.feature_shares.sum(1)[:, None]])
@@ -278,6 +283,7 @@ def strata_panels(
     strata:list=None, # Names or numbers of strata; all when left out
 )->plt.Figure: # The figure
     "Each stratum's own features: where they lie and which words they have."
+    v = view(v)
     S, q = v.sizes.shape
     if not q: raise ValueError("this model has no strata features; fit it with strata_rank of at least 1")
     chosen = [number_of(v.strata, s, 'stratum') for s in (range(S) if strata is None else strata)]
@@ -306,12 +312,13 @@ def _draw_circles(ax, M):
 
 # %% ../nbs/61_plots.ipynb #30e7943b
 def term_grid(
-    v:View, # A view
+    v:View, # A view, or any model
     n:int=30, # How many terms
     mode:int|str=None, # Name or number of a mode; the terms when left out
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "The most salient terms and all topics, seriated."
+    v = view(v)
     M = term_matrix(v, n, mode)
     ax, new = _axes(ax, 2 + .42*len(M.topics), 1.8 + .2*len(M.terms))
     _draw_circles(ax, M)
@@ -342,11 +349,12 @@ def _heat_map(ax, P, labels):
 
 # %% ../nbs/61_plots.ipynb #6d1ed3ff
 def factor_grid(
-    v:View, # A view
+    v:View, # A view, or any model
     modes:list=None, # Names or numbers of modes; all when left out
     sort:bool=True, # Topics by share, or in the order of the factors?
 )->plt.Figure: # The figure
     "The factors as heat maps, one panel per mode; `ValueError` for a mode there is not."
+    v = view(v)
     ks = [number_of(v.modes, k) for k in (range(len(v.modes)) if modes is None else modes)]
     order = v.order if sort else list(range(v.rank))
     fig, axes = _grid(len(ks), len(ks), 2.6, 3.4)
@@ -360,11 +368,12 @@ def factor_grid(
 
 # %% ../nbs/61_plots.ipynb #57d57a27
 def image_of(
-    v:View, # A view
+    v:View, # A view, or any model
     component:int, # Number of a component, as in `components`
     shape:tuple=None, # (height, width) where one mode holds all pixels
 )->np.ndarray: # (height, width); its entries sum to one
     "A component as a picture; `ValueError` where the modes are not those of pictures."
+    v = view(v)
     column = lambda k: components(v, k)[0][:, component]
     if len(v.modes) == 3 and shape is None: return np.outer(column(1), column(2))
     if len(v.modes) == 2 and shape is not None and math.prod(shape) == v.shape[1]:
@@ -385,12 +394,13 @@ def _pictures(images, names, columns):
 
 # %% ../nbs/61_plots.ipynb #3c31bf13
 def topic_images(
-    v:View, # A view
+    v:View, # A view, or any model
     shape:tuple=None, # (height, width) where one mode holds all pixels
     topics:list=None, # Numbers or names of topics; all, by share, when left out
     columns:int=8, # Pictures side by side
 )->plt.Figure: # The figure
     "Topics as pictures, the largest first; `ValueError` where they are none."
+    v = view(v)
     js = v.order if topics is None else [number_of(v.names, j, 'topic') for j in topics]
     return _pictures([image_of(v, j, shape) for j in js], [v.names[j] for j in js], columns)
 
@@ -402,6 +412,7 @@ def background_images(
     columns:int=8, # Pictures side by side
 )->plt.Figure: # The figure
     "What the samples of each stratum share, as pictures: the sum of its features."
+    v = view(v)
     S, q = v.sizes.shape
     chosen = [number_of(v.strata, s, 'stratum') for s in (range(S) if strata is None else strata)]
     if not q: raise ValueError("this model has no strata features; fit it with strata_rank of at least 1")
@@ -418,9 +429,10 @@ def _by_mean(flow, place):
 
 # %% ../nbs/61_plots.ipynb #56e4636f
 def layer_order(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
 )->list: # One list of topic numbers per layer, from top to bottom
     "An order of the topics in which links are short: barycentres, up and down a few times."
+    t = tree(t)
     orders = [list(np.argsort(-s, kind='stable')) for s in t.shares]
     flow = [None, *(s[:, None]*M for s, M in zip(t.shares, t.links[1:]))]
     place = lambda l: np.argsort(orders[l])
@@ -482,12 +494,13 @@ def _draw_box(ax, t, l, j, top, height, words):
 
 # %% ../nbs/61_plots.ipynb #1089744c
 def layer_graph(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
     words:int=5, # How many of a topic's first words, those in its name included
     least:float=.002, # Leave out links that carry less than this part of the whole; from 0 to 1
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A hierarchy as a graph, layer by layer from left to right."
+    t = tree(t)
     check_number(least, 'least', 0, 1)
     ax, new = _axes(ax, 3.6*len(t.views), max(3., .52*max(t.ranks, default=1)))
     boxes = _boxes(t)
@@ -536,11 +549,12 @@ def _partners_first(a, b):
 
 # %% ../nbs/61_plots.ipynb #eff27fc4
 def agreement_map(
-    a:View, # A view
+    a:View, # A view, or any model
     b:View, # Another fit of the same data; `ValueError` if its modes have other sizes
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "How alike the topics of two fits are; partners on the diagonal."
+    a, b = view(a), view(b)
     C, (rows, columns) = agreement(a, b), _partners_first(a, b)
     ax, new = _axes(ax, 2.8 + .34*b.rank, 2.2 + .3*a.rank)
     im = ax.imshow(C[np.ix_(rows, columns)] if C.size else np.zeros((1, 1)), cmap='cividis', vmin=0, vmax=1)
@@ -554,13 +568,14 @@ def agreement_map(
 
 # %% ../nbs/61_plots.ipynb #38d40d63
 def topic_sheet(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
     x=None, # One number per sample, such as its year
     label:str='', # What `x` is
     n:int=12, # How many terms
 )->plt.Figure: # The figure
     "Words, places and samples of a topic; `ValueError` as for `topic_over_time`."
+    v = view(v)
     j = number_of(v.names, topic, 'topic')
     others = [k for k in range(1, len(v.modes)) if k != v.term_mode]
     fig = plt.figure(figsize=(9, 3.6 if others else 3.2), layout='constrained')
