@@ -186,8 +186,10 @@ def number_of(
     if whole and 0 <= which < len(names): return int(which)
     if not names: raise ValueError(f"there is no {what}")
     known = ', '.join(shown(n, 30) for n in names[:12]) + (', ...' if len(names) > 12 else '')
-    like = nearest(which, names) if isinstance(which, str) and len(names) > 12 else ()
-    if like: raise ValueError(f"there is no {what} {shown(which)!r}; nearest: {', '.join(map(shown, like))}")
+    if isinstance(which, str) and len(names) > 12:
+        like = ', '.join(map(shown, nearest(which, names)))
+        cure = f'nearest: {like}' if like else f'there are {len(names)}, such as {known}'
+        raise ValueError(f"there is no {what} {shown(which)!r}; {cure}")
     raise ValueError(f"{what} must be a number from 0 to {len(names) - 1} or one of {known}; not {which!r}")
 
 # %% ../nbs/60_views.ipynb #6ee122cd
