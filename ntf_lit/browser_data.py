@@ -24,7 +24,8 @@ from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
 from .shown_data import is_labelled
 from .tables import agreement, drivers, match_topics
-from .views import Tree, View, in_order_of, is_word_mode, relevance, shown, tree, view
+from .views import (Tree, View, as_dates, in_order_of, is_word_mode, relevance, shown, tree,
+                           view)
 
 # %% ../nbs/62_browser_data.ipynb #ae965c62
 def rounded(
@@ -211,15 +212,6 @@ def _feature_lists(v, modes):
         out.append([dict(share=float(f"{v.feature_shares[s, f]:.4g}"),
                          modes=[_feature_in(v, s, f, ks, m) for ks, m in modes]) for f in largest])
     return out
-
-# %% ../nbs/62_browser_data.ipynb #80ec7a05
-def as_dates(
-    times, # Times, one per sample
-)->np.ndarray: # Moments, datetime64; None if one of them is no date
-    "Dates of any library, or written as 2019-01-31, as one array."
-    texts = [str(t) for t in times]
-    if not all(re.match(r'\d{4}-\d\d(-\d\d)?($|[T ]\d\d:\d\d)', t) for t in texts): return None
-    return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
 
 # %% ../nbs/62_browser_data.ipynb #cda76a76
 _BINS = [('bins of 10 seconds', 's', 10), ('minutes', 'm', 1), ('bins of 10 minutes', 'm', 10),

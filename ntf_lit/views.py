@@ -8,6 +8,7 @@ __all__ = ['ORDERS', 'shown', 'profiles', 'relevance', 'saliencies', 'View', 'co
 
 # %% ../nbs/60_views.ipynb #83b32980
 import math
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -433,6 +434,15 @@ def _sample_strata(parts, shown, given, samples):
         return _groups(labels)
     if facts is not None and len(facts.stratum) == n: return facts.stratum, tuple(map(str, facts.strata))
     return np.zeros(n, int), ('all',)
+
+# %% ../nbs/60_views.ipynb #e0257fce
+def as_dates(
+    times, # Times, one per sample
+)->np.ndarray: # Moments, datetime64; None if one of them is no date
+    "Dates of any library, or written as 2019-01-31, as one array."
+    texts = [str(t) for t in times]
+    if not all(re.match(r'\d{4}-\d\d(-\d\d)?($|[T ]\d\d:\d\d)', t) for t in texts): return None
+    return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
 
 # %% ../nbs/60_views.ipynb #af9cdbb3
 def _log_unit(*logs):
