@@ -132,7 +132,7 @@ def term_bars(
 def _few_ticks(ax, labels):
     "Names on the horizontal axis, as many as fit; bare numbers where the names are long."
     fits = lambda at, width: all(len(labels[i]) <= width for i in at)
-    at, few = _spread(len(labels), 9), _spread(len(labels), 4)
+    at, few = _spread(len(labels), 9), _spread(len(labels), 3)
     if not fits(at, 6) and fits(few, 10): at = few # such as dates
     written = fits(at, 6) or at is few
     ax.set_xticks(at, [drawn(labels[i], 10) if written else str(i + 1) for i in at], **PLAIN)
