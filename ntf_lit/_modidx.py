@@ -1391,6 +1391,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ntf_lit.texts._date_parts': ('texts.html#_date_parts', 'ntf_lit/texts.py'),
                                'ntf_lit.texts._distinct': ('texts.html#_distinct', 'ntf_lit/texts.py'),
                                'ntf_lit.texts._entries': ('texts.html#_entries', 'ntf_lit/texts.py'),
+                               'ntf_lit.texts._entries_of': ('texts.html#_entries_of', 'ntf_lit/texts.py'),
                                'ntf_lit.texts._facts': ('texts.html#_facts', 'ntf_lit/texts.py'),
                                'ntf_lit.texts._filled': ('texts.html#_filled', 'ntf_lit/texts.py'),
                                'ntf_lit.texts._finest': ('texts.html#_finest', 'ntf_lit/texts.py'),
