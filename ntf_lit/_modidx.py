@@ -1101,6 +1101,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.shown_data._is_sptensor': ('shown_data.html#_is_sptensor', 'ntf_lit/shown_data.py'),
                                     'ntf_lit.shown_data._keeps_nonzeros': ('shown_data.html#_keeps_nonzeros', 'ntf_lit/shown_data.py'),
                                     'ntf_lit.shown_data._masks_of': ('shown_data.html#_masks_of', 'ntf_lit/shown_data.py'),
+                                    'ntf_lit.shown_data._of_dataset': ('shown_data.html#_of_dataset', 'ntf_lit/shown_data.py'),
                                     'ntf_lit.shown_data._of_objects': ('shown_data.html#_of_objects', 'ntf_lit/shown_data.py'),
                                     'ntf_lit.shown_data._one_part': ('shown_data.html#_one_part', 'ntf_lit/shown_data.py'),
                                     'ntf_lit.shown_data._sparse_in': ('shown_data.html#_sparse_in', 'ntf_lit/shown_data.py'),

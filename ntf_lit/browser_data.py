@@ -250,6 +250,7 @@ def number_periods(
     how = f'in bins of {step:.4g}' if step != 1 or each.dtype.kind == 'f' else ''
     return [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)], at, how
 
+# %% ../nbs/62_browser_data.ipynb #76df61a5
 def name_periods(
     names:list, # Names
     most:int, # How many periods at most
@@ -561,6 +562,7 @@ def _named_times(times, facts):
         if len(times) == 1 and listed: return str(name), first
     return None, times
 
+# %% ../nbs/62_browser_data.ipynb #5bd5ac88
 def sample_times(
     times, # One entry per sample, a Series, {sample: entry}, {name: list}, (name, list), or name of a fact
     data, # A `Dataset` to look into where nothing is given, or anything else

@@ -532,8 +532,8 @@ def _reordered(v, k, at):
 def in_order_of(
     v:View, # A view
     lead:View, # Another of the same shape, the samples perhaps excepted
-    who:str='this view', # What the two are called in a message
-    other:str='the other',
+    who:str='this view', # What the first is called in a message
+    other:str='the other', # What the second is called
     samples:bool=False, # Whether the samples are to be in the same order too
 )->View: # The first, or a new one; `ValueError` that names the first difference
     "A view with its indices in the order of another's."
@@ -592,6 +592,10 @@ def _views_of_layers(h, model, data, words, names, sample_mode=0, mask=None, new
         views.append(_as_view(*beside_it, labels, samples, strata, called, terms, unit, corpus))
     return tuple(views)
 
+_VIEW_KEYWORDS = [name for name, p in signature(view).parameters.items()
+                  if p.kind is p.KEYWORD_ONLY and name != 'names']
+
+# %% ../nbs/60_views.ipynb #4e73b953
 def tree(
     model, # A `Hierarchy`, an estimator with `layers_`, a list of `Layer`, or a `Tree`
     data=None, # As for `view`
@@ -610,6 +614,3 @@ def tree(
     shares = [m/(m.sum() or 1.)]
     for M in links[1:]: shares.append(shares[-1] @ M)
     return Tree(views, links, tuple(shares))
-
-_VIEW_KEYWORDS = [name for name, p in signature(view).parameters.items()
-                  if p.kind is p.KEYWORD_ONLY and name != 'names']
