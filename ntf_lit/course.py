@@ -180,7 +180,8 @@ def diagnose(
 
 # %% ../nbs/80_course.ipynb #9f6948fd
 def _shape(a):
-    if isinstance(a, (list, tuple)): return f'[{", ".join(map(_shape, a))}]'
+    if isinstance(a, (list, tuple)):
+        return f'[{", ".join(map(_shape, a))}]' if any(isinstance(x, (list, tuple)) or np.ndim(x) for x in a) else f'{len(a)} numbers'
     return str(np.shape(a)) if np.ndim(a) else 'a number'
 
 def _shapes(answer, args):
@@ -292,15 +293,17 @@ def _attempt(answer, args, shape=()):
 def _weights(parts, whole, tol):
     "The weights with which the columns of `parts` add up to `whole`; None if they do not."
     w, _, rank, _ = np.linalg.lstsq(parts, whole, rcond=None)
-    return w if len(whole) > len(w) == rank and _close(parts@w, whole, max(tol, 1e-9)) else None
+    return w if len(whole) > len(w) + 1 and rank == len(w) and _close(parts@w, whole, max(tol, 1e-9)) else None
 
 TERM = {0.: '{0} is missing', -1.: '{0} has the wrong sign', 2.: '{0} counts twice', .5: '{0} counts half'}
 FACTOR = {0.: 'the factor {0} is missing', -1.: '{0} stands on the wrong side of the fraction bar',
           2.: '{0} is there once too often, or squared', .5: '{0} is there with its square root'}
 
 def _differing(names, ratios, words, other):
-    "Sentences on the parts whose weight is not the right one."
+    "Sentences on the parts whose weight is not the right one; none where no slip would give such weights."
     if np.ptp(ratios) < 1e-6: return ''      # a factor of the whole, which `diagnose` tells
+    whole = lambda r: abs(r - round(r)) < 1e-6
+    if not all(whole(r) or whole(1/r) for r in ratios): return ''
     told = [words.get(round(float(r), 6) + 0., other).format(name, r)
             for name, r in zip(names, ratios) if abs(r - 1) > 1e-6]
     return '; '.join(told) + '.' if told else ''
@@ -449,9 +452,8 @@ def _own_text(answer):
 def _gives(answer, args, right, tol):
     "Whether a function gives what is right, and without a word."
     try:
-        with _quiet(): found = np.asarray(answer(*deepcopy(args)), float)
+        with _quiet(): return diagnose(answer(*deepcopy(args)), right, tol) is None
     except Exception: return False
-    return _close(found, right, tol)
 
 def _one_change(
     answer, # A function

@@ -96,9 +96,7 @@ def installing(nb, repo):
     "The lesson, whose first cell installs the package where it is missing, told where to find it."
     for cell in nb.cells:
         if repo and 'git+https://github.com/{repository}' in cell.source:
-            cell.source = re.sub(r'^ *repository = input\(.*\n', '', cell.source, flags=re.M).replace(
-                '{repository}', repo
-            )
+            cell.source = re.sub(r'^( *repository =) input\(.*', rf"\1 '{repo}'", cell.source, flags=re.M)
     return nb
 
 
