@@ -23,6 +23,7 @@ from html import escape
 from typing import NamedTuple
 
 import numpy as np
+from fastcore.basics import patch
 
 # %% ../nbs/80_course.ipynb #bb8f3b30
 class Right:
@@ -59,7 +60,8 @@ def _as_numbers(found):
         return f'numbers are wanted, but your function gives a {type(found).__name__}.'
     bad = np.count_nonzero(~np.isfinite(found))
     if not bad: return found
-    return f'there is a NaN or an infinite number in it ({bad} of {found.size}). Is something divided by zero?'
+    where = f'{bad} of {found.size}'
+    return f'there is a NaN or an infinite number in it ({where}). Is something divided by zero?'
 
 # %% ../nbs/80_course.ipynb #672c4cc2
 def _close(a, b, tol):
@@ -77,10 +79,12 @@ def _shape_facts(found, right, tol):
     same = lambda a: _close(a, right, tol)
     axes = itertools.permutations(range(found.ndim))
     yield same(found.T), 'it is the transpose of what is wanted.'
-    yield any(same(found.transpose(p)) for p in axes), 'the numbers are right, the axes stand in another order.'
+    turned = any(same(found.transpose(p)) for p in axes)
+    yield turned, 'the numbers are right, the axes stand in another order.'
     flat = found.size == right.size and _close(found.ravel(), right.ravel(), tol)
     yield flat, f'the numbers are right, but in the shape {found.shape}; it should be {right.shape}.'
-    yield right.ndim == 2 and found.ndim == 1 and _close(found, np.diag(right), tol), 'only the diagonal is there.'
+    line = right.ndim == 2 and found.ndim == 1
+    yield line and _close(found, np.diag(right), tol), 'only the diagonal is there.'
     for name, value in _sums(found):
         yield same(np.asarray(value)), f'the {name} is still to be taken.'
     for name, value in _sums(right):
@@ -92,9 +96,9 @@ def _shape_problem(found, right, tol):
     if found.shape == right.shape: return None
     for true, sentence in _shape_facts(found, right, tol):
         if true: return sentence
-    shapes = f'the shape is {found.shape}, but should be {right.shape}'
-    if not right.ndim: return f'one number is wanted, but your function gives an array of shape {found.shape}.'
-    if not found.ndim: return f'an array of shape {right.shape} is wanted, but your function gives one number.'
+    shapes, gives = f'the shape is {found.shape}, but should be {right.shape}', 'but your function gives'
+    if not right.ndim: return f'one number is wanted, {gives} an array of shape {found.shape}.'
+    if not found.ndim: return f'an array of shape {right.shape} is wanted, {gives} one number.'
     if found.T.shape == right.shape: return shapes + ': rows and columns are exchanged.'
     if found.size == right.size: return shapes + ': the right number of entries in another arrangement.'
     return shapes + '. Look at which index each product sums over.'
@@ -149,12 +153,14 @@ def _pattern(found, right, tol):
     for axis, line in enumerate(('row', 'column')) if found.ndim == 2 and min(found.shape) > 1 else ():
         f, r, g = (np.moveaxis(a, axis, 0) for a in (found, right, gap))
         s = (f*r).sum(1, keepdims=True)/(r*r).sum(1, keepdims=True)
-        yield _close(s*r, f, tol), f'every {line} is right but for a factor of its own; the first is {s[0, 0]:.4g}.'
+        own = f'a factor of its own; the first is {s[0, 0]:.4g}'
+        yield _close(s*r, f, tol), f'every {line} is right but for {own}.'
         yield even(g), f'every {line} is off by the same numbers: look at what does not depend on the {line}.'
     wrong = np.abs(gap) > size
+    be = 'is' if wrong.sum() == 1 else 'are'
     yield found.size > 2 and wrong.mean() <= .5, (
-        f'{wrong.sum()} of {wrong.size} entries {"is" if wrong.sum() == 1 else "are"} wrong, the others are right.')
-    yield _close(found, right, 1e-3), 'it is right to three digits only: is something rounded, or not small enough?'
+        f'{wrong.sum()} of {wrong.size} entries {be} wrong, the others are right.')
+    yield _close(found, right, 1e-3), 'it is right to three digits only: is something rounded or too large?'
 
 # %% ../nbs/80_course.ipynb #08d1e0d0
 def _value_problem(found, right, tol):
@@ -180,15 +186,18 @@ def diagnose(
 
 # %% ../nbs/80_course.ipynb #9f6948fd
 def _shape(a):
+    "The shape of an array, or of each member of a list."
     if isinstance(a, (list, tuple)):
-        return f'[{", ".join(map(_shape, a))}]' if any(isinstance(x, (list, tuple)) or np.ndim(x) for x in a) else f'{len(a)} numbers'
+        inner = [_shape(x) for x in a]
+        return f'{len(a)} numbers' if set(inner) == {'a number'} else f'[{", ".join(inner)}]'
     return str(np.shape(a)) if np.ndim(a) else 'a number'
 
 def _shapes(answer, args):
     "The names of an answer's arguments with their shapes."
     code = getattr(answer, '__code__', None)
     names = code.co_varnames[:code.co_argcount] if code else ()
-    return ', '.join(f'{name} {_shape(a)}'.strip() for name, a in itertools.zip_longest(names, args, fillvalue=''))
+    pairs = itertools.zip_longest(names, args, fillvalue='')
+    return ', '.join(f'{name} {_shape(a)}'.strip() for name, a in pairs)
 
 def _segment(code, i):
     "The source of the instruction at byte `i` of a code object, or an empty string."
@@ -204,10 +213,9 @@ def _operands(text, frame):
     "The operands of the operation in a text, with their shapes, as far as they can be had."
     try: e = ast.parse(text, mode='eval').body
     except SyntaxError: return []
+    sides, told = [], []
     if isinstance(e, ast.BinOp): sides = [e.left, e.right]
-    elif isinstance(e, ast.Call): sides = [e.func.value, *e.args] if isinstance(e.func, ast.Attribute) else e.args
-    else: sides = []
-    told = []
+    if isinstance(e, ast.Call): sides = [getattr(e.func, 'value', e.func), *e.args]
     for side in map(ast.unparse, sides):
         try: value = eval(side, frame.f_globals, frame.f_locals)
         except Exception: continue
@@ -228,13 +236,16 @@ PLAIN = {
     'mismatch in its core dimension|not aligned':
         'the lengths do not fit: a product sums over the last axis of the left and the first of the right',
     'could not be broadcast': 'entry by entry, axes must have the same length, or the length 1',
-    'inhomogeneous|arrays must match': 'arrays of different shapes make no larger array; take them one by one',
+    'inhomogeneous|arrays must match':
+        'arrays of different shapes make no larger array; take them one by one',
     'must be square': 'the matrix of a linear system must be square',
     'Singular matrix': 'the matrix of the linear system is singular: has it a row or a column of zeros?',
     'truth value of an array':
-        'two arrays have as many comparisons as entries: np.where, np.minimum and `where=` take them one by one',
-    'only integer scalar arrays': 'the second argument of np.min and np.max is an axis; np.minimum takes two arrays',
-    'boolean index did not match': 'the array of true and false has another length than the axis it stands at',
+        'arrays are compared entry by entry: np.where, np.minimum and `where=` take the entries one by one',
+    'only integer scalar arrays':
+        'the second argument of np.min and np.max is an axis; np.minimum takes two arrays',
+    'boolean index did not match':
+        'the array of true and false has another length than the axis it stands at',
     'values to unpack': 'there are more or fewer members than names for them',
     'builtin_function_or_method|method.* object is not subscriptable': 'the brackets of a call are missing',
     "'list' object has no attribute|list indices|non-int of type .list|operand type.*list|bad operand type":
@@ -270,7 +281,7 @@ def _quiet():
         yield
 
 # %% ../nbs/80_course.ipynb #3ba756ec
-class _Stopped(NotYet):
+class _Stopped(Exception):
     "An answer that stopped: what is near may still be tried."
 
 def _attempt(answer, args, shape=()):
@@ -280,7 +291,8 @@ def _attempt(answer, args, shape=()):
     try:
         with _quiet(): found = answer(*given)
     except NotImplementedError:
-        raise NotYet('there is nothing here yet. Put your lines in place of `raise NotImplementedError()`.') from None
+        raise NotYet(
+            'there is nothing here yet. Put your lines in place of `raise NotImplementedError()`.') from None
     except Exception as e:
         if 'used without' in str(e): raise NotYet(
             'where `where=` is false nothing is written: give `np.divide` its `out=` as well.') from None
@@ -293,7 +305,8 @@ def _attempt(answer, args, shape=()):
 def _weights(parts, whole, tol):
     "The weights with which the columns of `parts` add up to `whole`; None if they do not."
     w, _, rank, _ = np.linalg.lstsq(parts, whole, rcond=None)
-    return w if len(whole) > len(w) + 1 and rank == len(w) and _close(parts@w, whole, max(tol, 1e-9)) else None
+    enough = len(whole) > len(w) + 1 and rank == len(w)
+    return w if enough and _close(parts@w, whole, max(tol, 1e-9)) else None
 
 TERM = {0.: '{0} is missing', -1.: '{0} has the wrong sign', 2.: '{0} counts twice', .5: '{0} counts half'}
 FACTOR = {0.: 'the factor {0} is missing', -1.: '{0} stands on the wrong side of the fraction bar',
@@ -330,7 +343,6 @@ class Change(NamedTuple):
     kind: str # What is told
     new: ast.expr # The other expression
 
-def _call(a, name, *args): return ast.Call(ast.Attribute(a, name, ast.Load()), list(args), [])
 def _transposed(e): return ast.Attribute(e, 'T', ast.Load())
 
 OTHER = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
@@ -360,6 +372,8 @@ FUNCTIONS = {'sum': ('mean', 'max', 'prod'), 'mean': ('sum', 'prod'), 'max': ('m
              'log2': ('log',), 'log10': ('log',), 'log1p': ('log',), 'median': ('mean',), 'outer': ('dot',)}
 BY_AXIS = 'sum', 'mean', 'max', 'min', 'prod', 'norm', 'any', 'all'
 
+def _keyword(name, value): return ast.keyword(name, ast.Constant(value))
+
 def _call_changes(e, names):
     "Another function or order of arguments, an argument too many, an axis, or no call at all."
     f, args, keywords = e.func, e.args, e.keywords
@@ -368,9 +382,11 @@ def _call_changes(e, names):
         yield Change('another function', ast.Call(ast.Attribute(f.value, other, ast.Load()), args, keywords))
     if name in BY_AXIS and not any(k.arg == 'axis' for k in keywords):
         for axis, more in itertools.product((0, 1), (False, True)):
-            added = [ast.keyword('axis', ast.Constant(axis))] + [ast.keyword('keepdims', ast.Constant(True))]*more
+            added = [_keyword('axis', axis)] + [_keyword('keepdims', True)]*more
             yield Change('an axis', ast.Call(f, args, keywords + added))
-    for i, k in enumerate(keywords): yield Change(f'nothing of `{ast.unparse(k)}`', ast.Call(f, args, keywords[:i] + keywords[i+1:]))
+    for k in keywords:
+        rest = [other for other in keywords if other is not k]
+        yield Change(f'nothing of `{ast.unparse(k)}`', ast.Call(f, args, rest))
     if len(args) > 1:
         yield Change(f'nothing of `{ast.unparse(args[-1])}`', ast.Call(f, args[:-1], keywords))
         yield Change('the other order of arguments', ast.Call(f, [*args[:-2], args[-1], args[-2]], keywords))
@@ -392,20 +408,25 @@ def _name_changes(e, names):
     yield from (Change('another argument', ast.Name(n, ast.Load())) for n in names if n != e.id)
 
 def _attribute_changes(e, names):
+    "No transpose."
     if e.attr == 'T': yield Change('no transpose', e.value)
 
 def _compare_changes(e, names):
     "The other way round, or with equality."
     for op in (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq):
-        if type(e.ops[0]) is not op: yield Change('another comparison', ast.Compare(e.left, [op()], e.comparators))
+        new = ast.Compare(e.left, [op()], e.comparators)
+        if type(e.ops[0]) is not op: yield Change('another comparison', new)
 
 def _index_changes(e, names):
     "Indices in the other order, or none."
     if isinstance(e.slice, ast.Tuple):
-        yield Change('the other order of indices', ast.Subscript(e.value, ast.Tuple(e.slice.elts[::-1], ast.Load()), ast.Load()))
+        turned = ast.Tuple(e.slice.elts[::-1], ast.Load())
+        yield Change('the other order of indices', ast.Subscript(e.value, turned, ast.Load()))
     yield Change(f'nothing of `[{ast.unparse(e.slice)}]`', e.value)
 
-def _minus_changes(e, names): yield Change('another sign', e.operand)
+def _minus_changes(e, names):
+    "No minus."
+    yield Change('another sign', e.operand)
 
 CHANGES = {ast.BinOp: _operation_changes, ast.Call: _call_changes, ast.Constant: _number_changes,
            ast.Name: _name_changes, ast.Attribute: _attribute_changes, ast.Compare: _compare_changes,
@@ -435,9 +456,10 @@ def _changed(tree, text, names):
         place = ast.get_source_segment(text, parent if alone else old)
         for kind, new in itertools.chain(CHANGES.get(type(old), lambda *_: ())(old, names), more):
             put(new)
-            try: yield compile(ast.fix_missing_locations(tree), '<one change>', 'exec'), f'{kind} in `{place}`'
-            except (SyntaxError, ValueError): pass
+            try: code = compile(ast.fix_missing_locations(tree), '<one change>', 'exec')
+            except (SyntaxError, ValueError): continue
             finally: put(old)
+            yield code, f'{kind} in `{place}`'
 
 # %% ../nbs/80_course.ipynb #2e4c84fe
 def _own_text(answer):
@@ -446,7 +468,8 @@ def _own_text(answer):
     except (OSError, TypeError): return None
     try: tree = ast.parse(text)
     except SyntaxError: return None
-    plain = isinstance(tree.body[0], ast.FunctionDef) and not any(isinstance(n, ast.While) for n in ast.walk(tree))
+    loops = any(isinstance(n, ast.While) for n in ast.walk(tree))      # which a change may keep from ending
+    plain = isinstance(tree.body[0], ast.FunctionDef) and not loops
     return text if plain and inspect.isfunction(answer) and not answer.__closure__ else None
 
 def _gives(answer, args, right, tol):
@@ -507,18 +530,17 @@ class _Exercise(NamedTuple):
         right = self.right(args)
         found = _attempt(answer, args, right.shape)
         try: found = self.via(found)
-        except Exception: return 'what your function gives is not of the wanted kind: look at the last line of the text.'
+        except Exception: return 'what your function gives is not of the kind that the text asks for.'
         return diagnose(found, right, self.tol)
 
 # %% ../nbs/80_course.ipynb #ed1a6cea
-from fastcore.basics import patch
-
 @patch
 def known(self:_Exercise, answer):
     "The sentence of a mistake, or of terms or factors that explain the answer; None if there is none."
     found = [np.asarray(self.via(_attempt(answer, a)), float) for a in self.cases]
+    agrees = lambda f: _agrees(found, lambda *a: self.via(f(*a)), self.cases, self.tol)
     for sentence, wrong in self.mistakes.items():
-        if any(_agrees(found, lambda *a: self.via(f(*a)), self.cases, self.tol) for f in _flat(wrong)): return sentence
+        if any(map(agrees, _flat(wrong))): return sentence
     right = [self.right(a) for a in self.cases]
     if any(a.shape != b.shape for a, b in zip(found, right)): return None
     whole = [np.concatenate([a.ravel() for a in arrays]) for arrays in (found, right)]
@@ -543,7 +565,7 @@ def verdict(self:_Exercise, answer):
         except _Stopped as e: return str(e) + self.hint(answer)
         if not problem: continue
         try: return self.known(answer) or problem + self.hint(answer)
-        except (NotYet, TypeError, ValueError): return problem + self.hint(answer)
+        except (NotYet, _Stopped, TypeError, ValueError): return problem + self.hint(answer)
     for words, args in self.special.items():
         try: problem = self.problem(answer, args)
         except _Stopped as e: problem = str(e)
@@ -558,11 +580,13 @@ def check(
     terms:dict=None, # {name: function}: the parts whose weighted sum is wanted
     factors:dict=None, # {name: function}: the parts whose product is wanted, with powers
     special:dict=None, # {words: tuple of arguments}: cases that are not like ordinary data
-    via=lambda found: found, # What is compared is this function of what an answer gives
+    via=None, # What is compared is this function of what an answer gives; None for that itself
     tol:float=1e-8, # Largest difference, relative to the largest entry
 )->Right: # The passed check; a wrong answer raises `NotYet`, a check without cases `ValueError`
     "Call the answer with every case and compare it with the reference."
     if not cases: raise ValueError(f'check {name!r} has no cases: give at least one tuple of arguments.')
-    exercise = _Exercise(reference, list(cases), special or {}, mistakes or {}, terms or {}, factors or {}, via, tol)
+    via = via or (lambda found: found)
+    told = [given or {} for given in (special, mistakes, terms, factors)]
+    exercise = _Exercise(reference, list(cases), *told, via, tol)
     if problem := exercise.verdict(answer): raise NotYet(problem)
     return Right(name)
