@@ -2,21 +2,27 @@
 
 import ast
 import builtins
+import itertools
 import linecache
 import re
 import subprocess
 import sys
 import textwrap
+import warnings
 from collections import Counter
 from pathlib import Path
 
 import course
 import matplotlib
 import nbformat
+import numpy as np
 import pytest
+import scipy.optimize
 from IPython.core.inputtransformer2 import TransformerManager
+from sklearn.base import BaseEstimator
 
 import ntf_lit.course
+from ntf_lit import _home
 
 LESSONS = {p.stem: nbformat.read(p, 4) for p in course.lessons()}
 
@@ -68,9 +74,9 @@ def names(cell):
     }
 
 
-def needed(nb):
-    "The cells of the exercises, and those that they depend on."
-    want, keep = set(), []
+def needed(nb, want=()):
+    "The cells of the exercises, and those that they depend on, and that other names do."
+    want, keep = set(want), []
     for cell in reversed([c for c in nb.cells if c.cell_type == 'code']):
         used, made = names(cell)
         if course.CHECK.search(cell.source) or course.SOLUTION.search(cell.source) or made & want:
@@ -267,6 +273,71 @@ def test_text_needs_no_answers(name):
         used, made = names(cell)
         answers -= made
         assert not used & answers, cell.source
+
+
+# --- Code in the text of a lesson ---
+
+CODE = re.compile('(?<!`)`([^`\\n]+)`(?!`)')
+NOT_PYTHON = re.compile(r'pip install (\w+)')
+NOTEBOOK = re.compile(r'\d\d[a-z]?_\w+')
+ESTIMATORS = {name: getattr(ntf_lit, name) for name in dir(ntf_lit) if name[0] != '_'}
+# What a fragment speaks of that only an exercise's function knows, or that it tells to import
+GIVEN = dict(a=np.ones(2), b=np.array([0.0, 1]), k=2, on=(True, False), C=np.eye(2))
+GIVEN |= dict(np=np, itertools=itertools, scipy=scipy, ntf_lit=ntf_lit)
+
+
+def fragments(nb):
+    "Pieces of code in the text."
+    texts = [c.source for c in nb.cells if c.cell_type == 'markdown']
+    return list(dict.fromkeys(piece for text in texts for piece in CODE.findall(text)))
+
+
+def spoken_of(piece):
+    "The names in a piece of code."
+    tree = ast.parse(piece)
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+
+
+def given_data(model):
+    "Data of the kind that an estimator fits."
+    rng = np.random.default_rng(0)
+    if 'NTF' in type(model).__name__ or 'CP' in type(model).__name__:
+        tensors = [rng.random((9, 8, 7)), rng.random((6, 8, 7))]
+        return tensors if 'Stratified' in type(model).__name__ else tensors[0]
+    return rng.random((12, 9))
+
+
+def fitted(model):
+    "An estimator that is only made says nothing of its settings: fit it, with few sweeps."
+    short = {k: v for k, v in dict(max_iter=2, max_epochs=2).items() if k in model.get_params()}
+    labels = [np.arange(12) % 2] if model.get_params().get('label_weight') else []
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return model.set_params(**short).fit(given_data(model), *labels)
+
+
+@each_lesson
+def test_code_in_the_text_runs(name, monkeypatch):
+    matplotlib.use('Agg')
+    nb, space, root = LESSONS[name], {}, Path(course.ROOT)
+    run_it = [f for f in fragments(nb) if not NOTEBOOK.fullmatch(f) and not NOT_PYTHON.fullmatch(f)]
+    for cell in needed(nb, set().union(*map(spoken_of, run_it))):
+        run(cell.source, space)
+    lesson = '\n'.join(c.source for c in nb.cells if c.cell_type == 'code')
+    for piece in fragments(nb):
+        if NOTEBOOK.fullmatch(piece):
+            assert (root / f'nbs/{piece}.ipynb').exists(), piece
+        elif found := NOT_PYTHON.fullmatch(piece):
+            assert found[1] in (root / 'pyproject.toml').read_text(encoding='utf-8'), piece
+        elif re.fullmatch(r'\w+', piece):
+            assert re.search(rf'\b{piece}\b', lesson) or _home(piece) or hasattr(ntf_lit, piece), piece
+        elif piece not in lesson:
+            if piece.startswith(('import ', 'from ')):
+                exec(piece, space)
+                continue
+            value = eval(piece, ESTIMATORS | GIVEN | space)
+            if isinstance(value, BaseEstimator) and not hasattr(value, 'n_iter_'):
+                fitted(value)
 
 
 PLACES = [
