@@ -437,10 +437,41 @@ def test_teacher_copy(name):
     ]
 
 
-def test_main_writes_both(tmp_path, capsys):
+@each_lesson
+def test_slides(name):
+    "Sections begin slides, and no answer is shown."
+    nb = course.slides(LESSONS[name])
+    nbformat.validate(nb)
+    kinds = [(c.metadata.slideshow.slide_type, c) for c in nb.cells]
+    text = '\n'.join(c.source for c in LESSONS[name].cells if c.cell_type == 'markdown')
+    heads = len(re.findall('^##? ', text, re.M))
+    assert sum(kind == 'slide' for kind, _ in kinds) == heads > 8
+    assert not any('SOLUTION' in c.source or 'check(' in c.source for kind, c in kinds if kind != 'skip')
+
+
+@each_lesson
+def test_instructors_have_a_question_for_each_section(name):
+    page = (Path(course.ROOT) / 'docs/instructors.md').read_text(encoding='utf-8')
+    number = name[1]
+    asked = re.search(rf'^### {number} .*?(?=^### |\Z)', page, re.M | re.S)[0]
+    own = ('★', 'Remember', 'On your own', 'Further reading')
+    texts = [c.source for c in LESSONS[name].cells if c.cell_type == 'markdown']
+    sections = [h for text in texts for h in re.findall('^## (.*)', text, re.M) if not h.startswith(own)]
+    assert re.findall(r'^- \*(.*?)[.?]?\* ', asked, re.M) == [h.rstrip('?') for h in sections]
+
+
+def test_what_the_instructors_page_counts():
+    page = (Path(course.ROOT) / 'docs/instructors.md').read_text(encoding='utf-8')
+    for name, nb in LESSONS.items():
+        stars = [len(s) for c in nb.cells for s, _ in course.EXERCISE.findall(c.source)]
+        assert re.search(rf'^\| {name[1]} \| \d+ \| \d+ \| {len(stars)} \| {sum(stars)} \|', page, re.M)
+
+
+def test_main_writes_all(tmp_path, capsys):
     course.main(tmp_path)
     assert (
         {p.name for p in (tmp_path / 'student').iterdir()}
         == {f'{n}.ipynb' for n in LESSONS}
         == {p.name for p in (tmp_path / 'teacher').iterdir()}
+        == {p.name for p in (tmp_path / 'slides').iterdir()}
     )

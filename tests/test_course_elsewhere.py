@@ -1,8 +1,8 @@
 """The lessons where else they are worked with: converted by marimo, and handed out and marked by nbgrader.
 
 Neither is among the package's requirements. Each may stand in an environment of its own: NBGRADER and MARIMO
-say where its program is, if not on the path. Its Python has to have our version, and then finds the package and
-what this needs where our Python does.
+say where its program is, if not on the path. Its Python has to have our version, and then finds the package
+and what this needs where our Python does.
 """
 
 import csv
