@@ -356,6 +356,9 @@ def test_student_copy(name, repo, place):
     code = [c for c in nb.cells if c.cell_type == 'code']
     assert not any('SOLUTION' in c.source or '#|' in c.source or c.outputs for c in code)
     assert sum('raise NotImplementedError()' in c.source for c in code) == len(list(exercises(LESSONS[name])))
+    checks = [c for c in code if course.CHECK.search(c.source)]
+    assert all(c.metadata == dict(jupyter=dict(source_hidden=True), cellView='form') for c in checks)
+    assert all(c.source.startswith('#@title The check of exercise ') for c in checks)
     head = nb.cells[0].source
     assert 'nbs/course' not in head, 'a link to the solutions'
     assert (f'colab.research.google.com/github/a/copies/blob/main/{name}.ipynb' in head) == bool(place)

@@ -101,12 +101,20 @@ def installing(nb, repo):
     return nb
 
 
+def hidden(cell, number):
+    "Only the output of a check is shown, in JupyterLab and on Colab: its lines know the answer."
+    cell.metadata |= {'jupyter': {'source_hidden': True}, 'cellView': 'form'}
+    cell.source = f'#@title The check of exercise {number}\n{cell.source}'
+
+
 def student(nb, name='', repo=None, place=None):
     "The lesson with blanks."
     nb = installing(stripped(nb), repo)
     for cell in nb.cells:
         if cell.cell_type == 'code':
             cell.source = blank(cell.source)
+            if found := CHECK.search(cell.source):
+                hidden(cell, found[1])
     if line := student_links(name, repo, place):
         nb.cells[0].source += '\n\n' + line
     return nb
@@ -132,6 +140,7 @@ def graded(nb, repo=None):
                 grade=True,
                 points=stars[found[1]],
             )
+            hidden(cell, found[1])
     return nb
 
 
