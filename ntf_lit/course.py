@@ -39,7 +39,7 @@ class Right:
 # %% ../nbs/80_course.ipynb #d4dc3706
 class NotYet(AssertionError):
     "A failed check; Jupyter shows the message and no traceback."
-    def _render_traceback_(self): return [f'Not yet: {self}']
+    def _render_traceback_(self): return textwrap.wrap(f'Not yet: {self}', 88, break_long_words=False)
 
 # %% ../nbs/80_course.ipynb #845c5834
 def _no_array(found):
