@@ -20,6 +20,7 @@ from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from functools import partial
 from html import escape
+from types import CodeType, FunctionType
 from typing import NamedTuple
 
 import numpy as np
@@ -209,6 +210,18 @@ def _segment(code, i):
     return ' '.join(b''.join(lines).decode().split())
 
 # %% ../nbs/80_course.ipynb #3a53c037
+def _function(code, space):
+    "The first function that a piece of code makes, with the names of a space."
+    own = next(c for c in code.co_consts if isinstance(c, CodeType))
+    return FunctionType(own, space, own.co_name)
+
+def _value(text, frame):
+    "What an expression gives in a frame."
+    given = {name: value for name, value in frame.f_locals.items() if name.isidentifier()}
+    code = compile(f'def value({", ".join(given)}): return {text}', '<value>', 'exec')
+    return _function(code, frame.f_globals)(**given)
+
+# %% ../nbs/80_course.ipynb #519e9f4c
 def _operands(text, frame):
     "The operands of the operation in a text, with their shapes, as far as they can be had."
     try: e = ast.parse(text, mode='eval').body
@@ -217,7 +230,7 @@ def _operands(text, frame):
     if isinstance(e, ast.BinOp): sides = [e.left, e.right]
     if isinstance(e, ast.Call): sides = [getattr(e.func, 'value', e.func), *e.args]
     for side in map(ast.unparse, sides):
-        try: value = eval(side, frame.f_globals, frame.f_locals)
+        try: value = _value(side, frame)
         except Exception: continue
         if isinstance(value, (np.ndarray, list, tuple)): told.append(f'`{side}` is {_shape(value)}')
     return told
@@ -252,6 +265,7 @@ PLAIN = {
         'a list of arrays is not an array; take its members one by one',
     'positional argument': 'the first line of the function must keep its arguments'}
 
+# %% ../nbs/80_course.ipynb #a2283688
 def _plain(e):
     "What an exception says, in plain words where there are some."
     known = (words for pattern, words in PLAIN.items() if re.search(pattern, str(e)))
@@ -365,7 +379,7 @@ def _operation_changes(e, names):
         yield Change('a factor 2 or ½', again(half(l), r))
         yield Change('a factor 2 or ½', again(l, half(r)))
 
-# %% ../nbs/80_course.ipynb #72e2748d
+# %% ../nbs/80_course.ipynb #0aa73e5d
 FUNCTIONS = {'sum': ('mean', 'max', 'prod'), 'mean': ('sum', 'prod'), 'max': ('min', 'sum', 'mean'),
              'min': ('max',), 'minimum': ('maximum',), 'maximum': ('minimum',), 'argmax': ('argmin',),
              'log': ('log2',), 'prod': ('sum',), 'zeros': ('ones',), 'zeros_like': ('ones_like',),
@@ -374,16 +388,20 @@ BY_AXIS = 'sum', 'mean', 'max', 'min', 'prod', 'norm', 'any', 'all'
 
 def _keyword(name, value): return ast.keyword(name, ast.Constant(value))
 
+def _axis_changes(e):
+    "An axis, with the axes kept or not."
+    for axis, more in itertools.product((0, 1), (False, True)):
+        added = [_keyword('axis', axis)] + [_keyword('keepdims', True)]*more
+        yield Change('an axis', ast.Call(e.func, e.args, e.keywords + added))
+
+# %% ../nbs/80_course.ipynb #835d1d28
 def _call_changes(e, names):
     "Another function or order of arguments, an argument too many, an axis, or no call at all."
     f, args, keywords = e.func, e.args, e.keywords
     name = getattr(f, 'attr', '')      # np.sum and x.sum alike
     for other in FUNCTIONS.get(name, ()):
         yield Change('another function', ast.Call(ast.Attribute(f.value, other, ast.Load()), args, keywords))
-    if name in BY_AXIS and not any(k.arg == 'axis' for k in keywords):
-        for axis, more in itertools.product((0, 1), (False, True)):
-            added = [_keyword('axis', axis)] + [_keyword('keepdims', True)]*more
-            yield Change('an axis', ast.Call(f, args, keywords + added))
+    if name in BY_AXIS and not any(k.arg == 'axis' for k in keywords): yield from _axis_changes(e)
     for k in keywords:
         rest = [other for other in keywords if other is not k]
         yield Change(f'nothing of `{ast.unparse(k)}`', ast.Call(f, args, rest))
@@ -393,7 +411,7 @@ def _call_changes(e, names):
     if len(args) == 1: yield Change(f'nothing of `{ast.unparse(f)}`', args[0])
     if not args and isinstance(f, ast.Attribute): yield Change(f'nothing of `.{name}()`', f.value)
 
-# %% ../nbs/80_course.ipynb #0aa73e5d
+# %% ../nbs/80_course.ipynb #386ca4b1
 def _number_changes(e, names):
     "Another number, or true for false."
     if isinstance(e.value, bool): yield Change('the opposite', ast.Constant(not e.value))
@@ -411,6 +429,7 @@ def _attribute_changes(e, names):
     "No transpose."
     if e.attr == 'T': yield Change('no transpose', e.value)
 
+# %% ../nbs/80_course.ipynb #c7c8ca9e
 def _compare_changes(e, names):
     "The other way round, or with equality."
     for op in (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq):
@@ -448,6 +467,7 @@ def _return_changes(e, names):
             yield Change(f'`{n}` as one more factor', ast.BinOp(e, op, ast.Name(n, ast.Load())))
     yield Change('a transpose', _transposed(e))
 
+# %% ../nbs/80_course.ipynb #fecbd857
 def _changed(tree, text, names):
     "(code, what is told) for each version of a function with one change; the names in it come last."
     for old, put, parent in sorted(_places(tree.body[0]), key=lambda place: isinstance(place[0], ast.Name)):
@@ -461,7 +481,7 @@ def _changed(tree, text, names):
             finally: put(old)
             yield code, f'{kind} in `{place}`'
 
-# %% ../nbs/80_course.ipynb #2e4c84fe
+# %% ../nbs/80_course.ipynb #e6763326
 def _own_text(answer):
     "The text of an answer that may be changed: a function in plain steps, whose source is known."
     try: text = textwrap.dedent(inspect.getsource(answer))
@@ -472,6 +492,7 @@ def _own_text(answer):
     plain = isinstance(tree.body[0], ast.FunctionDef) and not loops
     return text if plain and inspect.isfunction(answer) and not answer.__closure__ else None
 
+# %% ../nbs/80_course.ipynb #091a7c0f
 def _gives(answer, args, right, tol):
     "Whether a function gives what is right, and without a word."
     try:
@@ -489,9 +510,9 @@ def _one_change(
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         for code, told in _changed(ast.parse(text), text, names):
-            space = dict(answer.__globals__)
-            exec(code, space)
-            if passes(space[answer.__name__]): return told
+            changed = _function(code, answer.__globals__)
+            changed.__defaults__ = answer.__defaults__
+            if passes(changed): return told
             if time.monotonic() > stop: break
     return ''
 
@@ -571,6 +592,7 @@ def verdict(self:_Exercise, answer):
         except _Stopped as e: problem = str(e)
         if problem: return f'right for ordinary data, but not {words}: {problem}'
 
+# %% ../nbs/80_course.ipynb #5905c4a2
 def check(
     name:str, # The exercise
     answer, # The student's function
