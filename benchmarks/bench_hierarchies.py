@@ -12,11 +12,11 @@ import numpy as np
 
 from bench_ncpd import khatri_rao
 from harness import cells, in_turn, row, seconds
-from ntf_lit.data import hierarchical_tensor
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import fit
 from ntf_lit.hnmf import balanced, first_layer, published_ncpd
-from ntf_lit.multi_hntf import AverageModel, contracted, exact_link, halves
-from ntf_lit.tensor import as_data
+from ntf_lit.incoming import as_data
+from ntf_lit.multi_hntf import AverageModel, contracted, exact_link, objective_parts
 
 STEPS = 800  # Damped steps in the published experiments
 
@@ -65,7 +65,7 @@ def inner_iterations(sizes, repeats):
         X, F, W = cube(n)
         P = contracted(as_data(X), F)
         calls |= {
-            (n, 'ours'): each(lambda P=P, W=W: halves(P, W), 200),
+            (n, 'ours'): each(lambda P=P, W=W: objective_parts(P, W), 200),
             (n, 'peer'): each(lambda X=X, F=F, W=W: published_step(X, F, W), max(1, 2_000_000 // n**3)),
             (n, 'once'): each(lambda X=X, F=F: contracted(as_data(X), F)),
         }
@@ -101,7 +101,7 @@ def averaged(step, W, steps):
 
 def arrival(P, q, aim):
     "The exact training, stopped after the first polishing step that is at `aim` or below."
-    value = lambda k: float(halves(P, exact_link(P, q, np.random.default_rng(0), max_iter=k)[0])[0])
+    value = lambda k: float(objective_parts(P, exact_link(P, q, np.random.default_rng(0), max_iter=k)[0])[0])
     steps = next(k for k in range(STEPS) if value(k) <= aim)
     return lambda: exact_link(P, q, np.random.default_rng(0), max_iter=steps)
 
@@ -130,7 +130,7 @@ def whole_layers(repeats, steps):
             name = f'noise {noise}, {r} to {q}'
             losses = [error(e.objective) for e in ends]
             note = f'{STEPS} steps end at {min(losses):.5f} to {max(losses):.5f}, '
-            note += f'exact at {error(halves(P, W)[0]):.5f}'
+            note += f'exact at {error(objective_parts(P, W)[0]):.5f}'
             yield row(
                 name,
                 'exact, ten starts, to the best of those',

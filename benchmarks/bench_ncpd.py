@@ -70,8 +70,8 @@ class Ours(Program):
         return torch.from_numpy(X), [torch.from_numpy(f) for f in start]
 
     def model(self, X, start):
+        from ntf_lit.incoming import as_data
         from ntf_lit.ncpd import NCPDModel
-        from ntf_lit.tensor import as_data
 
         return NCPDModel(as_data(X), start[0].shape[1], self.rule, self.inner, init=start)
 

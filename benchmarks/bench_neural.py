@@ -16,10 +16,10 @@ import torch
 
 from bench_nnls import Loop
 from harness import cells, in_turn, row, seconds
+from ntf_lit.incoming import as_data
 from ntf_lit.neural_ncpd import NeuralNCPDModel
 from ntf_lit.nnls_layer import torch_data, unit_columns
 from ntf_lit.training import TrainingRun
-from ntf_lit.tensor import as_data
 
 CASES = ((40, 40, 40), (7, 4, 2)), ((8, 10, 12721), (8, 4, 2))
 

@@ -50,7 +50,7 @@ class NNFac(bench_ncpd.NNFac):
 def faces(rank, seed):
     "400 faces of 64 × 64 pixels, one face per row; a stand-in of that shape where they cannot be had."
     import numpy as np
-    from ntf_lit.data import DataUnavailable, olivetti_strata
+    from ntf_lit.datasets import DataUnavailable, olivetti_strata
 
     try:
         X = olivetti_strata().X.reshape(400, -1)

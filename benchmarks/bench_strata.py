@@ -20,7 +20,7 @@ ROUNDS = 2  # Rounds over the strata features in an iteration
 
 def olivetti():
     "Faces, one stratum per person."
-    from ntf_lit.data import DataUnavailable, olivetti_strata
+    from ntf_lit.datasets import DataUnavailable, olivetti_strata
 
     try:
         return olivetti_strata().tensors, 'faces'
@@ -30,7 +30,7 @@ def olivetti():
 
 def watermarks():
     "Watermarked digits in noise, two strata."
-    from ntf_lit.data import digits_watermarked
+    from ntf_lit.synthetic import digits_watermarked
 
     try:
         return digits_watermarked('mnist', n=100).tensors, 'digits'
@@ -73,8 +73,8 @@ def strata(name):
 @lru_cache
 def model(name, kind, rule):
     "The model on data of a kind; uniform starts, as in the paper."
+    from ntf_lit.incoming import as_strata
     from ntf_lit.stratified import StrataModel
-    from ntf_lit.tensor import as_strata
 
     _, q, R = SETTINGS[name]
     A = strata(name)[0]

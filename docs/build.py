@@ -230,7 +230,7 @@ model.strata_features_   # of each stratum by itself: (8, 2) and (30, 2)
 
 - **[Tour](explanations/tour)**: one fit, one browser, the map of the notebooks.
 - **[Tutorials](course/{stem})**: {n} lessons from NMF to the papers' models; exercises check themselves.
-- **[How-tos](howto/index)**: sparse text, images, labels, masks, own factors, GPU, saving a figure.
+- **[How-tos](howto/index)**: your own data, going on with a fit, reading it, coming from elsewhere.
 - **[Explanations](explanations/index)**: the notebooks that are the package; models derived, then written.
 - **[Reference](reference/index)**: every exported name, with its parameters, attributes and methods.
 - **[Browsers](browsers)**: two models to be read, here in the page.
@@ -287,7 +287,8 @@ def write_notebooks(src, repo):
         stage(nb.path, src / 'explanations' / nb.path.name, nb.number)
     tour = src / 'explanations/tour.ipynb'
     stage(ROOT / 'nbs/index.ipynb', tour)  # its links to the lessons are relative to nbs
-    tour.write_text(tour.read_text(encoding='utf-8').replace('](course/', '](../course/'), encoding='utf-8')
+    text = tour.read_text(encoding='utf-8').replace('](course/', '](../course/')
+    tour.write_text(text.replace('](../docs/howto/', '](../howto/'), encoding='utf-8')
     for path in course.lessons():
         stage(path, src / 'course' / path.name, note=course.links(path.stem, repo, course.copies()))
 

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _ESTIMATORS = ('NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF',
                'NeuralNMF', 'NeuralNCPD')
+_BESIDE = 'TopicBrowser', 'HierarchyBrowser', 'text_tensor', 'table_tensor'
 
 def _home(name):
     "The module that defines a name, `ntf_lit.score` for one; None if no module does."
@@ -20,17 +21,18 @@ def _is_module(name):
     from ._modidx import d
     return f'{__name__}.{name}' in d['syms']
 
+# %% ../nbs/99_front.ipynb #c3d29e80
 def __getattr__(name):
-    "An estimator or a module, imported when it is first asked for."
+    "A name of the front or a module, imported when it is first asked for."
     from importlib import import_module
-    if name in _ESTIMATORS: return getattr(import_module(_home(name)), name)
+    if name in _ESTIMATORS or name in _BESIDE: return getattr(import_module(_home(name)), name)
     if name[0] != '_' and _is_module(name): return import_module(f'{__name__}.{name}')
     home = None if name[0] == '_' else _home(name)
-    has = f"it has {', '.join(_ESTIMATORS)}, and its modules"
+    has = f"it has {', '.join((*_ESTIMATORS, *_BESIDE))}, and its modules"
     cure = f'write: from {home} import {name}' if home else has
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {cure}")
 
 _all_ = ['NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF', 'NeuralNMF',
          'NeuralNCPD']   # what `from ntf_lit import *` brings
 
-def __dir__(): return [*_ESTIMATORS, '__version__']
+def __dir__(): return [*_ESTIMATORS, *_BESIDE, '__version__']

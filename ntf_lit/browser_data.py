@@ -19,7 +19,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .checks import check_choice
-from .data import Dataset
+from .synthetic import Dataset
 from .tables import agreement, drivers, match_topics
 from .views import Tree, View, relevance, shown, tree, view
 

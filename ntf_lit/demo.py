@@ -23,9 +23,10 @@ from string import Template
 import numpy as np
 
 from .checks import need
-from .data import (DataUnavailable, Dataset, _sotu_words, newsgroups_tensor, olivetti_strata,
-                          sotu_tensor, tfidf)
-from .estimators import StratifiedNTF
+from .datasets import (DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor,
+                              tfidf)
+from .synthetic import Dataset
+from .strata_estimators import StratifiedNTF
 from .fit import Callback
 from .tables import Table, drivers, png, topic_shares
 from .views import View, components, feature_number, first_indices, first_words, shown, view

@@ -6,109 +6,202 @@
 __all__ = ['NeuralNMF', 'NeuralNCPD']
 
 # %% ../nbs/51_neural_estimators.ipynb #e29471f2
-from dataclasses import replace as _replace
+from dataclasses import replace
 
+import numpy as np
+from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .checks import check_count
-from .estimators import _GrownUse, as_matrix
-from .hnmf import as_tensor
-from .tensor import as_data
+from .checks import Array, check_count
+from .estimators import (_NAMES, _announce, _calls, _checked, _Settings, _stops, _takes_labels,
+                                _with_attributes)
+from .hierarchy_estimators import _HIERARCHY, _grow, _seen
+from .hnmf import as_tensor, predict, score
+from .incoming import as_data
+
+# %% ../nbs/51_neural_estimators.ipynb #65689f1e
+_TRAINED = dict(
+    objective_=('float', 'The loss, in the units of the data squared; None if nothing was trained'),
+    n_iter_=('int', 'Epochs'),
+    history_=('list of `History`', 'The loss and the seconds after every epoch, per layer'))
+_MATRICES = dict(
+    A_=('list of arrays', 'Topics (d, r_0) and links (r_{l-1}, r_l), columns of length one, as trained'),
+    S_=('list of arrays (n, r_l)', 'Their weights, per layer'))
+_STACKS = dict(
+    A_=('list of tuples of arrays', 'Of each mode: topics (d_k, r_1) and links (r_{l-1}, r_l), columns of '
+        'length one, as trained'),
+    S_=('list of tuples of arrays (r, r_l)', 'Of each mode: their weights, per layer'))
 
 # %% ../nbs/51_neural_estimators.ipynb #77f4e717
-class _Neural(_GrownUse):
-    "How a neural hierarchy is fitted."
-    def _sweeps(self): return check_count(self.max_epochs, 'max_epochs', 0)
-    def _how(self):
-        "Settings of the training."
-        from ntf_lit.training import Training                              # brings in torch
-        names = 'n_init', 'race_epochs', 'max_epochs', 'optimizer', 'lr', 'schedule'
-        settings = {k: getattr(self, k) for k in names}
-        training = Training(**settings, stop=self._limit(), callbacks=self._calls())
-        return dict(loss=self.loss, init=self.init, training=training)
+def _training(est):
+    "The settings of the training as one record."
+    from ntf_lit.training import Training                                       # brings in torch
+    names = 'n_init', 'race_epochs', 'max_epochs', 'optimizer', 'lr', 'schedule'
+    callbacks = _calls(est, check_count(est.max_epochs, 'max_epochs', 0))
+    return Training(**{k: getattr(est, k) for k in names}, stop=_stops(est), callbacks=callbacks)
 
-    def fit(self, X, y=None, *, mask=None):
-        "Train the hierarchy on X; labels `y` (-1 or None: unknown) take part where `label_weight` > 0. Missing entries must be filled first."
-        super().fit(X, y, mask=mask)
-        h = self.hierarchy_
-        self.A_, self.S_, r = h.A, h.S, h.result
-        if r is not None: self.hierarchy_ = _replace(h, result=_replace(r, model=None))
-        self.objective_, self.n_iter_ = (r.objective, r.n_iter) if r else (None, 0)
-        return self
+def _train(est, build, X, y, **settings):
+    "Train a hierarchy on X and keep it."
+    _grow(est, build, X, y, loss=est.loss, init=est.init, training=_training(est), **settings)
+    h = est.hierarchy_
+    est.A_, est.S_, r = h.A, h.S, h.result
+    est.objective_, est.n_iter_ = (r.objective, r.n_iter) if r else (None, 0)
+    if r: est.hierarchy_ = replace(h, result=replace(r, model=None))
+    return est
 
-# %% ../nbs/51_neural_estimators.ipynb #cb6800fd
-class _ForwardNMF(_Neural):
-    "What a fitted Neural NMF is asked."
-    def _grow(self, X, *, mask=None, **how):
-        from ntf_lit.neural_nmf import neural_nmf                               # brings in torch
-        return neural_nmf(as_data(X, mask), self.ranks, label_loss=self.label_loss, l1=self.l1, **how)
+# %% ../nbs/51_neural_estimators.ipynb #11b2f282
+class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
+    __doc__ = _with_attributes(
+        "Neural NMF: all layers of a hierarchical NMF trained together, samples in rows (Gao et al. 2019).",
+        _HIERARCHY, _TRAINED, _MATRICES, _NAMES)
+    @available_if(_takes_labels)
+    def predict(self,
+        X:Array, # Samples (n, features)
+        *,
+        layer:int=-1, # By which layer
+    )->np.ndarray: # One class per sample (n,)
+        "The class of each sample; `ValueError` if `fit` was not given labels."
+        return predict(*_seen_forward(self, X, layer), layer)
 
-    def _check(self, X, reset=False): return as_matrix(self, X, reset)
-    def transform(self, X, *, layer=-1):
-        "Weights (n, r_l) of samples on the topics of a layer."
-        from ntf_lit.neural_nmf import neural_project
-        check_is_fitted(self)
-        return neural_project(self.hierarchy_, self._check(X), layer)
+    @available_if(_takes_labels)
+    def score(self,
+        X:Array, # Samples (n, features)
+        y:Array, # The true class of each (n,)
+        *,
+        layer:int=-1, # By which layer
+    )->float: # 0 to 1
+        "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
+        h, W = _seen_forward(self, X, layer)
+        return score(h, y, W, layer)
 
     @property
     def _n_features_out(self): return self.layers_[-1].rank
 
+# %% ../nbs/51_neural_estimators.ipynb #79500f38
+@patch
+def __init__(self:NeuralNMF,
+    ranks=(4, 2), # Topics of each layer, finest first
+    *,
+    loss='energy', # 'energy' (all layers) or 'reconstruction' (the last)
+    label_weight=0., # Weight of the labels in every layer; 0: labels take no part
+    label_loss='squared', # 'squared' (one-hot least squares) or 'cross-entropy'
+    l1=0., # Penalty on the sum of all weights, in the units of the data
+    init='layers', # 'layers' (an HNMF), 'random', or topics and links
+    n_init=1, # Starts that race; the best is trained on
+    race_epochs=30, # Epochs of each start in the race
+    max_epochs=300, # Epochs of the winner at most
+    optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
+    lr=.05, # Step length, by the size of a matrix's typical entry
+    schedule='cosine', # A name, or what makes a scheduler from an optimiser
+    allow_growth=False, # May ranks grow from layer to layer?
+    time_limit=None, # Stop the training after so many seconds
+    random_state=None, # None, a whole number, a `Generator` or a `RandomState`
+    progress=False, # Show a progress bar?
+    callbacks=(), # `Callback` objects
+):
+    self._set(locals())
+
+# %% ../nbs/51_neural_estimators.ipynb #2a118727
+def _neural_nmf(X, ranks, *, mask, **how):
+    "A Neural NMF of data that may not have a mask."
+    from ntf_lit.neural_nmf import neural_nmf                                   # brings in torch
+    return neural_nmf(as_data(X, mask), ranks, **how)
+
+# %% ../nbs/51_neural_estimators.ipynb #745b6545
+@patch
+def fit(self:NeuralNMF,
+    X:Array, # Matrix (n, features): dense, torch, sparse, data frame
+    y:Array=None, # One label per sample, -1 or None: not known; they count if `label_weight` > 0
+    *,
+    mask:Array=None, # Refused: missing entries must be filled first
+)->NeuralNMF: # Itself
+    "Train the hierarchy; `ValueError` or `TypeError` for data, ranks or settings that do not fit."
+    return _train(self, _neural_nmf, X, y, mask=mask, label_loss=self.label_loss, l1=self.l1)
+
+# %% ../nbs/51_neural_estimators.ipynb #cb6800fd
+def _seen_forward(est, X, layer):
+    "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
+    from ntf_lit.neural_nmf import neural_project                               # brings in torch
+    check_is_fitted(est)
+    return est.hierarchy_, neural_project(est.hierarchy_, _checked(est, X), layer)
+
 # %% ../nbs/51_neural_estimators.ipynb #3524c2c0
-class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _ForwardNMF):
-    "Neural NMF: all layers of a hierarchical NMF trained together, samples in rows (Gao et al. 2019)."
-    def __init__(self,
-        ranks=(4, 2), # Topics of each layer, finest first
-        *,
-        loss='energy', # 'energy' (all layers) or 'reconstruction' (the last)
-        label_weight=0., # Weight of the labels in every layer; 0: labels take no part
-        label_loss='squared', # 'squared' (one-hot least squares) or 'cross-entropy'
-        l1=0., # Penalty on the sum of all weights, in the units of the data
-        init='layers', # 'layers' (an HNMF), 'random', or topics and links
-        n_init=1, # Starts that race; the best is trained on
-        race_epochs=30, # Epochs of each start in the race
-        max_epochs=300, # Epochs of the winner at most
-        optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
-        lr=.05, # Step length, by the size of a matrix's typical entry
-        schedule='cosine', # A name, or what makes a scheduler from an optimiser
-        allow_growth=False, # May ranks grow from layer to layer?
-        time_limit=None, # Stop the training after so many seconds
-        random_state=None, # None, a whole number, a `Generator` or a `RandomState`
-        progress=False, # Show a progress bar?
-        callbacks=(), # `Callback` objects
-    ):
-        self._set(locals())
+@patch
+def transform(self:NeuralNMF,
+    X:Array, # Samples (n, features)
+    *,
+    layer:int=-1, # Whose topics; negative counts from the last
+)->Array: # Weights (n, r_l)
+    "Weights of samples on the topics of a layer; `ValueError` if they have other features than those fitted."
+    return _seen_forward(self, X, layer)[1]
 
 # %% ../nbs/51_neural_estimators.ipynb #25ad58d8
-class _NeuralTensor(_Neural):
-    "What is said to `neural_ncpd`."
-    def _grow(self, X, *, mask=None, **how):
-        from ntf_lit.neural_ncpd import neural_ncpd                              # brings in torch
-        return neural_ncpd(as_tensor(X, mask), self.ranks, train_factors=self.train_factors,
-                           weights=self.weights, reference=self.reference, first=self.first, **how)
+class NeuralNCPD(_Settings):
+    __doc__ = _with_attributes(
+        "Neural NCPD: an NCPD and all modes' hierarchies trained together (Vendrow, Haddock & Needell 2021).",
+        _HIERARCHY, _TRAINED, _STACKS, _NAMES)
 
-# %% ../nbs/51_neural_estimators.ipynb #a5a580ef
-class NeuralNCPD(_NeuralTensor):
-    "Neural NCPD: an NCPD and the hierarchies of all its modes, trained together (Vendrow, Haddock & Needell 2021)."
-    def __init__(self,
-        ranks=(4, 2), # Topics of each layer, the NCPD first
-        *,
-        reference=-1, # The mode whose topics those of the other modes are matched with
-        loss='energy', # 'energy' (all layers), 'reconstruction' (the last) or 'factors'
-        weights=None, # Of the layers in the loss, the NCPD first; None for ones
-        train_factors=False, # Train the NCPD's factors too?
-        init='layers', # 'layers' (Multi-HNTF and random starts in turn), 'random', or one chain of topics and links a mode
-        n_init=4, # Starts that race; the best is trained on
-        race_epochs=60, # Epochs of each start in the race
-        max_epochs=300, # Epochs of the winner at most
-        optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
-        lr=.05, # Step length, by the size of a matrix's typical entry
-        schedule='cosine', # A name, or what makes a scheduler from an optimiser
-        first=None, # Settings of the NCPD's fit (rule, max_iter, tol, n_init, ...), a dict; None for the best of ten starts
-        allow_growth=False, # May ranks grow from layer to layer?
-        time_limit=None, # Stop the training after so many seconds
-        random_state=None, # None, a whole number, a `Generator` or a `RandomState`
-        progress=False, # Show a progress bar?
-        callbacks=(), # `Callback` objects
-    ):
-        self._set(locals())
+# %% ../nbs/51_neural_estimators.ipynb #89cb03a8
+@patch
+def __init__(self:NeuralNCPD,
+    ranks=(4, 2), # Topics of each layer, the NCPD first
+    *,
+    reference=-1, # The mode whose topics those of the other modes are matched with
+    loss='energy', # 'energy' (all layers), 'reconstruction' (the last) or 'factors'
+    weights=None, # Of the layers in the loss, the NCPD first; None for ones
+    train_factors=False, # Train the NCPD's factors too?
+    init='layers', # 'layers' (Multi-HNTF and random starts in turn), 'random', or topics and links per mode
+    n_init=4, # Starts that race; the best is trained on
+    race_epochs=60, # Epochs of each start in the race
+    max_epochs=300, # Epochs of the winner at most
+    optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
+    lr=.05, # Step length, by the size of a matrix's typical entry
+    schedule='cosine', # A name, or what makes a scheduler from an optimiser
+    first=None, # Settings of the NCPD's fit (rule, tol, n_init, ...); None for the best of ten starts
+    allow_growth=False, # May ranks grow from layer to layer?
+    time_limit=None, # Stop the training after so many seconds
+    random_state=None, # None, a whole number, a `Generator` or a `RandomState`
+    progress=False, # Show a progress bar?
+    callbacks=(), # `Callback` objects
+):
+    self._set(locals())
+
+# %% ../nbs/51_neural_estimators.ipynb #c16ea82f
+def _neural_ncpd(X, ranks, *, mask, **how):
+    "A Neural NCPD of data that may not have a mask, or of a CP model."
+    from ntf_lit.neural_ncpd import neural_ncpd                                 # brings in torch
+    return neural_ncpd(as_tensor(X, mask), ranks, **how)
+
+# %% ../nbs/51_neural_estimators.ipynb #97c2f396
+@patch
+def fit(self:NeuralNCPD,
+    X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse; or a CP model
+    y:Array=None, # Not looked at
+    *,
+    mask:Array=None, # Refused: missing entries must be filled first
+)->NeuralNCPD: # Itself
+    "Train the hierarchy; `ValueError` or `TypeError` for data, ranks or settings that do not fit."
+    return _train(self, _neural_ncpd, X, y, mask=mask, train_factors=self.train_factors,
+                  weights=self.weights, reference=self.reference, first=self.first)
+
+@patch
+def transform(self:NeuralNCPD,
+    X:Array, # Samples (n, d_2, ..., d_N)
+    *,
+    layer:int=-1, # Whose topics; negative counts from the last
+)->Array: # Weights (n, r_l)
+    "Weights of samples on the topics of a layer; `ValueError` if they have another shape than in the fit."
+    return _seen(self, X, layer)[1]
+
+# %% ../nbs/51_neural_estimators.ipynb #2f6f3e90
+@patch
+def fit_transform(self:NeuralNMF|NeuralNCPD,
+    X:Array, # Samples (n, d_2, ..., d_N)
+    y:Array=None, # One label per sample, where they take part
+)->Array: # Weights (n, r_L) on the topics of the last layer
+    "`fit`, then `transform` of the same samples."
+    return self.fit(X, y).transform(X)
+
+_announce(NeuralNMF, NeuralNCPD)

@@ -13,27 +13,28 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from array_api_compat import is_torch_array
+from array_api_compat import array_namespace
 
 from .checks import check_choice, check_count, check_number, host
+from .incoming import as_data
 from .result import CP, Strata
-from .tensor import as_data, at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
+from .tensor import at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
 
 # %% ../nbs/04_score.ipynb #79355f0d
 def as_cp(
     model, # `CP`, anything with `weights` and `factors`, a pair (weights, factors), or a list of factors
 )->CP: # The same as a `CP`
-    "A CP model in whichever form it comes."
+    "A CP model in whichever form it comes; `TypeError` if it is none."
     if hasattr(model, 'factors'): return CP(tuple(model.factors), getattr(model, 'weights', None))
     if not isinstance(model, (tuple, list)):
-        raise TypeError(
-            f"a CP model is a CP, (weights, factors) or a list of factors, not {type(model).__name__}")
+        raise TypeError("a CP model is a CP, (weights, factors) or a list of factors, not "
+                        f"{type(model).__name__}")
     if len(model) == 2 and isinstance(model[1], (tuple, list)): return CP(tuple(model[1]), model[0])
     return CP(tuple(model))
 
 # %% ../nbs/04_score.ipynb #0815e15c
-def _cp_left(data, F):
-    "Squared distance of scaled data to a scaled CP model."
+def _cp_square(data, F):
+    "Squared distance of scaled data to a scaled CP model, without forming it if the digits allow."
     norm2 = cp_inner(F, F)
     C = next(iter(mttkrps(data, F)))[1]
     left = data.square - 2*inner(C, F[0]) + norm2
@@ -42,23 +43,28 @@ def _cp_left(data, F):
     m = at_nonzeros(data, F)
     return inner(data.M.data - m, data.M.data - m) + max(0., norm2 - inner(m, m))
 
-# %% ../nbs/04_score.ipynb #f089b399
-def _distance(X, model, mask=None, name='X'):
-    "(norm of X - model, norm of X), over what the mask lets through."
-    data = as_data(X, mask, name)
-    dense = model if hasattr(model, 'shape') and not hasattr(model, 'factors') else None
-    if dense is None:
+# %% ../nbs/04_score.ipynb #aa79bdb0
+def _is_array(model): return hasattr(model, 'shape') and not hasattr(model, 'factors')
+
+def _square(data, model, masked):
+    "Squared distance of scaled data to a model, a CP model or an array in the units of the caller's data."
+    if _is_array(model): rows = lambda a, b: model[a:b]*data.scale
+    else:
         F = list(as_cp(model).plain().factors)
         F[0] = F[0]*data.scale
-        shape = as_cp(model).shape
-    else: shape = tuple(dense.shape)
+        rows = cp_rows(F)
+    if masked: return residual(data, data.seen(rows))
+    return residual(data, rows) if _is_array(model) else _cp_square(data, F)
+
+def _distance(X, model, mask=None, name='X'):
+    "(norm of X - model, norm of X), over what the mask lets through; `ValueError` if the shapes differ."
+    data = as_data(X, mask, name)
+    shape = tuple(model.shape) if _is_array(model) else as_cp(model).shape
     if shape != tuple(data.shape):
         raise ValueError(f"the model has shape {shape}, {name} has {tuple(data.shape)}; they must agree")
-    if dense is not None and isinstance(data, Sparse):
+    if _is_array(model) and isinstance(data, Sparse):
         raise TypeError(f"{name} is sparse and the model dense; pass the model's factors")
-    rows = cp_rows(F) if dense is None else lambda a, b: dense[a:b]*data.scale
-    if mask is not None: left = residual(data, data.seen(rows))
-    else: left = residual(data, rows) if dense is not None else _cp_left(data, F)
+    left = _square(data, model, mask is not None)
     return math.sqrt(max(0., left))/data.scale, math.sqrt(data.square)/data.scale
 
 # %% ../nbs/04_score.ipynb #f13594e4
@@ -68,43 +74,40 @@ def stratum_cp(
 )->CP: # Its model as a CP model of rank q + r
     "Strata features and topics side by side: the CP model of one stratum."
     W = model.weights(s)
-    side = lambda v, h: _join(v[s], h)
-    ones = W[:, :1]*0 + 1 if W.shape[1] else W
-    return CP((_join(_repeat(ones, model.V[0].shape[-1]), W), *map(side, model.V, model.H)))
-
-def _repeat(column, n): return column[:, [0]*n]
-
-def _join(A, B):
-    if is_torch_array(A):
-        import torch
-        return torch.cat([A, B], 1)
-    return np.hstack([A, B])
+    xp = array_namespace(W)
+    ones = xp.ones((W.shape[0], model.V[0].shape[-1]), dtype=W.dtype, device=W.device)
+    features = [xp.concat([v[s], h], axis=1) for v, h in zip(model.V, model.H)]
+    return CP((xp.concat([ones, W], axis=1), *features))
 
 # %% ../nbs/04_score.ipynb #00ae6595
+def _strata_distances(X, model, mask):
+    "What `_distance` says of each stratum; `ValueError` if data and model have not equally many."
+    if isinstance(model, Strata): models = [stratum_cp(model, s) for s in range(len(model.offsets) - 1)]
+    else: models = list(model)
+    if not len(X): raise ValueError("X is an empty list of strata; give one tensor per stratum")
+    if len(models) != len(X):
+        raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
+    masks = [None]*len(X) if mask is None else mask
+    return [_distance(A, m, k, f'X[{s}]') for s, (A, m, k) in enumerate(zip(X, models, masks))]
+
+# %% ../nbs/04_score.ipynb #a953232d
 def relative_error(
-    X, # Data: dense array, torch tensor, sparse matrix, COO tensor; or a list of such, one a stratum
+    X, # Data: dense array, torch tensor, sparse matrix, COO tensor; or a list of such, one per stratum
     model, # CP model, array as large as the data; for a list of strata a `Strata` or a list of models
     mask=None, # Compare only where it is true (dense data); a list for a list of strata
 )->float: # Norm of what is left over by the norm of the data
-    "Relative error of a model, in the Frobenius norm."
-    if not isinstance(X, (list, tuple)): pairs = [_distance(X, model, mask)]
-    else:
-        models = [stratum_cp(model, s) for s in range(len(model.offsets) - 1)] if isinstance(
-            model, Strata) else list(model)
-        masks = [None]*len(X) if mask is None else mask
-        if not len(X): raise ValueError("X is an empty list of strata; give one tensor a stratum")
-        if len(models) != len(X):
-            raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
-        pairs = [_distance(A, m, k, f'X[{s}]') for s, (A, m, k) in enumerate(zip(X, models, masks))]
+    "Relative error of a model, in the Frobenius norm; `ValueError` if data and model differ in shape."
+    if isinstance(X, (list, tuple)): pairs = _strata_distances(X, model, mask)
+    else: pairs = [_distance(X, model, mask)]
     left, norm = (math.hypot(*p) for p in zip(*pairs))
-    return left/norm if norm > 0 else 0. if left == 0 else math.inf
+    if norm > 0: return left/norm
+    return 0. if left == 0 else math.inf
 
 # %% ../nbs/04_score.ipynb #b01af267
-class Match(NamedTuple):
-    "Components of one model matched with those of another."
-    score: float # Mean of `each` over the components of the larger model
-    order: np.ndarray # For each component of the first model its partner in the second, -1 for none
-    each: np.ndarray # How well it agrees with its partner, 0 to 1
+def _matching(gain):
+    "Rows and columns of the one-to-one matching with the largest sum: the Hungarian algorithm."
+    from scipy.optimize import linear_sum_assignment
+    return linear_sum_assignment(-gain)
 
 def _unit(F):
     "Columns of norm one (zero columns stay zero), and the norms."
@@ -116,28 +119,33 @@ def _unit(F):
 
 def _log_sizes(cp):
     "Logarithms of the components' norms, which neither over- nor underflow."
-    sizes = [_unit(F)[1] for F in cp.factors] + ([] if cp.weights is None
-                                                 else [host(cp.weights).astype(np.float64)])
+    sizes = [_unit(F)[1] for F in cp.factors]
+    if cp.weights is not None: sizes.append(host(cp.weights).astype(np.float64))
     with np.errstate(divide='ignore'): return np.maximum(sum(map(np.log, sizes)), -1e300)
 
-# %% ../nbs/04_score.ipynb #32bbd882
+# %% ../nbs/04_score.ipynb #bfe92d56
+class Match(NamedTuple):
+    "Components of one model matched with those of another."
+    score: float # Mean of `each` over the components of the larger model
+    order: np.ndarray # For each component of the first model its partner in the second, -1 for none
+    each: np.ndarray # How well it agrees with its partner, 0 to 1
+
+# %% ../nbs/04_score.ipynb #c0098369
 def match_components(
     a, # A CP model, in any form that `as_cp` takes
     b, # Another of the same shape
     weights:bool=False, # Whether the sizes of components must agree too
 )->Match: # Score, partners, agreement
-    "The best one-to-one matching of two models' components (Acar, Dunlavy & Kolda 2011)."
-    from scipy.optimize import linear_sum_assignment
+    "The best one-to-one matching of two models' components; `ValueError` for models of different data."
     a, b = as_cp(a), as_cp(b)
     if a.shape != b.shape:
-        raise ValueError(
-            f"the models have shapes {a.shape} and {b.shape}; only models of the same data can be matched")
+        raise ValueError(f"the models have shapes {a.shape} and {b.shape}; only models of the same data can "
+                         "be matched")
     cos = np.ones((a.rank, b.rank))
     for f, g in zip(a.factors, b.factors): cos = cos*np.minimum(_unit(f)[0].T @ _unit(g)[0], 1)
-    if weights:
-        cos = cos*np.exp(
-            -np.abs(np.subtract.outer(_log_sizes(a), _log_sizes(b)))) # 1 - |x-z|/max(x,z) = min/max
-    i, j = linear_sum_assignment(-cos)
+    if weights: # 1 - |x-z|/max(x,z) = min(x,z)/max(x,z)
+        cos = cos*np.exp(-np.abs(np.subtract.outer(_log_sizes(a), _log_sizes(b))))
+    i, j = _matching(cos)
     order, each = np.full(a.rank, -1), np.zeros(a.rank)
     order[i], each[i] = j, cos[i, j]
     return Match(float(each.sum()/max(a.rank, b.rank)), order, each)
@@ -153,7 +161,7 @@ def factor_match(
 
 # %% ../nbs/04_score.ipynb #af123945
 def _shares(W):
-    "Rows scaled to sum one; a row of zeros stays one."
+    "Rows scaled to sum one, rows of zeros as they are; `ValueError` if `W` is no nonnegative matrix."
     W = host(W).astype(np.float64)
     if W.ndim != 2 or not W.size:
         raise ValueError(f"W must be a matrix topics x supertopics, not of shape {W.shape}")
@@ -163,77 +171,83 @@ def _shares(W):
     W = W/np.where(top > 0, top, 1)
     return W/np.where(top > 0, W.sum(1, keepdims=True), 1)
 
-def _groups(truth, m):
-    "The true group of each row, as whole numbers from 0; from numbers or a one-hot matrix."
+def _group_numbers(truth, m):
+    "The true group of each of `m` rows, as whole numbers from 0; from names, numbers or a one-hot matrix."
     truth = np.asarray(truth)
     truth = truth.argmax(1) if truth.ndim == 2 else truth
     if len(truth) != m: raise ValueError(f"truth names the groups of {len(truth)} topics; W has {m} rows")
     return np.unique(truth, return_inverse=True)[1]
 
-# %% ../nbs/04_score.ipynb #e0f7aaf5
+# %% ../nbs/04_score.ipynb #172444b2
+def _aligned_gain(P, group):
+    "The most that goes right if groups may be matched with columns, but rows are who they are."
+    gain = np.array([P[group == g].sum(0) for g in range(P.shape[1])])
+    return gain[_matching(gain)].sum()
+
+def _renamed_gain(P, sizes):
+    "The most that goes right if rows may be renamed too: only the sizes of the groups count."
+    best = 0.
+    for arrangement in set(permutations(sizes)) if len(set(sizes)) > 1 else [sizes]:
+        gain = np.repeat(P, arrangement, axis=1) # a column as often as its group has members
+        best = max(best, gain[_matching(gain)].sum())
+    return best
+
+# %% ../nbs/04_score.ipynb #c85fa052
 def topic_loss(
     W, # Nonnegative matrix (m, r): how much of each of m topics goes to each of r supertopics
     truth, # The true group of each topic (m,), or a matrix of zeros and ones (m, groups)
     aligned:bool=False, # Whether row i of `W` is known to be topic i of `truth`
 )->float: # 0 (every topic wholly in its group) to 1
     "How much of the topics goes to wrong supertopics (Vendrow, Haddock & Needell 2021)."
-    from scipy.optimize import linear_sum_assignment
     P = _shares(W)
     m, r = P.shape
-    group = _groups(truth, m)
+    group = _group_numbers(truth, m)
     sizes = np.bincount(group, minlength=r)
     if len(sizes) > r:
         raise ValueError(f"truth has {len(sizes)} groups, W only {r} columns; a group each is needed")
-    if aligned: # which column is which group
-        gain = np.array([P[group == g].sum(0) for g in range(r)])
-        return float(1 - gain[linear_sum_assignment(-gain)].sum()/m)
+    if aligned: return float(1 - _aligned_gain(P, group)/m)
     if r > 8 and len(set(sizes)) > 1:
-        raise ValueError(
-            f"with {r} columns there are too many numberings to try; align the rows first and pass "
-            "aligned=True")
-    best = 0.
-    for arrangement in set(permutations(sizes)) if len(set(sizes)) > 1 else [sizes]:
-        gain = np.repeat(P, arrangement, axis=1) # a column as often as its group has members
-        best = max(best, gain[linear_sum_assignment(-gain)].sum())
-    return float(1 - best/m)
+        raise ValueError(f"with {r} columns there are too many numberings to try; align the rows first and "
+                         "pass aligned=True")
+    return float(1 - _renamed_gain(P, sizes)/m)
 
 # %% ../nbs/04_score.ipynb #87705740
 def topic_assignment(
     W, # Nonnegative weights (samples, topics)
-): # (samples,), the topic with the largest share; -1 where all weights are zero
-    "Each sample's main topic."
+)->np.ndarray: # (samples,), the topic with the largest share; -1 where all weights are zero
+    "Each sample's main topic; `ValueError` if the weights are no nonnegative matrix."
     P = _shares(W)
     return np.where(P.any(1), P.argmax(1), -1)
 
-def _counts(found, truth):
-    "How many samples each cluster shares with each class."
+# %% ../nbs/04_score.ipynb #081e7161
+def _contingency(found, truth):
+    "How many samples each cluster shares with each class, (clusters, classes)."
     found, truth = np.asarray(found), np.asarray(truth)
     if found.shape != truth.shape or found.ndim != 1 or not found.size:
-        raise ValueError(
-            f"found and truth must name one cluster a sample; their shapes are {found.shape} and "
-            f"{truth.shape}")
-    (clusters, f), (classes, t) = np.unique(found, return_inverse=True), np.unique(truth, return_inverse=True)
+        raise ValueError(f"found and truth must name one cluster per sample; their shapes are {found.shape} "
+                         f"and {truth.shape}")
+    clusters, f = np.unique(found, return_inverse=True)
+    classes, t = np.unique(truth, return_inverse=True)
     table = np.zeros((len(clusters), len(classes)), int)
     np.add.at(table, (f, t), 1)
     return table
 
-# %% ../nbs/04_score.ipynb #d3c644c6
+# %% ../nbs/04_score.ipynb #63ee294f
 def assignment_accuracy(
     found, # Each sample's cluster
     truth, # Each sample's class
 )->float: # 0 to 1
     "Share of samples that are right under the best one-to-one matching of clusters and classes."
-    from scipy.optimize import linear_sum_assignment
-    table = _counts(found, truth)
-    return float(table[linear_sum_assignment(-table)].sum()/table.sum())
+    table = _contingency(found, truth)
+    return float(table[_matching(table)].sum()/table.sum())
 
-# %% ../nbs/04_score.ipynb #081e7161
+# %% ../nbs/04_score.ipynb #f30b192c
 def purity(
     found, # Each sample's cluster
     truth, # Each sample's class
 )->float: # 0 to 1
     "Share of samples that belong to the most frequent class of their cluster."
-    table = _counts(found, truth)
+    table = _contingency(found, truth)
     return float(table.max(1).sum()/table.sum())
 
 def nmi(
@@ -242,22 +256,22 @@ def nmi(
 )->float: # 0 to 1
     "Normalised mutual information of clusters and classes (arithmetic mean of entropies)."
     from sklearn.metrics import normalized_mutual_info_score
-    _counts(found, truth)
+    _contingency(found, truth)
     return float(normalized_mutual_info_score(truth, found))
 
 # %% ../nbs/04_score.ipynb #95fb14a9
 def top_terms(
     topics, # Nonnegative matrix (terms, topics), or lists of term numbers as they are
     top:int=10, # How many words of each topic
-)->list: # One array of term numbers a topic, largest weight first
-    "The first words of each topic; words of weight zero are none."
+)->list: # One array of term numbers per topic, largest weight first
+    "The first words of each topic, those of weight zero left out; `ValueError` if `topics` is no matrix."
     check_count(top, 'top')
     if isinstance(topics, (list, tuple)) and not hasattr(topics[0], 'dtype'):
         return [np.asarray(t, int)[:top] for t in topics]
     H = host(topics)
     if H.ndim != 2:
-        raise ValueError(
-            f"topics must be a matrix terms x topics, or lists of term numbers; its shape is {H.shape}")
+        raise ValueError("topics must be a matrix terms x topics, or lists of term numbers; its shape is "
+                         f"{H.shape}")
     order = np.argsort(-H, axis=0, kind='stable')[:top]
     return [order[H[order[:, j], j] > 0, j] for j in range(H.shape[1])]
 
@@ -275,24 +289,24 @@ def _umass(D, n):
     d = np.diag(D)[:, None]
     return np.where(d > 0, np.log((D + 1)/np.where(d > 0, d, 1)), np.nan)
 
-# %% ../nbs/04_score.ipynb #cd8fcd7a
+# %% ../nbs/04_score.ipynb #268c302b
 def coherence(
     topics, # Nonnegative matrix (terms, topics), or lists of term numbers, the first words first
     documents, # Counts or weights, sparse or dense (documents, terms); only whether they are positive matters
     measure:str='npmi', # 'npmi' (Bouma 2009) or 'umass' (Mimno et al. 2011)
     top:int=10, # How many words of each topic
-): # (topics,), the higher the better
-    "How often the first words of each topic occur in the same documents."
+)->np.ndarray: # (topics,), the higher the better; nan for a topic of fewer than two words
+    "How often the first words of each topic occur in the same documents; `ValueError` if terms disagree."
     pair = dict(npmi=_npmi, umass=_umass)[check_choice(measure, 'measure', ('npmi', 'umass'))]
     B = sp.csc_matrix(documents) > 0
     if hasattr(topics, 'shape') and topics.shape[0] != B.shape[1]:
         raise ValueError(f"topics has {topics.shape[0]} terms, documents {B.shape[1]}; they must agree")
-    out = []
+    found = []
     for words in top_terms(topics, top):
         b = B[:, words].astype(np.float64)
         values = pair((b.T @ b).toarray(), B.shape[0])[np.triu_indices(len(words), 1)]
-        out.append(np.nanmean(values) if np.isfinite(values).any() else np.nan)
-    return np.array(out)
+        found.append(np.nanmean(values) if np.isfinite(values).any() else np.nan)
+    return np.array(found)
 
 # %% ../nbs/04_score.ipynb #87fed00b
 def psnr(
@@ -300,7 +314,7 @@ def psnr(
     reference, # What it should be, same shape
     peak:float=1., # The largest value a pixel may have
 )->float: # Decibels, the higher the better; inf for equal images
-    "Peak signal-to-noise ratio."
+    "Peak signal-to-noise ratio; `ValueError` if the shapes differ or `peak` is not positive."
     a, b = host(image).astype(np.float64), host(reference).astype(np.float64)
     if a.shape != b.shape or not a.size:
         raise ValueError(f"image has shape {a.shape}, reference {b.shape}; they must agree and not be empty")
@@ -310,8 +324,8 @@ def psnr(
 
 def image_tv(
     image, # Image (rows, columns), or array (..., rows, columns)
-): # The total variation of each image: a float, or an array (...)
-    "Anisotropic total variation: the sum of differences between neighbouring pixels."
+)->float|np.ndarray: # The total variation of each image: a float, or an array (...)
+    "Anisotropic total variation: differences between neighbouring pixels, summed; `ValueError` for a vector."
     I = host(image).astype(np.float64)
     if I.ndim < 2: raise ValueError(f"an image has rows and columns; the shape is {I.shape}")
     return np.abs(np.diff(I, axis=-1)).sum((-2, -1)) + np.abs(np.diff(I, axis=-2)).sum((-2, -1))

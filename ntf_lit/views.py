@@ -18,7 +18,7 @@ from fastcore.basics import patch
 
 from .checks import (as_float, check_choice, check_count, check_labels, check_nonnegative,
                             check_number, is_frame, is_sparse)
-from .data import Dataset
+from .synthetic import Dataset
 from .result import Hierarchy
 from .score import as_cp
 

@@ -11,10 +11,11 @@ from test_properties import each, flat, good, matrix, stratified
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit
+from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import KLModel, NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
-from ntf_lit.tensor import COO, as_data
+from ntf_lit.tensor import COO
 
 
 def with_last(X, change):
@@ -182,9 +183,9 @@ COORDS = np.array([[0, 1, 2], [1, 0, 3]])
         (
             COO(COORDS, np.ones(2), (3, 4)),
             ValueError,
-            r'X: coords must be \(2, 2\), one row a mode and one column a value, not \(2, 3\)',
+            r'X: coords must be \(2, 2\), one row per mode and one column per value, not \(2, 3\)',
         ),
-        (COO(COORDS, np.ones(3), (3, 4, 2)), ValueError, r'X: coords must be \(3, 3\), one row a mode'),
+        (COO(COORDS, np.ones(3), (3, 4, 2)), ValueError, r'X: coords must be \(3, 3\), one row per mode'),
         (COO(COORDS[:1], np.ones(3), (3,)), ValueError, r'X has 1 mode, shape \(3,\); at least 2'),
         (COO(COORDS, np.ones(3), (3, 4, 0)), ValueError, r'mode 2 is empty'),
         (COO(COORDS + 0.5, np.ones(3), (4, 5)), (TypeError, ValueError), r'X: coords must .*whole numbers'),
@@ -279,7 +280,7 @@ SOME = dict(
     StratifiedNTF=[
         ('strata_rank', -1, ValueError, LOW),
         *[('strata_rank', v, TypeError, COUNT) for v in (1.5, True, '2', None)],
-        ('strata_rank', [1], ValueError, 'has 1 entries for 2 strata; give one number, or one a stratum'),
+        ('strata_rank', [1], ValueError, 'has 1 entries for 2 strata; give one number, or one per stratum'),
         ('strata_rank', [1, 2, 3], ValueError, 'has 3 entries for 2 strata'),
         ('strata_rank', [1, -2], ValueError, r'\[1\] must be at least 0, not -2'),
         ('strata_rank', [1, 1.5], TypeError, r'\[1\] must be a whole number of at least 0, not 1.5'),
@@ -575,8 +576,8 @@ A, B = good('StratifiedNTF')
         ),
         ([A, B[:, :, 0]], r'stratum 1 has shape \(., 5\), stratum 0 \(., 5, 4\)'),
         ([A, B[:0]], 'stratum 1 of X is empty; leave it out or give it samples'),
-        ([], 'X is an empty list; give one tensor a stratum'),
-        ({}, 'X is an empty list; give one tensor a stratum'),
+        ([], 'X is an empty list; give one tensor per stratum'),
+        ({}, 'X is an empty list; give one tensor per stratum'),
         ([A, B[0, 0]], r'stratum 1 of X has shape \(4,\); at least 2 modes are needed'),
         ([A, 3.0], r'stratum 1 of X has shape \(\); at least 2 modes are needed'),
         (dict(a=A, b=-B), r'X\[1\] must be nonnegative|X\[.b.\] must be nonnegative'),
@@ -604,7 +605,7 @@ def test_strata_of_one_kind(X):
 @pytest.mark.parametrize(
     'strata, words',
     [
-        ([0, 1], r'strata must hold one label a sample, 4 of them, not shape \(2,\)'),
+        ([0, 1], r'strata must hold one label per sample, 4 of them, not shape \(2,\)'),
         (np.zeros((4, 1)), r'4 of them, not shape \(4, 1\)'),
         (3, r'4 of them, not shape \(\)'),
         ([0, None, 1, 'a'], r'strata'),
@@ -647,7 +648,7 @@ def test_strata_that_were_not_there():
         ([0] * 7, r'y has 7 .* 6 samples'),
         ([None] * 6, 'y has no known label; give some, or set label_weight=0'),
         ([-1] * 6, 'y has no known label'),
-        (np.zeros((6, 2)), r'y .*(shape|one label a sample)'),
+        (np.zeros((6, 2)), r'y must hold one label per sample; it has shape'),
         (3, r'y'),
     ],
     ids=['short', 'long', 'None', 'unknown', 'matrix', 'number'],

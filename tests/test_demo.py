@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ntf_lit import data as loaders
+from ntf_lit import synthetic as loaders
 from ntf_lit import demo
-from ntf_lit.data import Dataset, DataUnavailable
+from ntf_lit.datasets import DataUnavailable
+from ntf_lit.synthetic import Dataset
 
 WORDS = [
     '<script>alert(1)</script>',

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
@@ -18,11 +20,14 @@ from sklearn.utils.estimator_checks import check_estimator
 from test_properties import ESTIMATORS as KINDS
 from test_properties import close, each, flat, good, matrix, stratified
 
+import ntf_lit
 from ntf_lit import HNMF, NMF, StratifiedNMF, StratifiedNTF, estimators
 from ntf_lit.fit import Callback, Progress, TimeLimit, Tolerance
-from ntf_lit.ncpd import RULES, KLModel, NCPDModel, SupervisedModel
+from ntf_lit.blocks import RULES
+from ntf_lit.ncpd import KLModel, NCPDModel, SupervisedModel
 from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
+from ntf_lit.tv import NormalizedTV, tv_penalty
 
 SOLVERS = pytest.mark.parametrize('solver', list(RULES))
 
@@ -97,8 +102,7 @@ def test_settings_are_keywords_stored_untouched(kind):
         and KINDS[kind](**m.get_params()).get_params() == m.get_params()
     )
     assert (
-        eval(repr(KINDS[kind](3, tol=0.1)), vars(estimators)).get_params()
-        == KINDS[kind](3, tol=0.1).get_params()
+        eval(repr(KINDS[kind](3, tol=0.1)), dict(KINDS)).get_params() == KINDS[kind](3, tol=0.1).get_params()
     )
 
 
@@ -344,9 +348,9 @@ MODEL = dict(
 )
 
 TV = dict(
-    tv=('normalized', lambda m: m.tv),
-    tv_weight=(0.25, lambda m: m.weight),
-    tv_modes=((1,), lambda m: tuple(m.modes)),
+    tv=(NormalizedTV, lambda m: type(m.penalties[0])),
+    tv_weight=(0.25, lambda m: m.penalties[0].strength / tv_penalty(m.data, 'component', 1.0)[0].strength),
+    tv_modes=((1,), lambda m: tuple(m.penalties[0].grids)),
 )
 
 
@@ -366,8 +370,9 @@ def test_settings_arrive(kind, name, monkeypatch):
         model, _ = caught(kind, monkeypatch, **{name: value})
         assert read(model) == value
     elif name in TV:
-        model, _ = caught(kind, monkeypatch, **dict(tv='component') | {name: TV[name][0]})
         value, read = TV[name]
+        setting = {name: 'normalized' if name == 'tv' else value}
+        model, _ = caught(kind, monkeypatch, **dict(tv='component', tv_weight=0.5) | setting)
         assert read(model) == value
     elif name == 'loss':
         model, _ = caught(kind, monkeypatch, loss='kullback-leibler', solver='mu', rank=5, init='uniform')
@@ -384,15 +389,15 @@ def test_settings_arrive(kind, name, monkeypatch):
             init='uniform',
         )
         assert isinstance(model, SupervisedModel) and (
-            model.weight,
+            model.labels.weight,
             model.rank,
             model.inner,
             model.rule,
             model.init,
         ) == (3.5, 5, 9, 'mu', 'uniform')
-        assert model.known.tolist() == [True, True, False, True, True, False] and model.targets[
-            model.known
-        ].tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
+        known = model.labels.known
+        assert known.tolist() == [True, True, False, True, True, False]
+        assert model.targets[known].tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
         assert isinstance(
             caught(kind, monkeypatch, [0, 1] * 3)[0], NCPDModel
         )  # weight 0: labels take no part
@@ -639,28 +644,53 @@ def test_models_are_tensorlys():
     )
 
 
-@each
-def test_attributes_are_documented_ones(kind):
-    m = fitted(kind)
-    both = {
-        'objective_',
-        'relative_error_',
-        'n_iter_',
-        'status_',
-        'history_',
-        'result_',
-        'weights_',
-        'labels_',
-        'mode_names_',
-        'n_features_in_',
-    }
-    own = dict(
-        NMF={'cp_', 'factors_', 'components_'},
-        NCPD={'cp_', 'factors_'},
-        StratifiedNMF={'topics_', 'strata_features_', 'strata_', 'sample_indices_', 'components_'},
-        StratifiedNTF={'topics_', 'strata_features_', 'strata_', 'sample_indices_'},
-    )[kind]
-    assert all(hasattr(m, a) for a in both | own)
+# Each estimator, quickly fitted; a setting may bring attributes along
+FITTED = dict(
+    NMF=lambda X: NMF(label_weight=1.0, max_iter=2).fit(X, [0, 1] * 4),
+    NCPD=lambda X: ntf_lit.NCPD(max_iter=2).fit(X),
+    StratifiedNMF=lambda X: StratifiedNMF(max_iter=2).fit([X, X]),
+    StratifiedNTF=lambda X: StratifiedNTF(max_iter=2).fit(X),
+    HNMF=lambda X: HNMF((3, 2), max_iter=2).fit(X),
+    HNCPD=lambda X: ntf_lit.HNCPD((3, 2), max_iter=2).fit(X),
+    HNTF=lambda X: ntf_lit.HNTF((3, 2), max_iter=2).fit(X),
+    MultiHNTF=lambda X: ntf_lit.MultiHNTF((3, 2), max_iter=2).fit(X),
+    NeuralNMF=lambda X: ntf_lit.NeuralNMF((3, 2), max_epochs=2).fit(X),
+    NeuralNCPD=lambda X: ntf_lit.NeuralNCPD((3, 2), max_epochs=2, first=dict(max_iter=2)).fit(X),
+)
+
+
+@pytest.mark.parametrize('name', ntf_lit.__all__)
+def test_attributes_are_those_of_the_docstring(name):
+    X = np.random.default_rng(0).random((8, 6) if name.endswith('NMF') else (8, 6, 5))
+    m = FITTED[name](X)
+    told = set(re.findall(r'^(\w+_) : \S.*\n    \S', type(m).__doc__, re.M))
+    left = {k for k in vars(m) if k.endswith('_')}
+    values = {k for k, v in vars(type(m)).items() if isinstance(v, property) and not k.startswith('_')}
+    assert told == left | values and all(hasattr(m, k) for k in told)
+
+
+@pytest.mark.parametrize('name', ntf_lit.__all__)
+def test_an_estimator_is_one_class(name):
+    cls = getattr(ntf_lit, name)
+    own = [c for c in cls.__mro__ if c.__module__.startswith('ntf_lit')]
+    assert own == [cls, estimators._Settings]
+    assert {'__init__', 'fit', 'transform', 'fit_transform'} <= vars(cls).keys()
+    assert 'set_fit_request' in vars(cls)
+    assert cls().fit.__func__.__qualname__ == f'{name}.fit' and inspect.getsource(cls.fit)
+
+
+@pytest.mark.parametrize('name', [n for n in ntf_lit.__all__ if hasattr(getattr(ntf_lit, n), 'predict')])
+def test_classes_are_the_same_whatever_the_output(name):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((8, 6)), np.array([0, 1] * 4)
+    m = getattr(ntf_lit, name)(label_weight=1.0)
+    with pytest.raises(NotFittedError):
+        m.predict(X)
+    m.set_params(**{k: 2 for k in ('max_iter', 'max_epochs') if k in m.get_params()}).fit(X, y)
+    want = m.predict(X)
+    if hasattr(m, 'set_output'):
+        m.set_output(transform='pandas')
+    assert isinstance(m.predict(X), np.ndarray) and (m.predict(X) == want).all()
 
 
 @pytest.mark.parametrize(

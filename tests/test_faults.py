@@ -28,9 +28,9 @@ from test_properties import MODELS, RULES, Case, as_coo, each, every, good, run,
 from ntf_lit import NCPD, NMF, StratifiedNTF
 from ntf_lit import fit as fitting
 from ntf_lit.fit import Callback, Checkpoint, Tolerance, best_of, fit, load_checkpoint
+from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import Status, leaves, rebuild
-from ntf_lit.tensor import as_data
 
 ROOT = Path(__file__).resolve().parents[1]
 SOME = ['NMF:hals', 'NCPD:mu', 'KL-NMF:mu', 'Labelled-NMF:hals', 'Stratified-NTF:hals', 'Stratified-NTF:nnls']

@@ -14,7 +14,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from ntf_lit import joint, neural_ncpd as ncpd_module, neural_nmf as nmf_module, nnls_layer, training
-from ntf_lit.data import DataUnavailable, hierarchical_tensor, newsgroups_supervised
+from ntf_lit.datasets import DataUnavailable, newsgroups_supervised
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import Callback, Checkpoint, TimeLimit, fit
 from ntf_lit.hnmf import fit_flat, layer_labels
 from ntf_lit.init import leading_vectors
@@ -31,10 +32,10 @@ from ntf_lit.neural_nmf import (
     neural_project,
     torch_labels,
 )
+from ntf_lit.incoming import as_data
 from ntf_lit.nnls import masked_solve, nnls
 from ntf_lit.nnls_layer import data_product, gram_layer, torch_data, unit_columns
 from ntf_lit.result import Status, leaves
-from ntf_lit.tensor import as_data
 from ntf_lit.training import AS_USUAL, OPTIMIZERS, SCHEDULES, Training
 
 

@@ -1,8 +1,8 @@
 """Nonnegative least squares: every answer certified, no input that hangs, and a gradient that is one.
 
-N1 to N4 and G1 to G7 are the names of these promises. Residuals are those of `kkt_residual`, relative to a row's cross
-products; where the answer itself is far larger than they are, its last bits alone move the slacks, and the residual is
-taken relative to both.
+N1 to N4 and G1 to G7 are the names of these promises. Residuals are those of `kkt_residual`, relative to a
+row's cross products; where the answer itself is far larger than they are, its last bits alone move the
+slacks, and the residual is taken relative to both.
 """
 
 import os
@@ -315,7 +315,7 @@ def near_pairs(rng):
 
 
 def barely_downhill(rng):
-    "The first column to enter is downhill by rounding alone, so it is thrown out at once and nothing is left."
+    "The first column to enter is downhill by rounding alone: it is thrown out at once, and nothing is left."
     A = rng.standard_normal((10, 4))
     X = rng.standard_normal((10, 6))
     X = X - A @ np.linalg.lstsq(A, X, rcond=None)[0]

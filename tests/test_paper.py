@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ntf_lit.data import DataUnavailable, newsgroups_tensor, olivetti_strata
+from ntf_lit.datasets import DataUnavailable, newsgroups_tensor, olivetti_strata
 from ntf_lit.fit import fit
+from ntf_lit.incoming import as_strata
 from ntf_lit.stratified import StrataModel
-from ntf_lit.tensor import as_strata
 
 pytestmark = pytest.mark.slow
 

@@ -10,15 +10,17 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ntf_lit.data import DataUnavailable, hierarchical_tensor, newsgroups_supervised
+from ntf_lit.datasets import DataUnavailable, newsgroups_supervised
+from ntf_lit.synthetic import hierarchical_tensor
 from ntf_lit.fit import fit
 from ntf_lit.hnmf import as_labels, first_layer, fit_flat, hncpd, hntf
+from ntf_lit.incoming import as_data
 from ntf_lit.init import leading_vectors
 from ntf_lit.multi_hntf import AverageModel, climbed, contracted, label_term, multi_hntf
 from ntf_lit.ncpd import Labelled, NCPDModel, SupervisedModel
 from ntf_lit.result import CP, Status
 from ntf_lit.score import relative_error, topic_loss
-from ntf_lit.tensor import as_data, mttkrps
+from ntf_lit.tensor import mttkrps
 from ntf_lit.updates import Quadratic, mu
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,7 @@
-"""Total variation (22_tv): the string, descent of every block, limits of the weight, units, the paper's rule, held-out choice.
+"""Total variation (22_tv): the string, descent of every block, limits of the weight, units, the paper's rule.
 
-The objective tested is the exact one, `TVModel.objective`: half the squared error plus the penalty with the absolute
-value as it is, nothing smoothed. All tolerances are relative.
+The objective tested is the exact one: half the squared error plus the penalty, the absolute value as it is.
+Nothing is smoothed. All tolerances are relative.
 """
 
 import math
@@ -14,16 +14,17 @@ from hypothesis import given, settings, strategies as st
 from scipy.optimize import lsq_linear
 
 from ntf_lit import tv
-from ntf_lit.data import digits_watermarked
+from ntf_lit.blocks import RULES, charged_blocks, prepared
+from ntf_lit.synthetic import digits_watermarked
 from ntf_lit.fit import fit
-from ntf_lit.ncpd import RULES
+from ntf_lit.incoming import as_data, as_strata
+from ntf_lit.ncpd import NCPDModel, SupervisedModel, Targets
 from ntf_lit.result import leaves
 from ntf_lit.score import image_tv
 from ntf_lit.stratified import StrataModel, best_weights
-from ntf_lit.tensor import COO, as_strata, khatri_rao
+from ntf_lit.tensor import COO, khatri_rao
 from ntf_lit.tv import (
     TVBlock,
-    TVModel,
     best_rows,
     choose_lambda,
     component_tv,
@@ -37,6 +38,7 @@ from ntf_lit.tv import (
     total_variation,
     tv_hals,
     tv_mu,
+    tv_penalty,
 )
 
 DESCENDING = 'component', 'normalized'
@@ -47,9 +49,9 @@ holes = pytest.mark.filterwarnings('ignore:mask hides all')
 
 
 def slack(objective, square):
-    """What a sum of squares may differ by: 1e-12 of itself, and what rounding the entries of the residual does to it.
+    """What a sum of squares may differ by: 1e-12 of itself, and what rounding the residual does to it.
 
-    Entries of size |x| are rounded by eps |x|, which is all that is left of the residual where the fit is exact."""
+    Entries of size |x| are rounded by eps |x|, which is all that is left of the residual of an exact fit."""
     return 1e-12 * objective + 8 * EPS * (np.sqrt(objective * square) + EPS * square)
 
 
@@ -64,15 +66,20 @@ def strata(rng, sizes, dims, zeros=0.0):
     return np.split(X, np.cumsum(sizes)[:-1])
 
 
-def build(A, mask=None, rank=3, rule='hals', ranks=1, **kw):
+def build(
+    A, mask=None, rank=3, rule='hals', ranks=1, init='random', topics=None, tv='component', weight=0.0, **kw
+):
+    "A model with the penalty of that name, or none."
     data, offsets = as_strata(A, mask=mask)
     ranks = (ranks,) * len(A) if isinstance(ranks, int) else ranks
-    return TVModel(data, rank, rule, strata_rank=ranks, offsets=tuple(offsets), **kw)
+    penalties = tv_penalty(data, tv, weight, **kw)
+    strata = dict(strata_rank=ranks, offsets=tuple(offsets), topics=topics)
+    return StrataModel(data, rank, rule, init=init, penalties=penalties, **strata)
 
 
 @st.composite
 def models(draw, tvs=DESCENDING, low=-3, high=3, masked=True):
-    "A model of drawn data with a weight between 10**low and 10**high, and the data."
+    "A model with a weight between 10**low and 10**high, its data, their mask, and what it pays for."
     rng = np.random.default_rng(draw(seeds))
     dims = tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))
     sizes, shapes = draw(st.sampled_from([(6,), (4, 1, 3)])), None
@@ -88,40 +95,29 @@ def models(draw, tvs=DESCENDING, low=-3, high=3, masked=True):
     rule = 'mu' if kind == 'paper' else draw(st.sampled_from(tuple(RULES)))
     ranks = tuple(draw(st.lists(st.integers(0, 2), min_size=len(A), max_size=len(A))))
     relative = draw(st.booleans())
-    m = build(
-        A,
-        mask,
-        draw(st.integers(1, 3)),
-        rule,
-        ranks,
-        tv=kind,
-        weight=10.0 ** draw(st.floats(low, high)),
-        modes=on,
-        shapes=shapes,
-        relative=relative,
-    )
-    return m, A, mask
+    rank = draw(st.integers(1, 3))
+    weight = 10.0 ** draw(st.floats(low, high))
+    paid = dict(tv=kind, weight=weight, modes=on, shapes=shapes, relative=relative)
+    return build(A, mask, rank, rule, ranks, **paid), A, mask, paid
 
 
-def penalty(m, p):
+def penalty(m, p, tv, weight, modes, shapes, relative):
     "The penalty of parameters in the units of the data, from the definition, each component formed in full."
     order, total = len(p.H), 0.0
     size = math.sqrt(m.data.square) / m.data.scale
     count = m.data.mask.sum() if hasattr(m.data, 'mask') else math.prod(m.data.shape)
-    if m.relative:
-        lam = m.weight * (size / math.sqrt(count) if m.tv == 'component' else size**2)
-    else:
-        lam = m.weight
-    grids = {k: (m.shapes or {}).get(k, (p.H[k - 1].shape[0],)) for k in range(1, order + 1)}
-    on = range(1, order + 1) if m.modes is None else m.modes
+    unit = size / math.sqrt(count) if tv == 'component' else size**2
+    lam = weight * unit if relative else weight
+    grids = {k: (shapes or {}).get(k, (p.H[k - 1].shape[0],)) for k in range(1, order + 1)}
+    on = range(1, order + 1) if modes is None else modes
     for j in range(p.H[0].shape[1]):
         for k in on:
             h = p.H[k - 1][:, j].reshape(grids[k])
-            if m.tv == 'component':
+            if tv == 'component':
                 h = np.multiply.outer(
                     khatri_rao([p.W[:, [j]], *(H[:, [j]] for l, H in enumerate(p.H, 1) if l != k)])[:, 0], h
                 )
-            if m.tv == 'normalized':
+            if tv == 'normalized':
                 h = h / max(np.sqrt((h * h).sum()), 1e-300)
             first = h.ndim - len(grids[k])
             total += sum(np.abs(np.diff(h, axis=a)).sum() for a in range(first, h.ndim))
@@ -224,14 +220,14 @@ def test_the_sphere(d, seed, log_price):
 @holes
 @given(models(tvs=(*DESCENDING, 'paper')))
 def test_objective_is_what_it_says(case):
-    "P3: the history, `objective` and the definition agree, and the relative error is that of the model alone."
-    m, A, mask = case
+    "P3: the history, `objective` and the definition agree; the relative error is that of the model alone."
+    m, A, mask, paid = case
     r = fit(m, max_iter=6, seed=0)
     p = r.params
     seen = mask or [np.ones(a.shape, bool) for a in A]
     left = sum((((a - p.full(s)) * k) ** 2).sum() for s, (a, k) in enumerate(zip(A, seen)))
     norm = sum(((a * k) ** 2).sum() for a, k in zip(A, seen))
-    want = 0.5 * left + penalty(m, p)
+    want = 0.5 * left + penalty(m, p, **paid)
     assert math.isclose(r.objective, want, rel_tol=1e-9, abs_tol=1e-9 * norm) and math.isclose(
         min(r.history.objective), r.objective, rel_tol=1e-12
     )
@@ -270,16 +266,16 @@ def test_jump_slope_is_a_subgradient(d, seed):
 @settings(max_examples=150)
 @given(models(), st.sampled_from([0, 99]))
 def test_every_block_descends(case, k):
-    """P2: to 1e-12 of the objective, for weights from 1e-3 to 1e3; a block's value changes as the objective does.
+    """P2: to 1e-12 of the objective, for weights from 1e-3 to 1e3; block and objective change alike.
 
     With missing entries every block of the filled data descends, and the objective stays below their sum."""
-    m, _, mask = case
-    p = m.unit(m.start(np.random.default_rng(1)))
+    m, _, mask, _ = case
+    p = prepared(m, m.start(np.random.default_rng(1)))
     for _ in range(3):
-        V, F = list(p.V), [p.W, *p.H]
+        F, V = m.parts(p)
         before = m.objective(p)
         bound = before
-        for block, t, q in m.blocks(V, F, *m.seen_as(p)):
+        for block, t, q in charged_blocks(m, p, F, V):
             old = q.value(block[t])
             size = before + abs(
                 old
@@ -287,7 +283,7 @@ def test_every_block_descends(case, k):
             new = m.update(block[t], q, k)
             change = q.value(new) - old
             block[t] = new
-            p = replace(p, V=tuple(V), W=F[0], H=tuple(F[1:]))
+            p = m.joined(F, V)
             after = m.objective(p)
             assert (new >= 0).all() and np.isfinite(new).all()
             bound += change
@@ -334,6 +330,57 @@ def test_a_zero_can_follow_its_neighbours():
     q = TVBlock(np.eye(1), np.ones((3, 1)), None, np.array([0.1]))
     for rule in (tv_mu, tv_hals):
         assert np.allclose(rule(B, q, 200), 1.0, atol=1e-3)
+
+
+# --- Every model carries it ---
+
+
+@pytest.mark.parametrize('rule', RULES)
+@pytest.mark.parametrize('kind', DESCENDING)
+@pytest.mark.parametrize('dims', [(6,), (4, 5), (3, 2, 4)])
+def test_ncpd_is_strata_without_features(rule, kind, dims):
+    "The same sweeps from the same start, with missing entries too; and held to what the definition says."
+    rng = np.random.default_rng(0)
+    (A,) = strata(rng, (7,), dims)
+    W, H = rng.random((7, 2)), [rng.random((d, 2)) for d in dims]
+    for mask in (None, [rng.random(A.shape) < 0.8]):
+        init = [[np.zeros((d, 0)) for d in dims]], [W], H
+        m = build([A], mask, 2, rule, 0, init=init, tv=kind, weight=0.05)
+        ncpd = NCPDModel(m.data, 2, rule, init=[W, *H], penalties=m.penalties)
+        a, b = fit(m, max_iter=8), fit(ncpd, max_iter=8)
+        for x, y in zip([a.params.W, *a.params.H], b.params.factors):
+            assert np.allclose(x, y, rtol=1e-7, atol=1e-9)
+        assert np.allclose(a.history.objective, b.history.objective, rtol=1e-10)
+        paid = dict(tv=kind, weight=0.05, modes=None, shapes=None, relative=True)
+        seen = np.ones(A.shape, bool) if mask is None else mask[0]
+        left = 0.5 * ((A - b.params.full())[seen] ** 2).sum()
+        assert math.isclose(b.objective, left + penalty(m, a.params, **paid), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_labels_and_jumps_descend(rule):
+    rng = np.random.default_rng(0)
+    X, labels = rng.random((9, 12)), Targets(np.eye(3)[rng.integers(0, 3, 9)], rng.random(9) < 0.7, 2.0)
+    for data in (as_data(X), as_data(X, rng.random(X.shape) < 0.9), as_data(torch.from_numpy(X))):
+        for shapes in (None, {1: (3, 4)}):
+            penalties = tv_penalty(data, 'component', 0.1, shapes=shapes)
+            m = SupervisedModel(data, 2, rule, penalties=penalties, labels=labels)
+            h = np.array(fit(m, max_iter=30, seed=0).history.objective)
+            assert (np.diff(h) <= 1e-12 * h[0]).all()
+            p = m.start(np.random.default_rng(0))
+            for k in range(7):
+                p, objective = m.sweep(p, k)
+            assert math.isclose(objective, m.objective(p), rel_tol=1e-9)
+
+
+def test_one_price_per_mode():
+    data = as_data(np.random.default_rng(0).random((4, 6, 5)))
+    twice = tv_penalty(data, 'component', 0.1) + tv_penalty(data, 'normalized', 0.1)
+    with pytest.raises(ValueError, match='a mode can be charged for its jumps by one penalty only'):
+        fit(NCPDModel(data, 2, penalties=twice), max_iter=1)
+    apart = tv_penalty(data, 'component', 0.1, 1) + tv_penalty(data, 'normalized', 0.1, 2)
+    h = np.array(fit(NCPDModel(data, 2, penalties=apart), max_iter=30, seed=0).history.objective)
+    assert (np.diff(h) <= 1e-12 * h[0]).all()
 
 
 # --- Limits of the weight ---
@@ -406,18 +453,12 @@ def test_more_weight_less_variation():
 @given(models(tvs=(*DESCENDING, 'paper'), low=-2, high=0), st.integers(-90, 90))
 def test_units(case, e):
     "P6: the fit of cA from the same start is the scaled fit, bit for bit for powers of two."
-    m, A, mask = case
-    power = 1 if m.tv == 'component' else 2
+    m, A, mask, paid = case
+    power = 1 if paid['tv'] == 'component' else 2
     start = m.finish(m.start(np.random.default_rng(0)), 0.0)[0]  # in the units of A
 
     def fitted(c):
-        settings = dict(
-            tv=m.tv,
-            modes=m.modes,
-            shapes=m.shapes,
-            relative=m.relative,
-            weight=m.weight if m.relative else m.weight * c**power,
-        )
+        settings = paid if paid['relative'] else paid | dict(weight=paid['weight'] * c**power)
         init = replace(start, W=c * start.W, V=(c * start.V[0], *start.V[1:]))
         return fit(
             build([c * a for a in A], mask, m.rank, m.rule, m.strata_rank, init=init, **settings), max_iter=13
@@ -515,7 +556,7 @@ def test_topics_that_are_kept():
 
 
 def test_exact_weights_pay_too():
-    "`best_weights` solves for the weights with their part of the penalty, so it can only lower the objective."
+    "`best_weights` solves for weights with their part of the penalty, so it can only lower the objective."
     A = strata(np.random.default_rng(0), (6, 4), (4, 5))
     for kind in DESCENDING:
         m = build(A, rule='mu', tv=kind, weight=0.05)
@@ -589,17 +630,17 @@ def test_the_papers_rule_rises_and_ours_do_not():
     data, offsets = as_strata(d.tensors)
 
     def run(**kw):
+        penalties = tv_penalty(data, **kw)
+        strata = dict(strata_rank=(15, 15), offsets=tuple(offsets))
         return fit(
-            TVModel(data, 15, 'mu', strata_rank=(15, 15), offsets=tuple(offsets), init='uniform', **kw),
-            max_iter=60,
-            seed=0,
+            StrataModel(data, 15, 'mu', init='uniform', penalties=penalties, **strata), max_iter=60, seed=0
         )
 
-    paper = run(tv='paper', weight=10.0, relative=False)
+    paper = run(kind='paper', weight=10.0, relative=False)
     h = np.array(paper.history.objective)
     assert (np.diff(h) > 1e-6 * h[:-1]).any() and math.isclose(paper.objective, h.min(), rel_tol=1e-12)
     for kind, weight in (('component', 0.05), ('normalized', 1e-4)):
-        h = np.array(run(tv=kind, weight=weight).history.objective)
+        h = np.array(run(kind=kind, weight=weight).history.objective)
         assert (np.diff(h) <= 0).all()
 
 
@@ -616,7 +657,7 @@ def test_choose_lambda():
     c = choose_lambda(m, weights, seed=0, max_iter=30, repeats=2)
     error = [
         np.linalg.norm(
-            fit(replace(m, weight=w), max_iter=30, seed=0).params.full(0) - clean - 0.5 * clean.mean()
+            fit(build(A, rank=5, weight=w), max_iter=30, seed=0).params.full(0) - clean - 0.5 * clean.mean()
         )
         for w in weights
     ]

@@ -19,8 +19,9 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
 from ntf_lit import plots, tables, views
-from ntf_lit.data import Dataset
-from ntf_lit.estimators import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit.synthetic import Dataset
+from ntf_lit.cp_estimators import NCPD, NMF
+from ntf_lit.strata_estimators import StratifiedNMF, StratifiedNTF
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
 from ntf_lit.tensor import COO
 from ntf_lit.tables import Table

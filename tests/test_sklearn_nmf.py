@@ -1,0 +1,36 @@
+"""scikit-learn's own test file of NMF, run on ours (`sklearn_nmf` holds the adapter)."""
+
+import pytest
+from sklearn_nmf import checks
+
+# What is kept otherwise here, on purpose
+OTHERWISE = {
+    'test_convergence_warning': '`status_` says that max_iter came first; nothing is warned',
+    'test_non_negative_factorization_checking': 'a start with negative entries is refused in other words',
+    'test_nmf_custom_init_dtype_error': 'a float32 start is taken for float64 data, and cast',
+    'test_nmf_w_h_not_used_warning': 'a start is one argument; there is no second to be ignored',
+    'test_nmf_custom_init_shape_error': 'a start of the wrong shape is refused in other words',
+}
+# What rounding decides: entries of 1e-8 to seven digits, and components of a model that is not unique
+ROUNDING = {'test_nmf_sparse_input', 'test_nmf_float32_float64_consistency'}
+NOT_YET = {'test_initialize_close': 'F2', 'test_nmf_true_reconstruction': 'F1'}
+CHECKS = checks()
+
+
+@pytest.fixture(autouse=True)
+def expected(request):
+    name = request.node.originalname
+    if name in ROUNDING and 'solver0' in request.node.name:
+        pytest.skip('rounding decides')
+    for reasons in (OTHERWISE, NOT_YET):
+        if name in reasons:
+            request.node.add_marker(pytest.mark.xfail(strict=True, reason=reasons[name]))
+
+
+def test_there_are_checks():
+    if not CHECKS:
+        pytest.skip('this scikit-learn comes without its tests')
+    assert len(CHECKS) >= 25
+
+
+globals().update(CHECKS)
