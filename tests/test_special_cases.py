@@ -355,7 +355,7 @@ def test_chunks_do_not_matter(name, data):
 @pytest.mark.parametrize('dtype', [np.float64, np.float32])
 @pytest.mark.parametrize('shape', [(20, 12), (9, 8, 7), (6, 5, 5, 4)])
 def test_exact_data_are_fitted_to_rounding(shape, dtype):
-    "S17: data of the model's own rank end as converged, with nothing left but rounding, long before max_iter."
+    "S17: data of the model's own rank end as converged, with only rounding left, long before max_iter."
     rng = np.random.default_rng(0)
     X = CP(tuple(rng.random((d, 2)) ** 2 for d in shape)).full().astype(dtype)
     for make in (NCPD, StratifiedNTF):
