@@ -286,7 +286,7 @@ def test_an_exact_fit_is_done():
     rng = np.random.default_rng(4)
     X = np.kron(np.eye(2), np.outer(rng.random(3), rng.random(2)))
     m = NMF(2, solver='mu', loss='kullback-leibler', init='nndsvd', tol=0, max_iter=500).fit(X)
-    assert m.objective_ == 0 and m.n_iter_ < 500 and m.status_ is Status.CONVERGED
+    assert m.objective_ == 0 and m.n_iter_ < 500 and m.status_ is Status.EXACT
 
 
 # --- Estimators ---
