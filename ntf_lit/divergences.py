@@ -244,6 +244,15 @@ def blocks(self:DivergenceModel,
     "Every mode once, the gradient renewed for each."
     for t in range(len(factors)): yield factors, t, slopes(self.data, factors, t, self.beta)
 
+# %% ../nbs/20a_divergences.ipynb #096e6c08
+def in_units(
+    objective:float, # A divergence of the scaled data
+    scale:float, # What they were multiplied by
+    beta:float, # Which divergence
+)->float: # The same in the units of the data
+    "Divide by scale^beta, which itself may leave the floats."
+    return objective/scale**min(beta, 1.)/scale**max(beta - 1, 0.)
+
 # %% ../nbs/20a_divergences.ipynb #56b5aef3
 @patch
 def objective(self:DivergenceModel,
@@ -271,15 +280,6 @@ def finish(self:DivergenceModel,
     squares, s = NCPDModel(self.data, self.rank).objective(cp), self.data.scale
     error = relative_error(self.data, squares)
     return CP((cp.factors[0]/s, *cp.factors[1:])), in_units(objective, s, self.beta), error
-
-# %% ../nbs/20a_divergences.ipynb #096e6c08
-def in_units(
-    objective:float, # A divergence of the scaled data
-    scale:float, # What they were multiplied by
-    beta:float, # Which divergence
-)->float: # The same in the units of the data
-    "Divide by scale^beta, which itself may leave the floats."
-    return objective/scale**min(beta, 1.)/scale**max(beta - 1, 0.)
 
 # %% ../nbs/20a_divergences.ipynb #8c07f141
 def beside(
