@@ -1483,6 +1483,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser._trait_changed': ( 'topic_browser.html#browser._trait_changed',
                                                                                          'ntf_lit/topic_browser.py'),
+                                       'ntf_lit.topic_browser.Browser._valid': ( 'topic_browser.html#browser._valid',
+                                                                                 'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser.act': ('topic_browser.html#browser.act', 'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser.close': ( 'topic_browser.html#browser.close',
                                                                                 'ntf_lit/topic_browser.py'),

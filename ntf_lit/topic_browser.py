@@ -140,8 +140,8 @@ class Browser(W.VBox):
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
 
-    _valid = T.validate(*CHECKED)(lambda self, p: valid_choice(self.data, p['trait'].name, p['value']))
-
+    @T.validate(*CHECKED)
+    def _valid(self, p): return valid_choice(self.data, p['trait'].name, p['value'])
     def close(self):
         "Take down the widget and everything that listens to it."
         if self.front is not None: self._stop_front()
