@@ -165,6 +165,8 @@ def label(answers):
 
 @pytest.mark.parametrize('number, body, told', WRONG, ids=label(WRONG))
 def test_wrong_answer_is_told_what_is_wrong(solved, number, body, told):
+    if 'its `out=`' in told and np.lib.NumpyVersion(np.__version__) < '2.4.0':
+        pytest.skip('older NumPy does not say so')
     said = told_to(solved, number, body)
     assert said and re.fullmatch(re.escape(told).replace('…', '.*'), said, re.S), said
 
