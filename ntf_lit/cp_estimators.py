@@ -12,12 +12,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .checks import Array, check_choice, check_number
+from .checks import Array, check_number
+from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _checked, _known_labels, _named, _run,
                                 _same_samples, _Settings, _takes_labels, _with_attributes)
 from .incoming import as_data
 from .init import move
-from .ncpd import KLModel, NCPDModel, SupervisedModel, Targets, cp_weights, kl_weights, masked_weights
+from .ncpd import NCPDModel, SupervisedModel, Targets, cp_weights, masked_weights
 from .result import CP
 from .tensor import Masked, cp_rows
 
@@ -40,7 +41,7 @@ class NCPD(_Settings):
         rank=2, # How many components
         *,
         solver='hals', # 'hals', 'mu' (the papers' multiplicative rule) or 'nnls' (exact blocks)
-        loss='frobenius', # 'frobenius', or 'kullback-leibler' for counts (multiplicative rule)
+        loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
         init='random', # 'random', 'nndsvd', 'uniform', or factors to start from
         max_iter=300, # At most so many sweeps
         tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
@@ -56,13 +57,18 @@ class NCPD(_Settings):
 # %% ../nbs/50a_cp_estimators.ipynb #4e8c9d46
 def _cp_model(est, data):
     "The model that the settings describe."
-    check_choice(est.loss, 'loss', ('frobenius', 'kullback-leibler'))
-    if est.loss == 'frobenius': return NCPDModel(data, est.rank, est.solver, est.inner, est.init)
-    return KLModel(data, est.rank, 'mu' if est.solver == 'hals' else est.solver, 1, est.init)
+    beta = as_beta(est.loss)
+    if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, est.init)
+    return DivergenceModel(data, est.rank, _power_rule(est), 1, est.init, beta=beta)
+
+def _power_rule(est):
+    "The rule of the divergences; the default stands for it."
+    return 'mu' if est.solver == 'hals' else est.solver
 
 def _best_weights(est, data):
     "The weights that are best for the topics found."
-    if est.loss != 'frobenius': return kl_weights(data, est._topics)
+    beta = as_beta(est.loss)
+    if beta < 2: return divergence_weights(data, est._topics, beta)
     return (masked_weights if isinstance(data, Masked) else cp_weights)(data, est._topics)
 
 # %% ../nbs/50a_cp_estimators.ipynb #231575c3
@@ -76,7 +82,7 @@ def _fit_cp(est, data):
     "Factorize data without labels."
     model = _cp_model(est, data)
     W, *est._topics = _run(est, model).params.factors
-    if est.loss == 'frobenius' and est.n_iter_: W = _best_weights(est, data)
+    if as_beta(est.loss) == 2 and est.n_iter_: W = _best_weights(est, data)
     scaled = CP((W*data.scale, *est._topics))
     _, est.objective_, est.relative_error_ = model.finish(scaled, model.objective(scaled))
     return _keep_cp(est, data, W)
@@ -124,7 +130,7 @@ def __init__(self:NMF,
     rank=2, # How many components
     *,
     solver='hals', # 'hals', 'mu' or 'nnls'
-    loss='frobenius', # 'frobenius' or 'kullback-leibler'
+    loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'nndsvd', 'uniform', or factors [(n, rank), (features, rank)] to start from
     label_weight=0., # Weight of the labels; 0: labels take no part
     max_iter=300, # At most so many sweeps
@@ -152,10 +158,10 @@ def _targets(est, y, data):
 
 def _fit_supervised(est, data, y):
     "Factorize a matrix together with its labels."
-    if est.loss != 'frobenius': raise ValueError("label_weight > 0 needs loss='frobenius'")
-    Y, known = _targets(est, y, data)
-    model = SupervisedModel(data, est.rank, est.solver, est.inner, est.init,
-                            labels=Targets(Y, known, est.label_weight))
+    labels, beta = Targets(*_targets(est, y, data), est.label_weight), as_beta(est.loss)
+    basic = data, est.rank
+    if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, est.init, labels=labels)
+    else: model = LabelledDivergence(*basic, _power_rule(est), 1, est.init, labels=labels, beta=beta)
     p = _run(est, model).params
     est._topics, est.label_components_ = [p.H], p.B
     return _keep_cp(est, data, p.W)

@@ -16,9 +16,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, as_float, check_count, check_shape, find_labels, is_frame, is_sparse
+from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _checked, _run, _same_samples,
                                 _Settings, _with_attributes)
 from .incoming import as_data, as_strata
+from .strata_divergence import StrataDivergence
 from .stratified import StrataModel, best_weights, strata_weights
 from .tensor import COO, cp_rows
 from .tv import tv_penalty
@@ -57,6 +59,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     *,
     strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
+    loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
@@ -152,17 +155,23 @@ def _strata_ranks(est, count):
 
 def _strata_model(est, data, offsets):
     "The model that the settings describe."
-    basic = data, est.rank, est.solver, est.inner, est.init
-    strata = dict(strata_rank=_strata_ranks(est, len(offsets) - 1), offsets=tuple(offsets), rounds=est.rounds)
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
-    return StrataModel(*basic, smooth, **strata)
+    ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
+    return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=smooth)
+
+def _any_strata_model(est, data, ranks, offsets, **kw):
+    "The model for the loss that is set."
+    beta, kw = as_beta(est.loss), dict(strata_rank=ranks, offsets=offsets, **kw)
+    rounds = check_count(est.rounds, 'rounds')
+    if beta == 2: return StrataModel(data, est.rank, est.solver, est.inner, rounds=rounds, **kw)
+    return StrataDivergence(data, est.rank, 'mu' if est.solver == 'hals' else est.solver, beta=beta, **kw)
 
 # %% ../nbs/50b_strata_estimators.ipynb #02438549
 def _keep_strata(est, model, p):
     "The fitted model: parameters in the units of the data, with exact weights."
     scale = model.data.scale
     p = replace(p, V=(p.V[0]*scale, *p.V[1:]), W=p.W*scale)
-    if est.tv is None and est.n_iter_: p = best_weights(model, p)
+    if as_beta(est.loss) == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
     fitted = est.model_
     est.topics_ = list(fitted.H)
@@ -205,7 +214,9 @@ def _weights_in(est, X, stratum, mask=None):
     "Exact weights of samples of one stratum."
     s = _number(est, stratum)
     data, features = _same_samples(est, as_data(_checked(est, X), mask)), est.strata_features_[s]
-    return strata_weights(data, features if features[0].shape[1] else [], est.topics_)
+    features, beta = features if features[0].shape[1] else [], as_beta(est.loss)
+    if beta < 2: return divergence_weights(data, est.topics_, beta, features)
+    return strata_weights(data, features, est.topics_)
 
 def _weights_of_strata(est, X, strata, mask):
     "Exact weights of samples in several strata: a list, or one array in the order of the samples."
@@ -270,9 +281,8 @@ def new_stratum(self:StratifiedNTF|StratifiedNMF,
     "Features and weights of a new stratum; the topics stay. `ValueError` if samples have another shape."
     check_is_fitted(self)
     data, offsets = as_strata([X])
-    model = StrataModel(_same_samples(self, data), self.rank, self.solver, self.inner,
-                        strata_rank=(check_count(strata_rank, 'strata_rank', 0),), offsets=tuple(offsets),
-                        rounds=self.rounds, topics=self.topics_)
+    ranks = (check_count(strata_rank, 'strata_rank', 0),)
+    model = _any_strata_model(self, _same_samples(self, data), ranks, tuple(offsets), topics=self.topics_)
     p = _best(self, model).params
     return [v[0] for v in p.V], p.W
 

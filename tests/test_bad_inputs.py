@@ -12,7 +12,8 @@ from test_properties import each, flat, good, matrix, stratified
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit
 from ntf_lit.incoming import as_data
-from ntf_lit.ncpd import KLModel, NCPDModel
+from ntf_lit.divergences import DivergenceModel
+from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
 from ntf_lit.tensor import COO
@@ -290,7 +291,9 @@ SOME = dict(
 )
 LOWEST = dict(max_iter=0, strata_rank=0)
 CHOICES = dict(
-    solver="'mu', 'hals', 'nnls'", init="'random',.*'uniform'.*", loss="'frobenius', 'kullback-leibler'"
+    solver="'mu', 'hals', 'nnls'",
+    init="'random',.*'uniform'.*",
+    loss="'frobenius', 'kullback-leibler', 'itakura-saito'",
 )
 
 
@@ -339,7 +342,7 @@ def test_the_divergence_has_one_rule():
         ),
         (lambda D, m: NCPDModel(D, 2, inner=0), ValueError, 'inner must be at least 1, not 0'),
         (lambda D, m: NCPDModel(D, 2, init='svd'), ValueError, "init must be one of 'random', .*, not 'svd'"),
-        (lambda D, m: KLModel(D, 2, 'hals'), ValueError, "solver='mu', not 'hals'"),
+        (lambda D, m: DivergenceModel(D, 2, 'hals'), ValueError, "solver='mu', not 'hals'"),
         (
             lambda D, m: StrataModel(D, 2, strata_rank=(1,), offsets=(0, 6), rounds=0),
             ValueError,
@@ -660,8 +663,8 @@ def test_labels_of_samples(y, words):
 
 def test_supervision_needs_what_it_needs():
     X, y = good('NMF'), [0, 1, 0, 1, 0, 1]
-    with refuses(ValueError, "label_weight > 0 needs loss='frobenius'"):
-        NMF(label_weight=1.0, loss='kullback-leibler').fit(X, y)
+    with refuses(ValueError, "loss='itakura-saito' cannot take labels"):
+        NMF(label_weight=1.0, loss='itakura-saito').fit(X + 1, y)
     with refuses(AttributeError, 'predict|label_weight > 0'):
         NMF().fit(X).predict(X)
     with refuses(NotFittedError, 'pass y to fit'):

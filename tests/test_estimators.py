@@ -24,7 +24,9 @@ import ntf_lit
 from ntf_lit import HNMF, NMF, StratifiedNMF, StratifiedNTF, estimators
 from ntf_lit.fit import Callback, Progress, TimeLimit, Tolerance
 from ntf_lit.blocks import RULES
-from ntf_lit.ncpd import KLModel, NCPDModel, SupervisedModel
+from ntf_lit.divergences import DivergenceModel
+from ntf_lit.strata_divergence import StrataDivergence
+from ntf_lit.ncpd import NCPDModel, SupervisedModel
 from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
 from ntf_lit.tv import NormalizedTV, tv_penalty
@@ -376,7 +378,10 @@ def test_settings_arrive(kind, name, monkeypatch):
         assert read(model) == value
     elif name == 'loss':
         model, _ = caught(kind, monkeypatch, loss='kullback-leibler', solver='mu', rank=5, init='uniform')
-        assert isinstance(model, KLModel) and (model.rank, model.init) == (5, 'uniform')
+        assert isinstance(model, DivergenceModel | StrataDivergence) and (model.rank, model.init) == (
+            5,
+            'uniform',
+        )
     else:
         model, _ = caught(
             kind,

@@ -16,10 +16,11 @@ import pytest
 import torch
 from hypothesis import assume, given, settings, strategies as st
 
-from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, ncpd, updates
+from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, divergences, updates
+from ntf_lit.divergences import DivergenceModel
 from ntf_lit.fit import Callback, Checkpoint, fit
 from ntf_lit.blocks import RULES
-from ntf_lit.ncpd import KLModel, Labelled, NCPDModel, SupervisedModel, Targets
+from ntf_lit.ncpd import Labelled, NCPDModel, SupervisedModel, Targets
 from ntf_lit.result import CP, Strata, leaves, normalized, rebuild
 from ntf_lit.stratified import StrataModel
 from ntf_lit.incoming import as_data, as_strata
@@ -97,7 +98,7 @@ class Case:
             )
         body = as_data(data[0], None if mask is None else mask[0])
         if self.kind.startswith('KL'):
-            return KLModel(body, self.rank, init=init, **kw)
+            return DivergenceModel(body, self.rank, init=init, **kw)
         if not self.labels:
             return NCPDModel(body, self.rank, self.rule, init=init, **kw)
         Y, known, weight = self.labels
@@ -381,15 +382,15 @@ def test_p02_no_block_raises_the_divergence(name, data):
     case = data.draw(cases(name))
     X, mask = forms(case, data.draw)
     values = []
-    original = ncpd.kl_ratio
+    original = divergences.slopes
 
-    def spy(D, F):
-        values.append(ncpd.kl_divergence(D, F))
-        return original(D, F)
+    def spy(D, F, *rest):
+        values.append(divergences.divergence(D, F))
+        return original(D, F, *rest)
 
     model = case.model(data=X, mask=mask)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ncpd, 'kl_ratio', spy)  # called before each block, with the factors as they are
+        patch.setattr(divergences, 'slopes', spy)  # called before each block, with the factors as they are
         fit(model, max_iter=5, seed=case.seed)
     total = float(model.data.scale * sum(np.asarray(A, float).sum() for A in case.data))
     for a, b in zip(values, values[1:]):

@@ -30,7 +30,8 @@ from test_properties import (
 from ntf_lit import NCPD, NMF, StratifiedNTF, incoming, tensor
 from ntf_lit.fit import fit
 from ntf_lit.incoming import as_data
-from ntf_lit.ncpd import KLModel, NCPDModel
+from ntf_lit.divergences import DivergenceModel
+from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
 
@@ -61,7 +62,7 @@ def multiplicative(A, models, blocks, order, sweeps, kl=False):
 def test_mu_is_its_definition(shape, rank, kl):
     rng = np.random.default_rng(rank)
     X, F = rng.random(shape), [rng.random((d, rank)) for d in shape]
-    model = KLModel(as_data(X), rank, init=F) if kl else NCPDModel(as_data(X), rank, 'mu', init=F)
+    model = DivergenceModel(as_data(X), rank, init=F) if kl else NCPDModel(as_data(X), rank, 'mu', init=F)
     for sweeps in (1, 2, 20):
         want = multiplicative([X], lambda F: [outer(F)], F, range(len(shape)), sweeps, kl)
         p = run(model, sweeps)[-1].params
