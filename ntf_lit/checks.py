@@ -39,20 +39,23 @@ def is_sparse(
 
 # %% ../nbs/00_checks.ipynb #6983a16c
 def _frame_numbers(frame, name):
-    "The values of a data frame as numbers; `TypeError` if a column has none."
+    "The values of a frame of pandas or polars as numbers; `TypeError` if a column has none."
     X = frame.to_numpy()
     if X.dtype.kind in 'biufc': return X
-    columns = []
-    for i, column in enumerate(frame.columns):
-        try: columns.append(frame.iloc[:, i].to_numpy(dtype=float, na_value=np.nan))
-        except (TypeError, ValueError): _no_numbers(frame.iloc[:, i], column, name)
-        if frame.dtypes.iloc[i].kind in 'mM': _no_numbers(frame.iloc[:, i], column, name)
-    return np.column_stack(columns)
+    parts = [frame.iloc[:, i] if is_frame(frame) else frame[c] for i, c in enumerate(frame.columns)]
+    return np.column_stack([_column(part, c, name) for part, c in zip(parts, frame.columns)])
+
+def _column(values, column, name):
+    "A column of a frame as floats, NaN for what is missing."
+    how = dict(dtype=float, na_value=np.nan) if hasattr(values, 'iloc') else {}
+    if getattr(values.dtype, 'kind', '') in 'mM': _no_numbers(values, column, name)
+    try: return values.to_numpy(**how).astype(float)
+    except (TypeError, ValueError): _no_numbers(values, column, name)
 
 def _no_numbers(values, column, name):
     "`TypeError` about a column of a frame."
-    raise TypeError(f"column {column!r} of {name} must hold real numbers, not {values.dtype}; leave it out or "
-                    "convert it to float first. (A table with one row per entry becomes a tensor by "
+    raise TypeError(f"column {column!r} of {name} must hold real numbers, not {values.dtype}; leave it out "
+                    "or convert it to float first. (A table with one row per entry becomes a tensor by "
                     "table_tensor.)")
 
 # %% ../nbs/00_checks.ipynb #86edca71
@@ -64,8 +67,8 @@ def check_fill(
     fill = getattr(X, 'fill_value', 0)
     if fill is not None and not fill == 0:
         cure = 'fill what is missing' if fill != fill else f'pass {name}.todense()'
-        raise ValueError(f"{name} is sparse with fill value {fill}; only 0 may be left out: {cure}, or make it "
-                         "again with fill_value=0")
+        raise ValueError(f"{name} is sparse with fill value {fill}; only 0 may be left out: {cure}, or make "
+                         "it again with fill_value=0")
     return X
 
 # %% ../nbs/00_checks.ipynb #044a2274

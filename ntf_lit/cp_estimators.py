@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_number
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
-                                _known_labels, _run, _same_samples, _Settings, _takes_labels, _with_attributes)
+                                _known_labels, _run, _same_samples, _Settings, _takes_labels,
+                                _with_attributes)
 from .incoming import as_data
 from .init import move
 from .ncpd import KLModel, NCPDModel, SupervisedModel, Targets, cp_weights, kl_weights, masked_weights

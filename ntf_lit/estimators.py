@@ -19,7 +19,7 @@ from sklearn.utils import check_array
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import validate_data
 
-from .checks import as_float, check_count, check_number, host
+from .checks import as_float, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .incoming import Incoming, Names, _is_framelike, incoming, incoming_strata, joined
 from .init import move
@@ -30,9 +30,9 @@ from .synthetic import Dataset
 from .tensor import COO
 
 # %% ../nbs/50_estimators.ipynb #b07d45a2
-_ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', n_clusters='rank', seed='random_state',
-                  beta_loss='loss', n_iter_max='max_iter', n_iter='max_iter', maxiters='max_iter', eps='tol',
-                  verbose='progress', update='solver', algorithm='solver', n_layers='ranks', strata='strata_rank')
+_ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', nr_topics='rank',
+                  n_clusters='rank', seed='random_state', beta_loss='loss', n_iter_max='max_iter', n_iter='max_iter',
+                  maxiters='max_iter', verbose='progress', algorithm='solver')
 
 def _check_settings(cls, given):
     "`TypeError` that names the right setting if one is unknown."
@@ -64,7 +64,7 @@ class _Settings(TransformerMixin, BaseEstimator):
 
 # %% ../nbs/50_estimators.ipynb #e3fbc404
 def _announce(*classes, frames=True):
-    "Have scikit-learn look through the methods of complete classes; without `frames` they make frames themselves."
+    "Have scikit-learn look through complete classes; without `frames` they make their frames themselves."
     for cls in classes:
         cls.__init_subclass__(auto_wrap_output_keys=('transform',) if frames else ())
         cls._sklearn_auto_wrap_output_keys = {'transform'}
@@ -141,8 +141,8 @@ def _array_of(est, x):
     if isinstance(X, COO): return sp.coo_array((X.data, tuple(np.asarray(X.coords))), shape=X.shape)
     kind = getattr(getattr(X, 'dtype', None), 'kind', '')
     if kind == 'c':
-        raise ValueError(f"Complex data not supported: {x.name} must hold real numbers, not {X.dtype}; take its "
-                         "real part or modulus first")
+        raise ValueError(f"Complex data not supported: {x.name} must hold real numbers, not {X.dtype}; take "
+                         "its real part or modulus first")
     return as_float(X, x.name) if isinstance(X, np.ndarray) and kind in 'fUSMm' else X
 
 def _as_matrix(est, x, reset=False):
@@ -153,9 +153,8 @@ def _as_matrix(est, x, reset=False):
     if x.kind == 'torch': return x
     how = dict(accept_sparse='csr', dtype=[np.float64, np.float32], ensure_all_finite=False)
     X = _array_of(est, x)
-    if x.names.labels is None or x.source is None: return replace(x, data=validate_data(est, X, reset=reset, **how))
-    if _is_framelike(x.source): validate_data(est, x.source, reset=reset, skip_check_array=True)
-    else: validate_data(est, X, reset=reset, skip_check_array=True)
+    if not _is_framelike(x.source): return replace(x, data=validate_data(est, X, reset=reset, **how))
+    validate_data(est, x.source, reset=reset, skip_check_array=True)
     return replace(x, data=check_array(X, estimator=est, **how))
 
 # %% ../nbs/50_estimators.ipynb #cda45667

@@ -57,7 +57,8 @@ def _opened(est, X, mask=None):
 
 def _in_rows(layer):
     "A layer whose arrays lie row by row in memory."
-    return replace(layer, factors=tuple(map(_contiguous, layer.factors)), links=tuple(map(_contiguous, layer.links)))
+    rows = lambda arrays: tuple(map(_contiguous, arrays))
+    return replace(layer, factors=rows(layer.factors), links=rows(layer.links))
 
 def _grow(est, build, X, y, mask, **settings):
     "Build a hierarchy over X and keep it."

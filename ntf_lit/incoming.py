@@ -17,8 +17,8 @@ import scipy.sparse as sp
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
 
-from .checks import (_plain_mask, as_float, check_dense, check_fill, check_mask, find_labels, is_frame,
-                            is_sparse)
+from .checks import (_frame_numbers, _plain_mask, as_float, check_dense, check_fill, check_mask,
+                            find_labels, is_frame, is_sparse)
 from .names import names_order
 from .tensor import (COO, Dense, DenseData, Masked, Sparse, _coordinates, _stack_sparse, as_sparse,
                             power_of_two)
@@ -37,7 +37,7 @@ def is_labelled(
 
 def _all_names(X):
     "(names of the modes, names of their indices) as they came along; (None, None) where there are none."
-    if _has(X, 'obs_names'): return ['obs', 'var'], [list(map(str, X.obs_names)), list(map(str, X.var_names))]
+    if _has(X, 'obs_names'): return ['obs', 'var'], [list(map(str, x)) for x in (X.obs_names, X.var_names)]
     if _is_framelike(X) and not is_frame(X): return list(_NO_NAME), [None, list(map(str, X.columns))]
     return find_labels(X)
 
@@ -60,11 +60,13 @@ def _are_texts(X):
 def _refuse_foreign(X, name):
     "`TypeError` for what has to be made into a tensor first."
     if _are_texts(X):
-        raise TypeError(f"{name} holds texts; make a tensor of them with text_tensor(texts), or a matrix with "
-                        "one of scikit-learn's vectorizers")
+        raise TypeError(f"{name} holds texts; make a tensor of them with text_tensor(texts), or a matrix "
+                        "with one of scikit-learn's vectorizers")
     if _has(X, 'data_vars'):
         raise TypeError(f"{name} is an xarray Dataset, which has several variables; pass one of them: "
                         f"{name}[{(list(X.data_vars) or ['name'])[0]!r}]")
+    if _has(X, 'collect', 'lazy'):
+        raise TypeError(f"{name} is a query that was not run; pass {name}.collect()")
     if hasattr(X, 'factor_matrices'):
         raise TypeError(f"{name} is a model (a ktensor); pass {name}.full().double() for its values")
 
@@ -106,7 +108,9 @@ def open_sparse(
     "Sparse data in a form that this package knows; `ValueError` if what is not listed is not zero."
     if sp.issparse(X) and len(X.shape) == 2: return X
     if _has(X, 'to_coo') and not hasattr(X, 'tocoo'): X = check_fill(X, name).to_coo() # of pydata's DOK
-    if _is_sptensor(X): X = COO(np.asarray(X.subs).reshape(-1, len(X.shape)).T, np.ravel(X.vals), tuple(X.shape))
+    if _is_sptensor(X):
+        subs = np.asarray(X.subs).reshape(-1, len(X.shape))
+        X = COO(subs.T, np.ravel(X.vals), tuple(X.shape))
     coords, values, shape = _coordinates(X, name)
     if len(shape) > 2 or isinstance(X, COO): return COO(coords, values, shape)
     return sp.csr_array((values, tuple(coords)), shape=shape)
@@ -129,6 +133,7 @@ def opened(
         columns = list(X.dtypes)
         all_sparse = columns and all(hasattr(dtype, 'fill_value') for dtype in columns)
         return _sparse_frame(X, name) if all_sparse else as_float(X, name)
+    if _is_framelike(X): return as_float(_frame_numbers(X, name), name)
     if _has(X, 'dims', 'coords') and is_sparse(getattr(X, 'data', None)): return opened(X.data, name)
     if keeps_nonzeros(X): return open_sparse(X, name)
     if _has(X, 'double', 'ndims'): return X.double() # of pyttb

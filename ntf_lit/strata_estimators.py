@@ -18,9 +18,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names, _door,
-                                _explained, _framed, _is_of_matrices, _masks_of, _run, _same_samples, _Settings,
-                                _with_attributes)
+from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names,
+                                _door, _explained, _framed, _is_of_matrices, _masks_of, _run, _same_samples,
+                                _Settings, _with_attributes)
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, keeps_nonzeros)
 from .names import is_missing, named_samples
@@ -95,15 +95,16 @@ def _apart(X):
     if isinstance(X, Dataset): return list(X.strata), list(X.tensors)
     if type(X).__name__.endswith('GroupBy'):
         X = {key[0] if isinstance(key, tuple) and len(key) == 1 else key: part for key, part in X}
-    if isinstance(X, Mapping) and not keeps_nonzeros(X): return list(X), list(X.values())
+    one = keeps_nonzeros(X) or hasattr(type(X), 'data_vars')
+    if isinstance(X, Mapping) and not one: return list(X), list(X.values())
     return (None, list(X)) if _is_list_of_strata(X) else None
 
 # %% ../nbs/50b_strata_estimators.ipynb #8aae9c8d
 def _listed_labels(strata, n, samples):
     "One label per sample as an array; `TypeError` or `ValueError` if there are not so many."
     if isinstance(strata, Mapping) and samples is None:
-        raise TypeError("strata is a dict, and X has no names of samples that it could belong to; pass a list "
-                        "with one label per sample")
+        raise TypeError("strata is a dict, and X has no names of samples that it could belong to; pass a "
+                        "list with one label per sample")
     by_name = samples is not None and hasattr(strata, 'keys') or isinstance(strata, (str, set))
     labels = np.asarray(named_samples(strata, samples, 'strata') if by_name else strata)
     if labels.shape == (n,): return labels
@@ -181,8 +182,8 @@ def _strata(est, X, strata=None, mask=None, reset=False):
 def _apart_strata(est, X, keys, parts, strata, mask, reset):
     "Strata that came one by one."
     if strata is not None:
-        raise ValueError(f"strata= is for one tensor; this {type(X).__name__} brings its strata itself: leave "
-                         "strata= out")
+        raise ValueError(f"strata= is for one tensor; this {type(X).__name__} brings its strata itself: "
+                         "leave strata= out")
     mask = _masks_of(mask, parts) if isinstance(X, Dataset) else mask
     xs = incoming_strata(parts, mask=_given_masks(mask, keys, parts))
     names = _dataset_names(X) if isinstance(X, Dataset) else _joined_names(xs)
@@ -225,7 +226,8 @@ def _keep_strata(est, model, p):
     fitted = est.model_
     est.topics_ = list(map(_contiguous, fitted.H))
     est.weights_ = [_contiguous(fitted.weights(s)) for s in range(len(est.strata_))]
-    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in fitted.V] for s, q in enumerate(model.strata_rank)]
+    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in fitted.V]
+                            for s, q in enumerate(model.strata_rank)]
     return est
 
 def _fit_strata(est, s):
