@@ -24,7 +24,8 @@ from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
 from .shown_data import is_labelled
 from .tables import agreement, drivers, match_topics
-from .views import Tree, View, in_order_of, is_word_mode, relevance, shown, tree, view
+from .views import (Tree, View, as_dates, in_order_of, is_word_mode, relevance, shown, tree,
+                           view)
 
 # %% ../nbs/62_browser_data.ipynb #ae965c62
 def rounded(
@@ -212,15 +213,6 @@ def _feature_lists(v, modes):
                          modes=[_feature_in(v, s, f, ks, m) for ks, m in modes]) for f in largest])
     return out
 
-# %% ../nbs/62_browser_data.ipynb #80ec7a05
-def as_dates(
-    times, # Times, one per sample
-)->np.ndarray: # Moments, datetime64; None if one of them is no date
-    "Dates of any library, or written as 2019-01-31, as one array."
-    texts = [str(t) for t in times]
-    if not all(re.match(r'\d{4}-\d\d(-\d\d)?($|[T ]\d\d:\d\d)', t) for t in texts): return None
-    return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
-
 # %% ../nbs/62_browser_data.ipynb #cda76a76
 _BINS = [('bins of 10 seconds', 's', 10), ('minutes', 'm', 1), ('bins of 10 minutes', 'm', 10),
          ('hours', 'h', 1), ('days', 'D', 1), ('weeks', 'D', 7), ('months', 'M', 1), ('quarters', 'M', 3),
@@ -258,6 +250,7 @@ def number_periods(
     how = f'in bins of {step:.4g}' if step != 1 or each.dtype.kind == 'f' else ''
     return [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)], at, how
 
+# %% ../nbs/62_browser_data.ipynb #76df61a5
 def name_periods(
     names:list, # Names
     most:int, # How many periods at most
@@ -569,6 +562,7 @@ def _named_times(times, facts):
         if len(times) == 1 and listed: return str(name), first
     return None, times
 
+# %% ../nbs/62_browser_data.ipynb #5bd5ac88
 def sample_times(
     times, # One entry per sample, a Series, {sample: entry}, {name: list}, (name, list), or name of a fact
     data, # A `Dataset` to look into where nothing is given, or anything else

@@ -129,10 +129,9 @@ class HierarchyBrowser(Browser):
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
         **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
     ):
-        own = take_view_options(type(self), kwargs)
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = hierarchy_contents(model, data, texts=samples, times=times, kinds=kinds, title=title,
-                                   note=note, view_options=options | own)
+                                   note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0

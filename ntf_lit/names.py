@@ -152,8 +152,8 @@ def names_order(
     have:list, # Names of one side, or None
     want:list, # Names of the other, or None
     mode:str, # What the mode is called in a message; None if they are names of modes
-    who:str='the data', # What the sides are called there
-    other:str='the model',
+    who:str='the data', # What the first side is called there
+    other:str='the model', # What the second is called
 )->np.ndarray: # Where each wanted name stands; None if the order is the same, or a side has no names
     "How to put names in the order of others; `ValueError` that names the first difference."
     if have is None or want is None or list(have) == list(want): return None

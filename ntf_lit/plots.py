@@ -14,15 +14,17 @@ from functools import lru_cache
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
 from .checks import check_choice, check_count, check_number
+from .names import is_missing, named_samples
 from .tables import agreement, feature_terms, match_topics, term_matrix, topic_terms
-from .views import (Tree, View, component_names, components, feature_number, first_words, number_of,
-                           shown, tree, view)
+from .views import (Tree, View, as_dates, component_names, components, feature_number, first_words,
+                           number_of, shown, tree, view)
 
 # %% ../nbs/61_plots.ipynb #3a42d4b3
 COLORS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000'
@@ -129,9 +131,11 @@ def term_bars(
 # %% ../nbs/61_plots.ipynb #a72c15bf
 def _few_ticks(ax, labels):
     "Names on the horizontal axis, as many as fit; bare numbers where the names are long."
-    at = _spread(len(labels), 9)
-    short = all(len(labels[i]) <= 6 for i in at)
-    ax.set_xticks(at, [drawn(labels[i], 8) if short else str(i + 1) for i in at], **PLAIN)
+    fits = lambda at, width: all(len(labels[i]) <= width for i in at)
+    at, few = _spread(len(labels), 9), _spread(len(labels), 3)
+    if not fits(at, 6) and fits(few, 10): at = few # such as dates
+    written = fits(at, 6) or at is few
+    ax.set_xticks(at, [drawn(labels[i], 10) if written else str(i + 1) for i in at], **PLAIN)
 
 # %% ../nbs/61_plots.ipynb #b276ea32
 def mode_bars(
@@ -157,35 +161,53 @@ def mode_bars(
     return _done(ax, new)
 
 # %% ../nbs/61_plots.ipynb #9024e079
+def _numbers_or_dates(x):
+    "Numbers, or dates as days; NaN for what is missing. `ValueError` for anything else."
+    missing = is_missing(x)
+    known = [value for value, m in zip(x, missing) if not m]
+    dates = as_dates(known) if known else None
+    out = np.full(len(x), np.nan)
+    try: out[~missing] = known if dates is None else date2num(dates)
+    except (TypeError, ValueError):
+        raise ValueError(f"x must hold numbers or dates, not {known[0]!r}") from None
+    return out, dates is not None
+
 def _one_per_sample(v, x):
-    "Where the samples stand; `ValueError` if there is not one number for each."
-    x = np.arange(v.shape[0]) if x is None else np.asarray(x, float)
-    if x.shape == (v.shape[0],): return x
-    raise ValueError(f"x has shape {x.shape}; give one number for each of the {v.shape[0]} samples")
+    "(where the samples stand, whether by dates); `ValueError` if there is not one number or date for each."
+    if x is None: return np.arange(float(v.shape[0])), False
+    x = named_samples(x, list(v.labels[0]), 'x')
+    if len(x) == v.shape[0]: return _numbers_or_dates(x)
+    raise ValueError(f"x has shape ({len(x)},); give one number for each of the {v.shape[0]} samples")
 
 # %% ../nbs/61_plots.ipynb #8285b9e8
 def _draw_weights(ax, v, j, x):
     "The weights of topic number `j`, a colour and a mark for each stratum."
     for s, name in enumerate(v.strata):
-        at, color = v.stratum == s, COLORS[s % len(COLORS)]
+        at, color = (v.stratum == s) & ~np.isnan(x), COLORS[s % len(COLORS)]
         ax.vlines(x[at], 0, v.weights[at, j], color=color, lw=1.2)
         ax.plot(x[at], v.weights[at, j], MARKERS[s % len(MARKERS)], color=color, ms=3.2, label=drawn(name))
     ax.set_ylim(0, None)
+
+def _date_axis(ax):
+    "Days on the horizontal axis written as dates, few and short."
+    ax.xaxis.set_major_locator(AutoDateLocator(maxticks=5))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
 
 # %% ../nbs/61_plots.ipynb #de794e0b
 def topic_over_time(
     v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
-    x=None, # One number per sample, such as its year; its place in the list when left out
+    x=None, # One number or date per sample, such as its year; its place in the list when left out
     label:str='', # What `x` is
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A topic's weight in every sample; `ValueError` for a topic there is not, or another number of samples."
     v = view(v)
     j = number_of(v.names, topic, 'topic')
-    x = _one_per_sample(v, x)
+    x, dated = _one_per_sample(v, x)
     ax, new = _axes(ax, 6, 2.3)
     _draw_weights(ax, v, j, x)
+    if dated: _date_axis(ax)
     _title(ax, v.names[j])
     _axis_names(ax, label or v.modes[0], 'weight')
     if 1 < len(v.strata) <= 12: _as_text(ax.legend(fontsize=8, ncols=2))
@@ -202,19 +224,20 @@ def _strata_key(fig, strata):
 # %% ../nbs/61_plots.ipynb #0e678589
 def _mean_time(v, j, x):
     "Mean of `x` over the samples, weighed by topic number `j`."
-    return (v.weights[:, j]*x).sum()/(v.weights[:, j].sum() or 1.)
+    w = np.where(np.isnan(x), 0, v.weights[:, j])
+    return (w*np.nan_to_num(x)).sum()/(w.sum() or 1.)
 
 # %% ../nbs/61_plots.ipynb #84212247
 def topics_over_time(
     v:View, # A view, or any model
-    x=None, # One number per sample, such as its year; its place in the list when left out
+    x=None, # One number or date per sample, such as its year; its place in the list when left out
     label:str='', # What `x` is
     topics:list=None, # Numbers or names of topics; all when left out
     columns:int=3, # Figures side by side
 )->plt.Figure: # The figure
     "The weights of all topics, the earliest first; `ValueError` as for `topic_over_time`."
     v = view(v)
-    x = _one_per_sample(v, x)
+    x, dated = _one_per_sample(v, x)
     js = [number_of(v.names, j, 'topic') for j in (range(v.rank) if topics is None else topics)]
     fig, axes = _grid(len(js), columns, 3.1, 1.45, sharex=True)
     for ax, j in zip(axes, sorted(js, key=lambda j: _mean_time(v, j, x))):
@@ -222,6 +245,7 @@ def topics_over_time(
         _axis_names(ax)
         _title(ax, v.names[j], 40, 8.5)
         ax.tick_params(labelsize=7)
+        if dated: _date_axis(ax)
     fig.supxlabel(drawn(label or v.modes[0]), fontsize=9, **PLAIN)
     fig.supylabel('weight', fontsize=9)
     if 1 < len(v.strata) <= 7: _strata_key(fig, v.strata)

@@ -162,12 +162,12 @@ def _under_each_other(arrays):
 
 # %% ../nbs/59_shown_data.ipynb #5a13dd27
 @patch
-def joined(self:ShownData): # An array, CSR or `COO`
+def joined(self:ShownData)->object: # An array, CSR or `COO`
     "All samples in one array."
     return _under_each_other(self.arrays)
 
 @patch
-def all_observed(self:ShownData): # A mask; None for everywhere
+def all_observed(self:ShownData)->np.ndarray: # A mask; None for everywhere
     "Where all samples were observed, in one mask."
     if all(m is None for m in self.observed): return None
     masks = [np.ones(x.shape, bool) if m is None else m for x, m in zip(self.arrays, self.observed)]
@@ -237,6 +237,14 @@ def _masks_of(mask, keys, parts):
     ends = np.cumsum([0] + [x.shape[0] for x in parts])
     return [mask[a:b] for a, b in zip(ends, ends[1:])]
 
+def _of_dataset(data, parts):
+    "The parts of a `Dataset` as one record with its names."
+    labels = [[x for names in data.samples for x in names], *data.labels.values()]
+    return replace(parts[0], arrays=tuple(p.arrays[0] for p in parts), modes=list(data.modes),
+                   labels=list(map(list, labels)), observed=tuple(p.observed[0] for p in parts),
+                   strata=list(data.strata), facts=data)
+
+# %% ../nbs/59_shown_data.ipynb #4e346a1b
 def shown_data(
     data, # Data of any kind
     mask=None, # True where observed: as the data, or one for all
@@ -246,11 +254,7 @@ def shown_data(
     keys, containers = data_parts(data)
     masks = _masks_of(mask, keys, containers)
     parts = [_one_part(X, m, width, 'data') for X, m in zip(containers, masks)]
-    if isinstance(data, Dataset):
-        labels = [[x for names in data.samples for x in names], *data.labels.values()]
-        first = replace(parts[0], modes=list(data.modes), labels=list(map(list, labels)), facts=data)
-        return replace(first, arrays=tuple(p.arrays[0] for p in parts), strata=keys,
-                       observed=tuple(p.observed[0] for p in parts))
+    if isinstance(data, Dataset): return _of_dataset(data, parts)
     parts = [parts[0], *(p.like(parts[0].modes, parts[0].labels, f'part {s}', 'part 0')
                          for s, p in enumerate(parts[1:], 1))]
     samples = None if any(p.labels[0] is None for p in parts) else [x for p in parts for x in p.labels[0]]
@@ -262,8 +266,8 @@ def shown_data(
 def like(self:ShownData,
     modes, # Names of the modes on the other side, None for what has none
     labels, # Names of their indices, None for what has none
-    who:str='the data', # What the sides are called in a message
-    other:str='the model',
+    who:str='the data', # What this side is called in a message
+    other:str='the model', # What the other is called
 )->ShownData: # A new record
     "The data in the order of other names, samples excepted. `ValueError` that names the first difference."
     found = self if self.facts else self.transposed(modes) # a person named the modes of a `Dataset`

@@ -117,7 +117,7 @@ def to_html(self:Table)->str: # A <table> with a caption; columns of numbers hav
 
 # %% ../nbs/60a_tables.ipynb #8ef302e0
 @patch
-def to_frame(self:Table): # A `pandas.DataFrame`; `ImportError` where pandas is not installed
+def to_frame(self:Table)->object: # A `pandas.DataFrame`; `ImportError` where pandas is not installed
     "The table as a data frame."
     return need('pandas').DataFrame([list(r) for r in self.rows], columns=list(self.columns))
 

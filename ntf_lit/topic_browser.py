@@ -631,10 +631,9 @@ class TopicBrowser(Browser):
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
         **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
     ):
-        own = take_view_options(type(self), kwargs)
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = topic_contents(model, data, others, texts=samples, times=times, kinds=kinds, title=title,
-                               note=note, view_options=options | own)
+                               note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a

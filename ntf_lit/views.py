@@ -8,6 +8,7 @@ __all__ = ['ORDERS', 'shown', 'profiles', 'relevance', 'saliencies', 'View', 'co
 
 # %% ../nbs/60_views.ipynb #83b32980
 import math
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -186,8 +187,10 @@ def number_of(
     if whole and 0 <= which < len(names): return int(which)
     if not names: raise ValueError(f"there is no {what}")
     known = ', '.join(shown(n, 30) for n in names[:12]) + (', ...' if len(names) > 12 else '')
-    like = nearest(which, names) if isinstance(which, str) and len(names) > 12 else ()
-    if like: raise ValueError(f"there is no {what} {shown(which)!r}; nearest: {', '.join(map(shown, like))}")
+    if isinstance(which, str) and len(names) > 12:
+        like = ', '.join(map(shown, nearest(which, names)))
+        cure = f'nearest: {like}' if like else f'there are {len(names)}, such as {known}'
+        raise ValueError(f"there is no {what} {shown(which)!r}; {cure}")
     raise ValueError(f"{what} must be a number from 0 to {len(names) - 1} or one of {known}; not {which!r}")
 
 # %% ../nbs/60_views.ipynb #6ee122cd
@@ -432,6 +435,15 @@ def _sample_strata(parts, shown, given, samples):
     if facts is not None and len(facts.stratum) == n: return facts.stratum, tuple(map(str, facts.strata))
     return np.zeros(n, int), ('all',)
 
+# %% ../nbs/60_views.ipynb #e0257fce
+def as_dates(
+    times, # Times, one per sample
+)->np.ndarray: # Moments, datetime64; None if one of them is no date
+    "Dates of any library, or written as 2019-01-31, as one array."
+    texts = [str(t) for t in times]
+    if not all(re.match(r'\d{4}-\d\d(-\d\d)?($|[T ]\d\d:\d\d)', t) for t in texts): return None
+    return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
+
 # %% ../nbs/60_views.ipynb #af9cdbb3
 def _log_unit(*logs):
     "Logarithm of what masses are measured in: of the largest, where it is beyond the range of floats."
@@ -520,8 +532,8 @@ def _reordered(v, k, at):
 def in_order_of(
     v:View, # A view
     lead:View, # Another of the same shape, the samples perhaps excepted
-    who:str='this view', # What the two are called in a message
-    other:str='the other',
+    who:str='this view', # What the first is called in a message
+    other:str='the other', # What the second is called
     samples:bool=False, # Whether the samples are to be in the same order too
 )->View: # The first, or a new one; `ValueError` that names the first difference
     "A view with its indices in the order of another's."
@@ -580,6 +592,10 @@ def _views_of_layers(h, model, data, words, names, sample_mode=0, mask=None, new
         views.append(_as_view(*beside_it, labels, samples, strata, called, terms, unit, corpus))
     return tuple(views)
 
+_VIEW_KEYWORDS = [name for name, p in signature(view).parameters.items()
+                  if p.kind is p.KEYWORD_ONLY and name != 'names']
+
+# %% ../nbs/60_views.ipynb #4e73b953
 def tree(
     model, # A `Hierarchy`, an estimator with `layers_`, a list of `Layer`, or a `Tree`
     data=None, # As for `view`
@@ -598,6 +614,3 @@ def tree(
     shares = [m/(m.sum() or 1.)]
     for M in links[1:]: shares.append(shares[-1] @ M)
     return Tree(views, links, tuple(shares))
-
-_VIEW_KEYWORDS = [name for name, p in signature(view).parameters.items()
-                  if p.kind is p.KEYWORD_ONLY and name != 'names']

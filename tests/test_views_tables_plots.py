@@ -287,6 +287,36 @@ def test_words_in_figures(words):
         } & {'script', 'img', 'iframe', 'foreignObject', 'b'}
 
 
+@pytest.mark.parametrize(
+    'x',
+    [
+        lambda pd: pd.date_range('2019-01-31', periods=12, freq='MS'),
+        lambda pd: [f'2019-{i:02}-05' for i in range(1, 12)] + [None],
+        lambda pd: pd.Series(range(1990, 2002), index=ROWS12[::-1]),
+        lambda pd: dict(zip(ROWS12, range(1990, 2002))),
+        lambda pd: [1990.0, float('nan'), *range(1992, 2002)],
+        lambda pd: [list(range(5)), list(range(7))],
+    ],
+    ids=['dates', 'written, one missing', 'Series', 'dict', 'NaN', 'per stratum'],
+)
+def test_figures_over_dates(x):
+    v = view(NMF(2, random_state=0).fit(frame()), strata=list('ab') * 6)
+    times = x(pytest.importorskip('pandas'))
+    for fig in (
+        plots.topic_over_time(v, 0, times),
+        plots.topics_over_time(v, times),
+        plots.topic_sheet(v, 0, times),
+    ):
+        fig.canvas.draw()
+        drawn = [line.get_xdata() for ax in fig.axes for line in ax.lines]
+        assert drawn
+        plt.close(fig)
+    with pytest.raises(ValueError, match="x must hold numbers or dates, not 'spring'"):
+        plots.topic_over_time(v, 0, ['spring'] * 12)
+    with pytest.raises(ValueError, match="'new speech' in x and 'a speech' in the samples"):
+        plots.topic_over_time(v, 0, dict.fromkeys(['new speech', *ROWS12[1:]], 1))
+
+
 def test_figures_draw_on_given_axes():
     v = hostile()
     fig, axes = plt.subplots(1, 5)
