@@ -33,7 +33,9 @@ def is_labelled(
     X, # Anything
 )->bool: # True for frames, DataArrays and AnnData objects
     "Whether `X` is an array with names of its own, some of them perhaps its attributes."
-    return _is_framelike(X) or _has(X, 'dims', 'coords') or _has(X, 'obs_names')
+    return _is_framelike(X) or _has_dims(X) or _has(X, 'obs_names')
+
+def _has_dims(X): return hasattr(X, 'dims') and hasattr(X, 'coords') # of a DataArray; a frame may have any column
 
 def _all_names(X):
     "(names of the modes, names of their indices) as they came along; (None, None) where there are none."
@@ -46,7 +48,7 @@ def names_in(
 )->tuple: # (names of the modes, lists of names of their indices), with None for what has no name
     "The names that data bring along; (None, None) where there are none."
     modes, labels = _all_names(X)
-    plain = {'obs', 'var', *_NO_NAME} if len(modes or ()) == 2 and not _has(X, 'dims') else {}
+    plain = {'obs', 'var', *_NO_NAME} if _is_framelike(X) or _has(X, 'obs_names') else {}
     return modes and [None if m in plain else m for m in modes], labels
 
 # %% ../nbs/01a_incoming.ipynb #1baddf4e
@@ -134,7 +136,7 @@ def opened(
         all_sparse = columns and all(hasattr(dtype, 'fill_value') for dtype in columns)
         return _sparse_frame(X, name) if all_sparse else as_float(X, name)
     if _is_framelike(X): return as_float(_frame_numbers(X, name), name)
-    if _has(X, 'dims', 'coords') and is_sparse(getattr(X, 'data', None)): return opened(X.data, name)
+    if _has_dims(X) and is_sparse(getattr(X, 'data', None)): return opened(X.data, name)
     if keeps_nonzeros(X): return open_sparse(X, name)
     if _has(X, 'double', 'ndims'): return X.double() # of pyttb
     if is_bag_of_words(X): return from_bag_of_words(X)
