@@ -9,6 +9,7 @@ __all__ = ['JOIN', 'is_labelled', 'names_in', 'is_bag_of_words', 'from_bag_of_wo
 # %% ../nbs/01a_incoming.ipynb #b99ee921
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -59,8 +60,19 @@ def _are_texts(X):
         return isinstance(X[0] if isinstance(X, np.ndarray) else X.iloc[0], str)
     return isinstance(X, (list, tuple)) and bool(X) and isinstance(X[0], str)
 
+def _are_strata(X):
+    "Whether data are several tensors that do not make one of one order more."
+    if type(X).__name__.endswith('GroupBy'): return True
+    if isinstance(X, Mapping): return not hasattr(X, 'shape')
+    if not isinstance(X, (list, tuple)) or not X: return False
+    shapes = [tuple(getattr(x, 'shape', ())) for x in X]
+    return min(map(len, shapes)) > 1 and (len(set(shapes)) > 1 or any(map(keeps_nonzeros, X)))
+
 def _refuse_foreign(X, name):
     "`TypeError` for what has to be made into a tensor first."
+    if _are_strata(X):
+        raise TypeError(f"{name} is a {type(X).__name__} of several tensors; use a stratified model, or put "
+                        "them under each other in one")
     if _are_texts(X):
         raise TypeError(f"{name} holds texts; make a tensor of them with text_tensor(texts), or a matrix "
                         "with one of scikit-learn's vectorizers")
