@@ -170,7 +170,8 @@ def _given_masks(mask, keys, parts):
 # %% ../nbs/50b_strata_estimators.ipynb #a6dcc472
 def _strata(est, X, strata=None, mask=None, reset=False):
     "Strata in any of the three ways; one body of samples is checked before it is cut."
-    apart = None if strata is not None and isinstance(X, (list, tuple)) else _apart(X)
+    nested = isinstance(X, (list, tuple)) and not any(hasattr(x, 'shape') for x in X)
+    apart = None if strata is not None and nested else _apart(X)
     if apart is not None: return _apart_strata(est, X, *apart, strata, mask, reset)
     x = _door(est, X, mask, reset)
     n = check_shape(x.shape)[0]
