@@ -21,7 +21,7 @@ from sklearn.utils.validation import validate_data
 
 from .checks import as_float, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
-from .incoming import Incoming, Names, _is_framelike, incoming, incoming_strata, joined
+from .incoming import Names, _is_framelike, incoming, incoming_strata, joined
 from .init import move
 from .names import check_keywords
 from .ncpd import NCPDModel
@@ -31,8 +31,8 @@ from .tensor import COO
 
 # %% ../nbs/50_estimators.ipynb #b07d45a2
 _ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', nr_topics='rank',
-                  n_clusters='rank', seed='random_state', beta_loss='loss', n_iter_max='max_iter', n_iter='max_iter',
-                  maxiters='max_iter', verbose='progress', algorithm='solver')
+                  n_clusters='rank', seed='random_state', beta_loss='loss', n_iter_max='max_iter',
+                  n_iter='max_iter', maxiters='max_iter', verbose='progress', algorithm='solver')
 
 def _check_settings(cls, given):
     "`TypeError` that names the right setting if one is unknown."

@@ -49,6 +49,7 @@ def _label_settings(est, y):
     labels, known = _known_labels(y)
     return dict(labels=labels, known=known, weight=check_number(est.label_weight, 'label_weight'))
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #633552d1
 def _opened(est, X, mask=None):
     "X of a fit as a record; a CP model stays what it is."
     if not (hasattr(X, 'factors') and hasattr(X, 'weights')): return _door(est, X, mask, reset=True)

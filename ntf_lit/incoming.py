@@ -36,8 +36,9 @@ def is_labelled(
     "Whether `X` is an array with names of its own, some of them perhaps its attributes."
     return _is_framelike(X) or _has_dims(X) or _has(X, 'obs_names')
 
-def _has_dims(X): return hasattr(X, 'dims') and hasattr(X, 'coords') # of a DataArray; a frame may have any column
+def _has_dims(X): return hasattr(X, 'dims') and hasattr(X, 'coords') # of a DataArray
 
+# %% ../nbs/01a_incoming.ipynb #fcae521e
 def _all_names(X):
     "(names of the modes, names of their indices) as they came along; (None, None) where there are none."
     if _has(X, 'obs_names'): return ['obs', 'var'], [list(map(str, x)) for x in (X.obs_names, X.var_names)]
@@ -68,6 +69,7 @@ def _are_strata(X):
     shapes = [tuple(getattr(x, 'shape', ())) for x in X]
     return min(map(len, shapes)) > 1 and (len(set(shapes)) > 1 or any(map(keeps_nonzeros, X)))
 
+# %% ../nbs/01a_incoming.ipynb #6732916f
 def _refuse_foreign(X, name):
     "`TypeError` for what has to be made into a tensor first."
     if _are_strata(X):
@@ -258,7 +260,7 @@ def transposed(self:Incoming,
 def like(self:Incoming,
     names:Names, # Of the other side
     who:str='X', # What the sides are called in a message
-    whose:str='the fit',
+    whose:str='the fit', # The other one
     samples:bool=False, # Whether the samples are the same, too
 )->Incoming: # A new record
     "The data in the order of the other side's names; `ValueError` that names the first difference."
@@ -353,6 +355,7 @@ def incoming_strata(
     for s, x in enumerate(xs): _check_stratum(x.shape, xs[0].shape, s, name)
     return xs
 
+# %% ../nbs/01a_incoming.ipynb #9e6b5eba
 def as_strata(
     Xs, # What `incoming_strata` takes, or what it gave
     name:str='X', # What to call it in a message

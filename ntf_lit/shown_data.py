@@ -6,7 +6,6 @@
 __all__ = ['data_parts', 'ShownData', 'shown_data']
 
 # %% ../nbs/59_shown_data.ipynb #e4a301ff
-import numbers
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -168,18 +168,6 @@ def _given_masks(mask, keys, parts):
     return [mask[key] for key in keys]
 
 # %% ../nbs/50b_strata_estimators.ipynb #a6dcc472
-def _strata(est, X, strata=None, mask=None, reset=False):
-    "Strata in any of the three ways; one body of samples is checked before it is cut."
-    nested = isinstance(X, (list, tuple)) and not any(hasattr(x, 'shape') for x in X)
-    apart = None if strata is not None and nested else _apart(X)
-    if apart is not None: return _apart_strata(est, X, *apart, strata, mask, reset)
-    x = _door(est, X, mask, reset)
-    n = check_shape(x.shape)[0]
-    keys, index = _stratum_labels(strata, n, x.names.labels and x.names.labels[0])
-    rows = [np.flatnonzero(index == s) for s in range(len(keys))]
-    called = [x.name] if len(rows) == 1 else [f'{x.name}[{s}]' for s in range(len(rows))]
-    return _Strata(keys, [_cut(x, r, name) for r, name in zip(rows, called)], rows, x.names)
-
 def _apart_strata(est, X, keys, parts, strata, mask, reset):
     "Strata that came one by one."
     if strata is not None:
@@ -199,6 +187,19 @@ def _keep_features(est, x):
                          "use a tensor model")
     if x.kind != 'torch' and x.order == 2:
         validate_data(est, x.source if _is_framelike(x.source) else x.data, reset=True, skip_check_array=True)
+
+# %% ../nbs/50b_strata_estimators.ipynb #aa0df2a5
+def _strata(est, X, strata=None, mask=None, reset=False):
+    "Strata in any of the three ways; one body of samples is checked before it is cut."
+    nested = isinstance(X, (list, tuple)) and not any(hasattr(x, 'shape') for x in X)
+    apart = None if strata is not None and nested else _apart(X)
+    if apart is not None: return _apart_strata(est, X, *apart, strata, mask, reset)
+    x = _door(est, X, mask, reset)
+    n = check_shape(x.shape)[0]
+    keys, index = _stratum_labels(strata, n, x.names.labels and x.names.labels[0])
+    rows = [np.flatnonzero(index == s) for s in range(len(keys))]
+    called = [x.name] if len(rows) == 1 else [f'{x.name}[{s}]' for s in range(len(rows))]
+    return _Strata(keys, [_cut(x, r, name) for r, name in zip(rows, called)], rows, x.names)
 
 # %% ../nbs/50b_strata_estimators.ipynb #07e8d5f2
 def _strata_ranks(est, count):
@@ -275,6 +276,7 @@ def _weights_in(est, x, stratum):
     features = features if features[0].shape[1] else []
     return data, strata_weights(data, features, est.topics_), features
 
+# %% ../nbs/50b_strata_estimators.ipynb #cdb83600
 def _by_strata(est, X, strata=None, stratum=None, mask=None):
     "(what `_weights_in` says of each stratum, where its samples stand or None if strata came apart)."
     check_is_fitted(est)

@@ -1,4 +1,4 @@
-"""Every container through everything that takes data; what is refused says what to do. Makes the table of the docs."""
+"""Every container through all that takes data; a refusal says what to do. Makes the table of the docs."""
 
 import re
 from pathlib import Path
