@@ -98,13 +98,11 @@ def fit(self:NCPD,
 class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     __doc__ = _with_attributes(
         "Nonnegative matrix factorization, samples in rows (Lee & Seung 2001), if labels are given "
-        "semi-supervised (Lee, Yoo & Choi 2010).",
-        _CP, _LABELS, _FIT, _NAMES)
+        "semi-supervised (Lee, Yoo & Choi 2010).", _CP, _LABELS, _FIT, _NAMES)
     @available_if(_takes_labels)
     def decision_function(self,
         X:Array, # Samples (n, features)
-        *,
-        mask:Array=None, # True where an entry was observed; None for all
+        *, mask:Array=None, # True where an entry was observed; None for all
     )->Array: # How much of each class is in each sample (n, classes)
         "Weights times classes by topics; `NotFittedError` if `fit` was not given labels."
         return _class_scores(self, X, mask)
@@ -112,12 +110,10 @@ class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, features)
-        *,
-        mask:Array=None, # True where an entry was observed; None for all
+        *, mask:Array=None, # True where an entry was observed; None for all
     )->np.ndarray: # One class per sample (n,)
         "The class that the weights of each sample speak for."
-        scores = _class_scores(self, X, mask)
-        return self.classes_[np.asarray(scores.argmax(1))]
+        return self.classes_[np.asarray(_class_scores(self, X, mask).argmax(1))]
 
     @property
     def components_(self): return _contiguous(self._topics[0].mT)
