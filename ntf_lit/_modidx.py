@@ -1620,6 +1620,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.TopicCore.fill': ( 'topic_browser.html#topiccore.fill',
                                                                                  'ntf_lit/topic_browser.py'),
+                                       'ntf_lit.topic_browser._valid_trait': ( 'topic_browser.html#_valid_trait',
+                                                                               'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.add_common_fields': ( 'topic_browser.html#add_common_fields',
                                                                                     'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.curve_html': ('topic_browser.html#curve_html', 'ntf_lit/topic_browser.py'),

@@ -260,6 +260,7 @@ PLAIN = {
     'boolean index did not match':
         'the array of true and false has another length than the axis it stands at',
     'values to unpack': 'there are more or fewer members than names for them',
+    'bitwise_xor|for \\^': 'a power is `**`; `^` is another operation',
     'builtin_function_or_method|method.* object is not subscriptable': 'the brackets of a call are missing',
     "'list' object has no attribute|list indices|non-int of type .list|operand type.*list|bad operand type":
         'a list of arrays is not an array; take its members one by one',
@@ -504,7 +505,7 @@ def _one_change(
     passes, # Whether a function is right
     seconds:float=3., # To be spent
 )->str: # What to change and where; empty if no single change helps
-    text, stop = _own_text(answer), time.monotonic() + seconds
+    text, stop = _own_text(answer), time.process_time() + seconds
     if not text: return ''
     names = answer.__code__.co_varnames[:answer.__code__.co_argcount]
     with warnings.catch_warnings():
@@ -513,7 +514,7 @@ def _one_change(
             changed = _function(code, answer.__globals__)
             changed.__defaults__ = answer.__defaults__
             if passes(changed): return told
-            if time.monotonic() > stop: break
+            if time.process_time() > stop: break
     return ''
 
 # %% ../nbs/80_course.ipynb #0787bf59

@@ -118,6 +118,14 @@ def add_button(self:CoreFront,
     self.bound.append((button, None))
     return button
 
+# %% ../nbs/62b_topic_browser.ipynb #96fdf332
+def _valid_trait(
+    browser, # A `Browser`
+    proposal, # What traitlets hands over: a trait and its new value
+): # The value; `ValueError` if it is out of range
+    "A trait's new value, checked."
+    return valid_choice(browser.data, proposal['trait'].name, proposal['value'])
+
 # %% ../nbs/62b_topic_browser.ipynb #96fdf333
 class Browser(W.VBox):
     "Abstract: what was chosen, as traits, and two fronts. Its `core_front`, `height` and `table` are open."
@@ -140,7 +148,7 @@ class Browser(W.VBox):
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
 
-    _valid = T.validate(*CHECKED)(lambda self, p: valid_choice(self.data, p['trait'].name, p['value']))
+    _valid = T.validate(*CHECKED)(_valid_trait)
 
     def close(self):
         "Take down the widget and everything that listens to it."

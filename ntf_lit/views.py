@@ -21,7 +21,7 @@ from .checks import check_choice, check_count, check_labels, check_number
 from .model_parts import beside, fitted_part, read_model, with_names, _matrix
 from .names import (as_words, check_keywords, is_missing, named_samples, names_order, nearest,
                            only_count, order_keys)
-from .result import Hierarchy
+from .hnmf import FittedHierarchy
 from .incoming import is_labelled, reordered
 from .shown_data import index_sums, shown_data
 
@@ -562,7 +562,7 @@ def _read_layers(model):
     layers = () if is_labelled(model) else model # its columns are attributes, too
     layers = _first(getattr(layers, 'layers_', None), getattr(layers, 'layers', None), layers)
     layers = tuple(layers) if hasattr(layers, '__iter__') else ()
-    if layers and hasattr(layers[0], 'factors'): return Hierarchy(layers)
+    if layers and hasattr(layers[0], 'factors'): return FittedHierarchy(layers)
     raise TypeError(f"a hierarchy has layers with factors and links, not {type(model).__name__}")
 
 # %% ../nbs/60_views.ipynb #e118fe8e

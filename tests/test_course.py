@@ -10,6 +10,7 @@ import sys
 import textwrap
 import warnings
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import course
@@ -126,9 +127,14 @@ def written(body, answer):
     return f'{head}\n{textwrap.indent(body, "    ")}\n'
 
 
+def separate(space):
+    "A lesson's names, for one answer: what is drawn at random is the same for each."
+    return space | {name: deepcopy(value) for name, value in space.items() if name == 'rng'}
+
+
 def verdict(space, answer, check):
     "What the check says to an answer: None if it is right."
-    space = dict(space)
+    space = separate(space)
     run(answer, space)
     try:
         run(check.source, space)
@@ -165,6 +171,8 @@ def label(answers):
 
 @pytest.mark.parametrize('number, body, told', WRONG, ids=label(WRONG))
 def test_wrong_answer_is_told_what_is_wrong(solved, number, body, told):
+    if 'its `out=`' in told and np.lib.NumpyVersion(np.__version__) < '2.4.0':
+        pytest.skip('older NumPy does not say so')
     said = told_to(solved, number, body)
     assert said and re.fullmatch(re.escape(told).replace('…', '.*'), said, re.S), said
 
@@ -209,7 +217,7 @@ def test_where_a_function_stops_the_operation_is_named():
 def test_every_foreseen_mistake_is_told_apart(solved, lesson, number, answer, check, monkeypatch):
     "Each wrong answer that a check knows gets its own sentence: it is not right, nor taken for another."
     kept = {}
-    space = dict(solved(lesson))
+    space = separate(solved(lesson))
     space['check'] = lambda name, *args, **kw: kept.update(name=name, args=args, kw=kw)
     run(check.source, space)
     for sentence, several in (kept['kw'].get('mistakes') or {}).items():
