@@ -113,8 +113,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         *, mask:Array=None, # True where an entry was observed; None for all
     )->np.ndarray: # One class per sample (n,)
         "The class that the weights of each sample speak for."
-        return self.classes_[np.asarray(_class_scores(self, X, mask).argmax(1))]
-
+        best = _class_scores(self, X, mask).argmax(1)
+        return self.classes_[np.asarray(best)]
     @property
     def components_(self): return _contiguous(self._topics[0].mT)
     @property
