@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from array_api_compat import array_namespace
 
 from .checks import check_choice, check_count, check_number, host
-from .incoming import as_data
+from .incoming import Incoming, as_data, incoming, names_in
+from .names import names_order
 from .result import CP, Strata
 from .tensor import at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
 
@@ -58,7 +59,7 @@ def _square(data, model, masked):
 
 def _distance(X, model, mask=None, name='X'):
     "(norm of X - model, norm of X), over what the mask lets through; `ValueError` if the shapes differ."
-    data = as_data(X, mask, name)
+    data = as_data(X, None if isinstance(X, Incoming) else mask, name)
     shape = tuple(model.shape) if _is_array(model) else as_cp(model).shape
     if shape != tuple(data.shape):
         raise ValueError(f"the model has shape {shape}, {name} has {tuple(data.shape)}; they must agree")
@@ -88,7 +89,9 @@ def _strata_distances(X, model, mask):
     if len(models) != len(X):
         raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
     masks = [None]*len(X) if mask is None else mask
-    return [_distance(A, m, k, f'X[{s}]') for s, (A, m, k) in enumerate(zip(X, models, masks))]
+    xs = [incoming(A, k, f'X[{s}]') for s, (A, k) in enumerate(zip(X, masks))]
+    xs = [x.like(xs[0].names, x.name, 'X[0]') for x in xs]
+    return [_distance(x, m, x.mask, x.name) for x, m in zip(xs, models)]
 
 # %% ../nbs/04_score.ipynb #a953232d
 def relative_error(
@@ -131,6 +134,14 @@ class Match(NamedTuple):
     each: np.ndarray # How well it agrees with its partner, 0 to 1
 
 # %% ../nbs/04_score.ipynb #c0098369
+def _like_rows(g, f, k):
+    "The factor g of mode k with its rows in the order of f's names, if both have names."
+    (_, mine), (_, theirs) = names_in(g), names_in(f)
+    if mine is None or theirs is None: return g
+    at = names_order(mine[0], theirs[0], f'number {k}', 'the second model', 'the first')
+    return g if at is None else np.asarray(g)[at]
+
+# %% ../nbs/04_score.ipynb #30020347
 def match_components(
     a, # A CP model, in any form that `as_cp` takes
     b, # Another of the same shape
@@ -142,7 +153,8 @@ def match_components(
         raise ValueError(f"the models have shapes {a.shape} and {b.shape}; only models of the same data can "
                          "be matched")
     cos = np.ones((a.rank, b.rank))
-    for f, g in zip(a.factors, b.factors): cos = cos*np.minimum(_unit(f)[0].T @ _unit(g)[0], 1)
+    for k, (f, g) in enumerate(zip(a.factors, b.factors)):
+        cos = cos*np.minimum(_unit(f)[0].T @ _unit(_like_rows(g, f, k))[0], 1)
     if weights: # 1 - |x-z|/max(x,z) = min(x,z)/max(x,z)
         cos = cos*np.exp(-np.abs(np.subtract.outer(_log_sizes(a), _log_sizes(b))))
     i, j = _matching(cos)
