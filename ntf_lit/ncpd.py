@@ -370,7 +370,7 @@ def cp_weights(
     zeros = move(np.zeros((data.shape[0], gram.shape[0])), gram)
     _, C = next(mttkrps(data, [zeros, *topics]))
     q = Quadratic(gram, C, None if extra is None else extra*data.scale)
-    return nnls_rule(None, priced_weights(q, prices, data.scale))/data.scale
+    return nnls_rule(None, priced_weights(q, prices, data))/data.scale
 
 # %% ../nbs/20_ncpd.ipynb #77ef4f29
 def masked_weights(
@@ -385,7 +385,7 @@ def masked_weights(
         for x, seen in zip(X.reshape(b - a, -1), mask[a:b]):
             k = K[seen]
             left = x[seen] if background is None else x[seen] - data.scale*background[seen]
-            q = priced_weights(Quadratic(k.mT @ k, (left @ k)[None]), prices, data.scale)
+            q = priced_weights(Quadratic(k.mT @ k, (left @ k)[None]), prices, data)
             rows.append(nnls_rule(None, q))
     return array_namespace(K).concat(rows)/data.scale
 

@@ -19,6 +19,7 @@ from .checks import Array, as_float, check_count, check_shape, find_labels, is_f
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _checked, _run, _same_samples,
                                 _Settings, _with_attributes)
 from .incoming import as_data, as_strata
+from .penalties import Fixed, elastic_net, weight_penalties, weight_prices
 from .stratified import StrataModel, best_weights, strata_weights
 from .tensor import COO, cp_rows
 from .tv import tv_penalty
@@ -58,6 +59,9 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
+    alpha=0., # What entries of weights and topics cost, relative to the data: a number, or one per mode
+    l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
+    fixed=None, # Topics that stay as `init` gives them: {mode: True, or a list of components}
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     rounds=2, # Rounds over the strata features in a sweep (the paper's M)
@@ -155,12 +159,13 @@ def _strata_model(est, data, offsets):
     basic = data, est.rank, est.solver, est.inner, est.init
     strata = dict(strata_rank=_strata_ranks(est, len(offsets) - 1), offsets=tuple(offsets), rounds=est.rounds)
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
-    return StrataModel(*basic, smooth, **strata)
+    fixed = () if est.fixed is None else (Fixed(est.fixed),)
+    return StrataModel(*basic, (*smooth, *elastic_net(data, est.alpha, est.l1_ratio), *fixed), **strata)
 
 # %% ../nbs/50b_strata_estimators.ipynb #02438549
 def _keep_strata(est, model, p):
     "The fitted model: parameters in the units of the data, with exact weights."
-    scale = model.data.scale
+    scale, est._weight_prices = model.data.scale, weight_prices(model.data, model.penalties)
     p = replace(p, V=(p.V[0]*scale, *p.V[1:]), W=p.W*scale)
     if est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
@@ -205,7 +210,7 @@ def _weights_in(est, X, stratum, mask=None):
     "Exact weights of samples of one stratum."
     s = _number(est, stratum)
     data, features = _same_samples(est, as_data(_checked(est, X), mask)), est.strata_features_[s]
-    return strata_weights(data, features if features[0].shape[1] else [], est.topics_)
+    return strata_weights(data, features if features[0].shape[1] else [], est.topics_, est._weight_prices)
 
 def _weights_of_strata(est, X, strata, mask):
     "Exact weights of samples in several strata: a list, or one array in the order of the samples."
@@ -270,7 +275,8 @@ def new_stratum(self:StratifiedNTF|StratifiedNMF,
     "Features and weights of a new stratum; the topics stay. `ValueError` if samples have another shape."
     check_is_fitted(self)
     data, offsets = as_strata([X])
-    model = StrataModel(_same_samples(self, data), self.rank, self.solver, self.inner,
+    costs = weight_penalties(self._weight_prices, _same_samples(self, data))
+    model = StrataModel(data, self.rank, self.solver, self.inner, penalties=costs,
                         strata_rank=(check_count(strata_rank, 'strata_rank', 0),), offsets=tuple(offsets),
                         rounds=self.rounds, topics=self.topics_)
     p = _best(self, model).params

@@ -397,7 +397,9 @@ def best_weights(
     return replace(p, W=exact(p.W, charged(model, q, F, 0)))
 
 def _best_masked(model, p):
-    "`best_weights` where entries are missing: one stratum after another."
+    "`best_weights` where entries are missing, one stratum after another; weights that are held stay."
+    fixed = fixed_of(model)
+    if fixed and fixed.held(0, model.rank): return p
     s, prices = model.data.scale, weight_prices(model.data, model.penalties)
     parts = enumerate(zip(model.offsets[:-1], model.offsets[1:]))
     W = [s*masked_weights(model.data.part(int(a), int(b)), p.H, p.background(i).reshape(-1)/s, prices)

@@ -216,8 +216,8 @@ def test_the_multiplicative_rule_is_scikit_learns(ratio):
     )
     ours = fit(m, max_iter=25).params.factors
     W1, H1, _ = non_negative_factorization(
-        A, W.copy(), H.T.copy(), 3, init='custom', solver='mu', tol=0, max_iter=25, alpha_W=0.01, alpha_H=0.02,
-        l1_ratio=ratio,
+        A, W.copy(), H.T.copy(), 3, init='custom', solver='mu', tol=0, max_iter=25,
+        alpha_W=0.01, alpha_H=0.02, l1_ratio=ratio,
     )  # fmt: skip
     np.testing.assert_allclose(ours[0], W1, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(ours[1], H1.T, rtol=1e-9, atol=1e-12)
