@@ -73,8 +73,8 @@ def _cp_model(est, data):
     penalties = _penalties(est, data)
     if est.loss == 'frobenius': return NCPDModel(data, est.rank, est.solver, est.inner, est.init, penalties)
     if penalties:
-        raise ValueError("alpha (alpha_W, alpha_H) and fixed need loss='frobenius'; the rule of the divergence "
-                         "does not know them")
+        raise ValueError("alpha (alpha_W, alpha_H) and fixed need loss='frobenius'; the rule of the "
+                         "divergence does not know them")
     return KLModel(data, est.rank, 'mu' if est.solver == 'hals' else est.solver, 1, est.init)
 
 def _best_weights(est, data):

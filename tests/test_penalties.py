@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given, settings, strategies as st
 from sklearn.decomposition import non_negative_factorization
 
+from ntf_lit import NCPD, NMF, StratifiedNMF
 from ntf_lit.blocks import RULES, charged_blocks, penalty
 from ntf_lit.fit import Stationary, Tolerance, fit
 from ntf_lit.incoming import as_data, as_strata
@@ -287,3 +289,34 @@ def test_what_moves_size_is_refused(kind):
     for own in (L2((1.0, 1.0)), L1((1.0, 1.0)), Fixed({1: True})):
         with pytest.raises(ValueError, match='changes the scale of factors in every sweep'):
             NCPDModel(data, 2, 'mu', init=F, penalties=(*smooth, own))
+
+
+# --- Estimators ---
+
+
+@pytest.mark.parametrize('form', ['dense', 'sparse', 'mask'])
+@pytest.mark.parametrize('solver', RULES)
+def test_estimators_hold_what_is_fixed(form, solver):
+    rng = np.random.default_rng(0)
+    X, H, W = rng.random((12, 9)), rng.random((9, 2)), rng.random((12, 1))
+    sparse = sp.csr_array(X * (X > 0.4)) if form == 'sparse' else X
+    kw = dict(mask=rng.random(X.shape) < 0.8) if form == 'mask' else {}
+    common = dict(solver=solver, random_state=0, max_iter=30)
+    m = NMF(3, init=[W, H], fixed={0: [0], 1: [1]}, alpha_W=0.01, l1_ratio=0.5, **common).fit(sparse, **kw)
+    assert (m.weights_[:, :1] == W).all() and (m.components_[1] == H[:, 1]).all()
+    start = None, None, [H]
+    s = StratifiedNMF(3, init=start, fixed={1: [0, 1]}, alpha=0.01, tv='component', tv_weight=0.01, **common)
+    s.fit(sparse, strata=[0, 1] * 6, **kw)
+    assert (s.components_[:2] == H.T).all()
+    n = NCPD(3, init=[None, H], fixed={1: [0, 1]}, **common).fit(sparse, **kw)
+    np.testing.assert_allclose(n.transform(sparse, **kw), n.weights_, atol=1e-9)
+    with pytest.raises(ValueError, match='which has 1 columns; give them all'):
+        NMF(3, init=[W, H[:, :1]], fixed={1: [0, 1]}).fit(sparse, **kw)
+
+
+def test_labels_and_known_topics():
+    rng = np.random.default_rng(0)
+    X, H, y = rng.random((12, 9)), rng.random((9, 1)), [0, 1, -1] * 4
+    m = NMF(3, init=[None, H], fixed={1: [0]}, alpha_W=0.01, label_weight=1.0, random_state=0).fit(X, y)
+    assert (m.components_[0] == H[:, 0]).all()
+    assert m.predict(X).shape == (12,)
