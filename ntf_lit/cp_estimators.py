@@ -20,6 +20,7 @@ from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _doo
 from .incoming import as_data
 from .init import move
 from .ncpd import NCPDModel, SupervisedModel, Targets, cp_weights, masked_weights
+from .penalties import Fixed, elastic_net, weight_prices
 from .result import CP
 from .tensor import Masked, cp_rows
 
@@ -44,6 +45,9 @@ class NCPD(_Settings):
         solver='hals', # 'hals', 'mu' (the papers' multiplicative rule) or 'nnls' (exact blocks)
         loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
         init='random', # 'random', 'nndsvd', 'uniform', or factors to start from
+        alpha=0., # What entries cost, relative to the data: a number, or one per mode (notebook `penalties`)
+        l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
+        fixed=None, # What stays as `init` gives it: {mode: True, or a list of components}
         max_iter=300, # At most so many sweeps
         tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
         inner=3, # Rounds of HALS in a block
@@ -56,11 +60,27 @@ class NCPD(_Settings):
         self._set(locals())
 
 # %% ../nbs/50a_cp_estimators.ipynb #4e8c9d46
+def _penalties(est, data):
+    "What entries cost, and what stays, as the settings say."
+    if hasattr(est, 'alpha_W'):
+        alpha_H = est.alpha_W if est.alpha_H == 'same' else est.alpha_H
+        alpha = check_number(est.alpha_W, 'alpha_W'), check_number(alpha_H, 'alpha_H')
+        costs = elastic_net(data, alpha, est.l1_ratio, relative=False)
+    else: costs = elastic_net(data, est.alpha, est.l1_ratio)
+    return costs if est.fixed is None else (*costs, Fixed(est.fixed))
+
 def _cp_model(est, data):
     "The model that the settings describe."
-    beta = as_beta(est.loss)
-    if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, est.init)
+    beta, penalties = as_beta(est.loss), _penalties(est, data)
+    if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, est.init, penalties)
+    _check_no_penalties(penalties)
     return DivergenceModel(data, est.rank, _power_rule(est), 1, est.init, beta=beta)
+
+def _check_no_penalties(penalties):
+    "`ValueError` if there are some: divergences do not know them."
+    if penalties:
+        raise ValueError("alpha (alpha_W, alpha_H) and fixed need loss='frobenius'; the rule of the "
+                         "divergence does not know them")
 
 def _power_rule(est):
     "The rule of the divergences; the default stands for it."
@@ -70,7 +90,8 @@ def _best_weights(est, data):
     "The weights that are best for the topics found."
     beta = as_beta(est.loss)
     if beta < 2: return divergence_weights(data, est._topics, beta)
-    return (masked_weights if isinstance(data, Masked) else cp_weights)(data, est._topics)
+    solve = masked_weights if isinstance(data, Masked) else cp_weights
+    return solve(data, est._topics, prices=est._weight_prices)
 
 # %% ../nbs/50a_cp_estimators.ipynb #231575c3
 def _keep_cp(est, data, W):
@@ -84,7 +105,9 @@ def _fit_cp(est, data):
     "Factorize data without labels."
     model = _cp_model(est, data)
     W, *est._topics = _run(est, model).params.factors
-    if as_beta(est.loss) == 2 and est.n_iter_: W = _best_weights(est, data)
+    est._weight_prices = weight_prices(data, getattr(model, 'penalties', ()))
+    holds_weights = est.fixed is not None and Fixed(est.fixed).held(0, est.rank)
+    if as_beta(est.loss) == 2 and est.n_iter_ and not holds_weights: W = _best_weights(est, data)
     scaled = CP((W*data.scale, *est._topics))
     _, est.objective_, est.relative_error_ = model.finish(scaled, model.objective(scaled))
     return _keep_cp(est, data, W)
@@ -134,6 +157,10 @@ def __init__(self:NMF,
     solver='hals', # 'hals', 'mu' or 'nnls'
     loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'nndsvd', 'uniform', or factors [(n, rank), (features, rank)] to start from
+    alpha_W=0., # What entries of the weights cost, as in scikit-learn
+    alpha_H='same', # What entries of the topics cost, as in scikit-learn
+    l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
+    fixed=None, # What stays as `init` gives it: {0: weights, 1: topics}, each True or a list of components
     label_weight=0., # Weight of the labels; 0: labels take no part
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
@@ -161,10 +188,13 @@ def _targets(est, y, data):
 def _fit_supervised(est, data, y):
     "Factorize a matrix together with its labels."
     labels, beta = Targets(*_targets(est, y, data), est.label_weight), as_beta(est.loss)
-    basic = data, est.rank
-    if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, est.init, labels=labels)
-    else: model = LabelledDivergence(*basic, _power_rule(est), 1, est.init, labels=labels, beta=beta)
+    basic, penalties = (data, est.rank), _penalties(est, data)
+    if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, est.init, penalties, labels=labels)
+    else:
+        _check_no_penalties(penalties)
+        model = LabelledDivergence(*basic, _power_rule(est), 1, est.init, labels=labels, beta=beta)
     p = _run(est, model).params
+    est._weight_prices = weight_prices(data, penalties)
     est._topics, est.label_components_ = [p.H], _contiguous(p.B)
     return _keep_cp(est, data, p.W)
 

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 
 from .blocks import BlockModel, charged, nnls_rule, penalty, prepared, relative_error, square_loss
 from .init import move, start_cp
-from .nnls import nnls_gram
+from .penalties import completed, priced_weights
 from .result import CP
 from .tensor import chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others
 from .updates import Quadratic
@@ -74,7 +74,7 @@ def start(self:NCPDModel,
     rng, # A `numpy.random.Generator`
 )->CP: # Parameters of the scaled data
     "Factors to start from."
-    return prepared(self, start_cp(self.data, self.rank, self.init, rng))
+    return prepared(self, start_cp(self.data, self.rank, completed(self, rng), rng))
 
 @patch
 def objective(self:NCPDModel,
@@ -204,7 +204,7 @@ def start(self:SupervisedModel,
 )->Labelled: # Parameters of the scaled data
     "Factors to start from, and classes of the size of the targets."
     Y = self.targets
-    W, H = start_cp(self.data, self.rank, self.init, rng).factors
+    W, H = start_cp(self.data, self.rank, completed(self, rng), rng).factors
     B = move(rng.random((Y.shape[1], self.rank)), self.data.like)
     size = cp_inner([W, B], [W, B])
     return prepared(self, Labelled(W, H, B*math.sqrt(inner(Y, Y)/size) if size > 0 else B))
@@ -251,18 +251,21 @@ def cp_weights(
     data, # New samples, data of shape (n, d_2, ..., d_N)
     topics:list, # The other factors, (d_k, rank)
     extra=None, # What is explained already, as in `Quadratic`; in the units of the data
+    prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
 )->object: # Weights (n, rank), in the units of the data
     "The least squares weights of samples on given topics."
     gram = hadamard([h.mT @ h for h in topics])
     zeros = move(np.zeros((data.shape[0], gram.shape[0])), gram)
     _, C = next(mttkrps(data, [zeros, *topics]))
-    return nnls_rule(None, Quadratic(gram, C, None if extra is None else extra*data.scale))/data.scale
+    q = Quadratic(gram, C, None if extra is None else extra*data.scale)
+    return nnls_rule(None, priced_weights(q, prices, data))/data.scale
 
 # %% ../nbs/20_ncpd.ipynb #77ef4f29
 def masked_weights(
     data, # New samples, `Masked` data of shape (n, d_2, ..., d_N)
     topics:list, # The other factors, (d_k, rank)
     background=None, # What all samples have in common, (product of the d_k,), in the units of the data
+    prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
 )->object: # Weights (n, rank), in the units of the data
     "The least squares weights of samples from their observed entries, one sample after another."
     K, rows, mask = khatri_rao(topics), [], data.mask.reshape(data.shape[0], -1)
@@ -270,5 +273,6 @@ def masked_weights(
         for x, seen in zip(X.reshape(b - a, -1), mask[a:b]):
             k = K[seen]
             left = x[seen] if background is None else x[seen] - data.scale*background[seen]
-            rows.append(nnls_gram(k.mT @ k, (left @ k)[None]))
+            q = priced_weights(Quadratic(k.mT @ k, (left @ k)[None]), prices, data)
+            rows.append(nnls_rule(None, q))
     return array_namespace(K).concat(rows)/data.scale

@@ -25,6 +25,7 @@ from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguou
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, keeps_nonzeros)
 from .names import is_missing, named_samples
+from .penalties import Fixed, elastic_net, weight_penalties, weight_prices
 from .strata_divergence import StrataDivergence
 from .stratified import StrataModel, best_weights, strata_weights
 from .synthetic import Dataset
@@ -67,6 +68,9 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
     loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
+    alpha=0., # What entries of weights and topics cost, relative to the data: a number, or one per mode
+    l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
+    fixed=None, # Topics that stay as `init` gives them: {mode: True, or a list of components}
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     rounds=2, # Rounds over the strata features in a sweep (the paper's M)
@@ -217,8 +221,10 @@ def _strata_ranks(est, count):
 def _strata_model(est, data, offsets):
     "The model that the settings describe."
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
+    fixed = () if est.fixed is None else (Fixed(est.fixed),)
+    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *fixed
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
-    return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=smooth)
+    return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
 def _any_strata_model(est, data, ranks, offsets, **kw):
     "The model for the loss that is set."
@@ -230,7 +236,7 @@ def _any_strata_model(est, data, ranks, offsets, **kw):
 # %% ../nbs/50b_strata_estimators.ipynb #02438549
 def _keep_strata(est, model, p):
     "The fitted model: parameters in the units of the data, with exact weights."
-    scale = model.data.scale
+    scale, est._weight_prices = model.data.scale, weight_prices(model.data, model.penalties)
     p = replace(p, V=(p.V[0]*scale, *p.V[1:]), W=p.W*scale)
     if as_beta(est.loss) == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
@@ -284,7 +290,7 @@ def _weights_in(est, x, stratum):
     data, features = _same_samples(est, as_data(x)), est.strata_features_[s]
     features, beta = features if features[0].shape[1] else [], as_beta(est.loss)
     if beta < 2: return data, divergence_weights(data, est.topics_, beta, features), features
-    return data, strata_weights(data, features, est.topics_), features
+    return data, strata_weights(data, features, est.topics_, est._weight_prices), features
 
 # %% ../nbs/50b_strata_estimators.ipynb #cdb83600
 def _by_strata(est, X, strata=None, stratum=None, mask=None):
@@ -377,8 +383,9 @@ def new_stratum(self:StratifiedNTF|StratifiedNMF,
     "Features and weights of a new stratum; the topics stay. `ValueError` if samples have another shape."
     check_is_fitted(self)
     data, offsets = as_strata([_door(self, X, mask)])
+    costs = weight_penalties(self._weight_prices, _same_samples(self, data))
     ranks = (check_count(strata_rank, 'strata_rank', 0),)
-    model = _any_strata_model(self, _same_samples(self, data), ranks, tuple(offsets), topics=self.topics_)
+    model = _any_strata_model(self, data, ranks, tuple(offsets), topics=self.topics_, penalties=costs)
     p = _best(self, model).params
     return [v[0] for v in p.V], p.W
 

@@ -14,11 +14,12 @@ import numpy as np
 from array_api_compat import array_namespace
 from fastcore.basics import patch
 
-from .blocks import (BlockModel, End, charged, charged_blocks, inside, nnls_rule, penalty, prepared,
+from .blocks import (BlockModel, End, charged, charged_blocks, exact, inside, penalty, prepared,
                             relative_error, square_loss)
 from .checks import check_alive, check_choice, check_count, check_factor, host
 from .init import move, uniform
 from .ncpd import cp_weights, masked_weights
+from .penalties import fixed_of, weight_prices, with_gaps
 from .result import Strata
 from .tensor import (Dense, Masked, best_split, contract, cp_rows, gram, hadamard, inner, khatri_rao,
                             mttkrps, others, run_sums, segment_sum, stratum_sums)
@@ -286,7 +287,8 @@ def start(self:StrataModel,
     rng, # A `numpy.random.Generator`
 )->Strata: # Parameters of the scaled data
     "Parameters to start from: drawn, or the user's own, checked."
-    p = _drawn(self, rng) if isinstance(self.init, str) else _given(self, *_parts_of(self, self.init))
+    if isinstance(self.init, str): p = _drawn(self, rng)
+    else: p = _given(self, *_parts_of(self, _without_gaps(self, rng)))
     return prepared(self, p)
 
 # %% ../nbs/21_stratified.ipynb #3f7b6c66
@@ -348,17 +350,38 @@ def _given(model, features, weights, topics):
     check_alive([W, *H])
     return Strata((V[0]*s, *V[1:]), W*s, tuple(H), tuple(map(int, model.offsets)))
 
+# %% ../nbs/21_stratified.ipynb #fac7ca59
+def _without_gaps(model, rng):
+    "The start of a model with fixed parts; the `init` of any other."
+    init, fixed, order = model.init, fixed_of(model), len(model.data.shape)
+    if fixed is None or not isinstance(init, (list, tuple)) or len(init) != 3: return init
+    features, weights, topics = init
+    if topics is None or len(topics) != order - 1: return init
+    if weights is None and fixed.held(0, model.rank):
+        raise ValueError("fixed holds weights (mode 0), and init gives none; give them")
+    random = replace(model, init='random', penalties=())
+    H = [with_gaps(h, d, fixed.held(k, model.rank), f'init: topics[{k-1}]')
+         for k, (h, d) in enumerate(zip(topics, _drawn(random, rng).H), 1)]
+    V, W, _ = _in_units(model, _drawn(replace(random, topics=H), rng))
+    return V if features is None else features, W if weights is None else weights, H
+
+def _in_units(model, p):
+    "Drawn parameters as a start: (features, weights, topics) in the units of the data."
+    s = model.data.scale
+    return _unstacked(model, replace(p, V=(p.V[0]/s, *p.V[1:]), W=p.W/s))
+
 # %% ../nbs/21_stratified.ipynb #f1a6ef04
 def strata_weights(
     data, # New samples, data of shape (n, d_2, ..., d_N)
     features:list, # Features of their stratum, one (d_k, q) per feature mode; empty for none
     topics:list, # Topics, one (d_k, rank) per feature mode
+    prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
 )->object: # Weights (n, rank), in the units of the data
     "The best weights of samples whose stratum and topics are known."
     if isinstance(data, Masked):
-        return masked_weights(data, topics, khatri_rao(features).sum(1) if len(features) else None)
+        return masked_weights(data, topics, khatri_rao(features).sum(1) if len(features) else None, prices)
     own = hadamard([v.mT @ h for v, h in zip(features, topics)]).sum(0) if len(features) else None
-    return cp_weights(data, topics, own)
+    return cp_weights(data, topics, own, prices)
 
 # %% ../nbs/21_stratified.ipynb #b1277b47
 def best_weights(
@@ -371,11 +394,14 @@ def best_weights(
     _, C = next(mttkrps(model.data, F))
     known = _Coupling(model, F, p.V, [None]*len(p.V), None).from_background(0)
     q = Quadratic(hadamard(list(map(gram, p.H))), C, known)
-    return replace(p, W=nnls_rule(p.W, charged(model, q, F, 0)))
+    return replace(p, W=exact(p.W, charged(model, q, F, 0)))
 
 def _best_masked(model, p):
-    "`best_weights` where entries are missing: one stratum after another."
-    s, parts = model.data.scale, enumerate(zip(model.offsets[:-1], model.offsets[1:]))
-    W = [s*masked_weights(model.data.part(int(a), int(b)), p.H, p.background(i).reshape(-1)/s)
+    "`best_weights` where entries are missing, one stratum after another; weights that are held stay."
+    fixed = fixed_of(model)
+    if fixed and fixed.held(0, model.rank): return p
+    s, prices = model.data.scale, weight_prices(model.data, model.penalties)
+    parts = enumerate(zip(model.offsets[:-1], model.offsets[1:]))
+    W = [s*masked_weights(model.data.part(int(a), int(b)), p.H, p.background(i).reshape(-1)/s, prices)
          for i, (a, b) in parts]
     return replace(p, W=array_namespace(p.W).concat(W))

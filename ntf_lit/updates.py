@@ -84,7 +84,8 @@ def _hals_columns(B, gram, slope, inner):
             g = gram[..., j, j, None]
             step = T[..., j, :] - (gram[..., j, None, :] @ U)[..., 0, :]
             step = step/xp.where(g > 0, g, xp.ones_like(g))
-            U[..., j, :] = xp.where(g > 0, xp.clip(U[..., j, :] + step, 0., None), U[..., j, :])
+            idle = xp.where(T[..., j, :] < 0, 0*step, U[..., j, :])
+            U[..., j, :] = xp.where(g > 0, xp.clip(U[..., j, :] + step, 0., None), idle)
     return U.mT
 
 # %% ../nbs/10_updates.ipynb #b3534df7
@@ -108,7 +109,9 @@ def _hals_blocks(B, gram, slope, inner):
                     T[j, i] = slope[s, a+i, j]
             for _ in range(inner):
                 for j in range(r):
-                    if gram[s, j, j] <= 0: continue
+                    if gram[s, j, j] <= 0:
+                        for i in range(w): U[j, i] = 0. if T[j, i] < 0 else U[j, i]
+                        continue
                     for i in range(w): step[i] = T[j, i]
                     for k in range(r):
                         c = gram[s, j, k]

@@ -18,7 +18,8 @@ import ntf_lit
 from ntf_lit.divergences import LOSSES
 from ntf_lit.fit import fit
 from ntf_lit.incoming import as_data
-from ntf_lit.ncpd import NCPDModel
+from ntf_lit.ncpd import NCPDModel, cp_weights
+from ntf_lit.penalties import elastic_net, weight_prices
 
 RULES = dict(cd='hals', mu='mu')
 
@@ -58,11 +59,11 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X, y=None, W=None, H=None):
-        if self.alpha_W or self.alpha_H not in (0.0, 'same'):
-            pytest.skip('no alpha_W, alpha_H')
         beta = LOSSES.get(self.beta_loss, self.beta_loss)
         if not 0 <= beta <= 2:
             pytest.skip('beta-divergences from 0 to 2 only')
+        if beta != 2 and (self.alpha_W or self.alpha_H not in (0.0, 'same')):
+            pytest.skip('no alpha_W, alpha_H but for squares')
         if self.solver == 'cd' and beta != 2:
             # What the check is about: scikit-learn has no coordinate descent for this loss. Neither have we.
             pytest.xfail("solver='hals' stands for the one rule of the divergences, as documented")
@@ -77,6 +78,9 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             tol=self.tol,
             max_iter=self.max_iter,
             random_state=self.random_state,
+            alpha_W=self.alpha_W,
+            alpha_H=self.alpha_H,
+            l1_ratio=self.l1_ratio,
         ).fit(X)
         return self.ours_.weights_
 
@@ -116,10 +120,10 @@ def non_negative_factorization(
         model = NMF(n_components, init=init, alpha_W=alpha_W, alpha_H=alpha_H, **kw)
         W = model.fit_transform(X, W=W, H=H)
         return W, model.components_, model.n_iter_
-    H = np.asarray(H)
-    like = NMF(len(H), init='custom', solver=kw.get('solver', 'cd'), max_iter=0)
-    like.fit(X, W=np.ones((X.shape[0], len(H))), H=H)
-    return like.transform(X), H, 0
+    data, H = as_data(X), np.asarray(H)
+    alphas = alpha_W, alpha_W if alpha_H == 'same' else alpha_H
+    costs = elastic_net(data, alphas, kw.get('l1_ratio', 0.0), relative=False)
+    return cp_weights(data, [H.T], prices=weight_prices(data, costs)), H, 0
 
 
 def _initialize_nmf(X, n_components, init=None, eps=1e-6, random_state=None):

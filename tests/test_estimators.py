@@ -27,6 +27,7 @@ from ntf_lit.blocks import RULES
 from ntf_lit.divergences import DivergenceModel
 from ntf_lit.strata_divergence import StrataDivergence
 from ntf_lit.ncpd import NCPDModel, SupervisedModel
+from ntf_lit.penalties import elastic_net
 from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
 from ntf_lit.tv import NormalizedTV, tv_penalty
@@ -356,11 +357,20 @@ TV = dict(
 )
 
 
+COSTS = 'alpha', 'alpha_W', 'alpha_H', 'l1_ratio'
+
+
+def costs_of(data, l1_ratio, alpha=None, alpha_W=0.0, alpha_H=None):
+    "The penalties that settings ask for."
+    if alpha is not None:
+        return elastic_net(data, alpha, l1_ratio)
+    return elastic_net(data, (alpha_W, alpha_W if alpha_H is None else alpha_H), l1_ratio, relative=False)
+
+
 @pytest.mark.parametrize('kind, name', [(k, n) for k in KINDS for n in KINDS[k]().get_params()])
 def test_settings_arrive(kind, name, monkeypatch):
-    assert name in LOOP or name in MODEL or name in TV or name in ('loss', 'label_weight'), (
-        'a setting that no test follows'
-    )
+    others = ('loss', 'label_weight', 'fixed', *COSTS)
+    assert name in LOOP or name in MODEL or name in TV or name in others, 'a setting that no test follows'
     if name in LOOP:
         value, read = LOOP[name]
         _, args = caught(kind, monkeypatch, **{name: value})
@@ -376,6 +386,14 @@ def test_settings_arrive(kind, name, monkeypatch):
         setting = {name: 'normalized' if name == 'tv' else value}
         model, _ = caught(kind, monkeypatch, **dict(tv='component', tv_weight=0.5) | setting)
         assert read(model) == value
+    elif name in COSTS:
+        kw = dict(alpha_W=0.5) if kind == 'NMF' else dict(alpha=0.5)
+        kw = kw | dict(l1_ratio=0.5) | {name: 0.25}
+        model, _ = caught(kind, monkeypatch, **kw)
+        assert model.penalties == costs_of(model.data, **kw) != costs_of(model.data, **kw | {name: 0.75})
+    elif name == 'fixed':
+        model, _ = caught(kind, monkeypatch, fixed={1: True}, init=[None])
+        assert model.penalties[-1].columns == {1: True}
     elif name == 'loss':
         model, _ = caught(kind, monkeypatch, loss='kullback-leibler', solver='mu', rank=5, init='uniform')
         assert isinstance(model, DivergenceModel | StrataDivergence) and (model.rank, model.init) == (
