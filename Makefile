@@ -1,4 +1,4 @@
-# make demo | test | test-slow | test-properties | lab | docs | course | bench | experiments
+# make demo | test | test-slow | test-properties | lab | docs | course | slides | bench | experiments
 # Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
 # Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
 
@@ -17,7 +17,7 @@ WORKERS = 2
 # Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-properties lab docs course bench experiments clean
+.PHONY: help demo test test-slow test-properties lab docs course slides bench experiments clean
 .DELETE_ON_ERROR:
 
 help:
@@ -69,6 +69,10 @@ docs: $(READY)
 # Copies of the lessons to hand out, and a teacher's copy for nbgrader, in course_out/.
 course: $(READY)
 	$(BIN)/python tools/course.py
+
+# The lessons as talks, pages for a browser in course_out/slides/.
+slides: course
+	$(BIN)/jupyter nbconvert --log-level=WARN --to slides --SlidesExporter.reveal_scroll=True course_out/slides/*.ipynb
 
 # nn-fac pins an old TensorLy, so it comes without its dependencies; the others are compared without it too.
 bench: $(READY)

@@ -217,3 +217,11 @@ def kkt(self:BlockModel,
     blocks = charged_blocks(self, params, *self.parts(params))
     return max(q.violation(block[t]) if hasattr(q, 'violation') else violation(block[t], q)
                for block, t, q in blocks)
+
+# %% ../nbs/14_blocks.ipynb #c01e5a02
+@patch(as_prop=True)
+def rounding(self:BlockModel)->float: # In the units of the loss of the scaled data
+    "What a loss that is summed directly cannot be told from zero below: some roundings per entry."
+    if isinstance(self.data, Sparse): return 0.
+    eps = float(array_namespace(self.data.like).finfo(self.data.like.dtype).eps)
+    return 2*self.rank*eps**2*self.data.square

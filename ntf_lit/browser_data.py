@@ -9,8 +9,9 @@ __all__ = ['excerpt', 'Samples', 'PageData', 'page_data']
 import base64
 import json
 import math
-import os
+import numbers
 import re
+import warnings
 from dataclasses import MISSING, dataclass, fields, replace
 from html import escape
 from importlib.resources import files
@@ -18,10 +19,13 @@ from importlib.resources import files
 import numpy as np
 from fastcore.basics import patch
 
-from .checks import check_choice
+from .checks import check_choice, check_count, is_frame
 from .synthetic import Dataset
+from .names import has_order, is_missing, named_samples, order_keys, short_dates
+from .shown_data import is_labelled
 from .tables import agreement, drivers, match_topics
-from .views import Tree, View, relevance, shown, tree, view
+from .views import (Tree, View, as_dates, in_order_of, is_word_mode, relevance, shown, tree,
+                           view)
 
 # %% ../nbs/62_browser_data.ipynb #ae965c62
 def rounded(
@@ -54,21 +58,13 @@ def first_terms(
     return [_first_terms(np.ascontiguousarray(p), corpus, n, orders) for p in P.T]
 
 # %% ../nbs/62_browser_data.ipynb #102c35dc
-def numbers_rise(
-    words, # Names
-)->bool: # Whether the first numbers after what all names begin with rise
-    "Whether names count: years, parts, indices."
-    if len(words) < 2: return False
-    same = len(os.path.commonprefix([min(words), max(words)]).rstrip('0123456789.-'))
-    last = -math.inf
-    for word in words:
-        found = re.search(r'-?\d+(\.\d+)?', word[same:same + 60])
-        if not found or float(found[0]) <= last: return False
-        last = float(found[0])
-    return True
-
-# %% ../nbs/62_browser_data.ipynb #f56e87e8
 KINDS = ('words', 'labels', 'ordered')
+
+def _counts_something(v, k):
+    "Whether the indices of a mode have an order: by their names, but for words such as w1 and w2."
+    words = v.labels[k]
+    numbered_words = is_word_mode(v.modes[k]) and words and words[0][:1].isalpha() and words[0][-1:].isdigit()
+    return has_order(words) and not numbered_words
 
 def mode_kind(
     v:View, # A view
@@ -77,11 +73,12 @@ def mode_kind(
 ): # A kind, or the shape of an image
     "How to draw a mode. `ValueError` if a kind is unknown or an image has another size than its mode."
     kind = (kinds or {}).get(v.modes[k])
-    if kind is None and numbers_rise(v.labels[k]): return 'ordered'
+    if kind is None and _counts_something(v, k): return 'ordered'
     if kind is None: return 'words' if k == v.term_mode else 'labels'
     name = f'kinds[{v.modes[k]!r}]'
-    if isinstance(kind, str): return check_choice(kind, name, KINDS)
-    rows, columns = (int(x) for x in kind)
+    pixels = isinstance(kind, (tuple, list)) and len(kind) == 2
+    if not pixels: return check_choice(kind, name, KINDS)
+    rows, columns = (check_count(x, name) for x in kind)
     if rows*columns != v.shape[k]:
         raise ValueError(f"{name} is {rows} x {columns} pixels, but the mode has {v.shape[k]} indices")
     return rows, columns
@@ -165,17 +162,19 @@ def _image_mode(name, shape, pixels):
 # %% ../nbs/62_browser_data.ipynb #a27a9429
 def _image_modes(v, kinds):
     "(names of rows and columns of one picture, their numbers; none if the view has no such two)."
-    pair = next((key for key in kinds if isinstance(key, tuple)), ('row', 'column'))
-    if unknown := set(kinds) - {*v.modes, pair}:
+    asked = [key for key in kinds if isinstance(key, tuple)]
+    pair = asked[0] if asked else ('row', 'column')
+    if unknown := {k for k in kinds if k not in v.modes and (k != pair or not set(pair) <= set(v.modes))}:
         raise ValueError(f"kinds speaks of {sorted(map(str, unknown))}; the modes are {', '.join(v.modes)}")
     both = tuple(v.modes.index(name) for name in pair if name in v.modes)
-    return pair, both if len(both) == 2 else ()
+    return pair, both if len(both) == 2 and (asked or 0 not in both) else ()
 
 # %% ../nbs/62_browser_data.ipynb #87c63af9
 def _one_mode(views, k, kinds, n):
     "A mode of some views by its kind."
     v = views[0]
-    kind = 'labels' if k == 0 and v.shape[0] > 400 else mode_kind(v, k, kinds)
+    many_samples = k == 0 and v.shape[0] > 400 and v.modes[0] not in kinds
+    kind = 'labels' if many_samples else mode_kind(v, k, kinds)
     if isinstance(kind, tuple): return _image_mode(v.modes[k], kind, _pixels(views, k))
     if kind == 'ordered': return _ordered_mode(v.modes[k], views, k)
     return _listed_mode(v.modes[k], kind, views, k, n if k == v.term_mode else max(8, n//4))
@@ -185,6 +184,7 @@ def _page_modes(views, kinds, n):
     "Every mode of some views, the words first: [(numbers of its modes, what the page needs)]."
     v, kinds = views[0], dict(kinds or {})
     pair, both = _image_modes(v, kinds)
+    for k in range(len(v.modes)): mode_kind(v, k, kinds) # those that are not shown, too
     several = v.shape[0] > 1 and len({w.labels[0] for w in views}) == 1
     rest = [k for k in range(len(v.modes)) if k not in both and (k or several)]
     rest.sort(key=lambda k: (k != v.term_mode, k == 0, k))
@@ -213,43 +213,110 @@ def _feature_lists(v, modes):
                          modes=[_feature_in(v, s, f, ks, m) for ks, m in modes]) for f in largest])
     return out
 
-# %% ../nbs/62_browser_data.ipynb #80ec7a05
-def periods(
-    times, # Array, one number or name per sample
+# %% ../nbs/62_browser_data.ipynb #cda76a76
+_BINS = [('bins of 10 seconds', 's', 10), ('minutes', 'm', 1), ('bins of 10 minutes', 'm', 10),
+         ('hours', 'h', 1), ('days', 'D', 1), ('weeks', 'D', 7), ('months', 'M', 1), ('quarters', 'M', 3),
+         ('years', 'Y', 1), *((f'bins of {n} years', 'Y', n) for n in (5, 10, 25, 50, 100, 1000))]
+_BEGIN = dict(D=4, Y=-1970) # Where bins of several days or years begin: a Monday, the year 0
+
+def date_periods(
+    dates:np.ndarray, # Moments, datetime64
     most:int, # How many periods at most
-): # (names of the periods, the period of each sample), or None where the names are too many
-    "Times as periods: each value its own, or bins of numbers."
+)->tuple: # (names of the periods, the period of each sample, what the bins are or '')
+    "Dates as periods: each its own, or the finest calendar bins that fit."
+    each, at = np.unique(dates, return_inverse=True)
+    if len(each) <= most: return short_dates([str(d) for d in each]), at, ''
+    for bins in _BINS:
+        how, unit, step = bins
+        begin = _BEGIN.get(unit, 0) if step > 1 else 0
+        number = (dates.astype(f'M8[{unit}]').astype(int) - begin)//step
+        first, last = int(number.min()), int(number.max())
+        if last - first < most: break
+    starts = (np.arange(first, last + 1)*step + begin).astype(f'M8[{unit}]')
+    return [str(d).replace('T', ' ') for d in starts], number - first, f'in {how}'
+
+# %% ../nbs/62_browser_data.ipynb #6b5f8411
+def number_periods(
+    times:np.ndarray, # Numbers
+    most:int, # How many periods at most
+)->tuple: # As `date_periods`
+    "Numbers as periods: each its own, or bins of equal length."
+    if times.dtype.kind == 'f' and (times == times.round()).all(): times = times.astype(int) # years with gaps
     each, at = np.unique(times, return_inverse=True)
-    numbers = each.dtype.kind in 'iuf'
-    if len(each) <= (most//2 if numbers else most): return [shown(t, 40) for t in each], at
-    if not numbers: return None
+    if len(each) <= most//2: return [shown(t, 40) for t in each], at, ''
     span = float(each[-1] - each[0])
     step = span/most if each.dtype.kind == 'f' else math.ceil((span + 1)/most)
     at = np.minimum((times - each[0])//step, most - 1).astype(int)
-    return [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)], at
+    how = f'in bins of {step:.4g}' if step != 1 or each.dtype.kind == 'f' else ''
+    return [f'{each[0] + i*step:.6g}' for i in range(at.max() + 1)], at, how
 
-# %% ../nbs/62_browser_data.ipynb #cda76a76
+# %% ../nbs/62_browser_data.ipynb #76df61a5
+def name_periods(
+    names:list, # Names
+    most:int, # How many periods at most
+)->tuple: # As `date_periods`; None if there are too many names without an order
+    "Names as periods, in the order of what they count, or of the alphabet."
+    each = sorted(set(names))
+    keys = order_keys(each)
+    if keys: each = [name for _, name in sorted(zip(keys, each))]
+    if len(each) > most and not keys: return None
+    size = math.ceil(len(each)/most)
+    number = {name: i//size for i, name in enumerate(each)}
+    labels = [shown(name, 40) for name in each[::size]]
+    return labels, np.array([number[name] for name in names]), f'in bins of {size}' if size > 1 else ''
+
+# %% ../nbs/62_browser_data.ipynb #67603516
+def periods(
+    times:list, # One number, date or name per sample, or nothing
+    most:int, # How many periods at most
+)->tuple: # (names of the periods, the period of each sample or -1, what is to be said); None without any
+    "Times as periods, whatever they are."
+    missing = is_missing(times)
+    known = [t for t, m in zip(times, missing) if not m]
+    if not known: return None
+    numeric = all(isinstance(t, numbers.Real) for t in known)
+    dates = None if numeric else as_dates(known)
+    if numeric: found = number_periods(np.array(known), most)
+    else: found = name_periods(list(map(str, known)), most) if dates is None else date_periods(dates, most)
+    if found is None: return None
+    at = np.full(len(times), -1)
+    at[~missing] = found[1]
+    left_out = f'{missing.sum()} without left out' if missing.any() else ''
+    return found[0], at, ', '.join(filter(None, (found[2], left_out)))
+
+# %% ../nbs/62_browser_data.ipynb #9aaaeec0
+def _most_periods(v, most): return int(np.clip(12000//max(1, v.rank*(len(v.strata) + 1)), 12, most))
+
 def course_over_time(
     v:View, # A view
-    times, # One number or name per sample: a year, a date
+    times, # One number, date or name per sample: a year, a day; None or NaN where it is not known
     name:str='year', # What they are
     most:int=90, # How many periods at most
-): # What the page draws, a dict of plain values; None where there are too many names
+): # What the page draws, a dict of plain values; None, with a warning, where there is nothing to draw
     "What part of every period each topic makes up, in all and in each stratum."
-    times, S = np.asarray(times), len(v.strata)
+    times = list(times)
     if len(times) != v.shape[0]:
         raise ValueError(f"times has {len(times)} entries for {v.shape[0]} samples; give one per sample")
-    found = periods(times, int(np.clip(12000//max(1, v.rank*(S + 1)), 12, most)))
-    if found is None: return None
-    labels, at = found
-    B = len(labels)
-    sums = lambda w: np.bincount(v.stratum*B + at, w, S*B).reshape(S, B)
+    found = periods(times, _most_periods(v, most))
+    if found is None:
+        warnings.warn("times are all missing, or names too many to be drawn that count nothing; there is no "
+                      "course over time", stacklevel=2)
+        return None
+    labels, at, said = found
+    parts = _parts_of_periods(v, at, len(labels))
+    return dict(name=f'{name} ({said})' if said else name, labels=labels) | parts
+
+# %% ../nbs/62_browser_data.ipynb #42cdff8c
+def _parts_of_periods(v, at, B):
+    "Shares of the topics in each of B periods; at -1 a sample is in none."
+    S, known = len(v.strata), at >= 0
+    cell = (v.stratum*B + at)[known]
+    sums = lambda w: np.bincount(cell, w[known], S*B).reshape(S, B)
     whole, mass = sums(v.sample_masses), np.array([sums(w) for w in v.weights.T]).reshape(v.rank, S, B)
     part = lambda a, b: rounded(np.divide(a, b, out=np.zeros(a.shape), where=b > 0), 3)
     total = part(mass.sum(1), np.broadcast_to(whole.sum(0), (v.rank, B)))
     inside = part(mass, np.broadcast_to(whole, mass.shape)) if S <= 6 else []
-    return dict(name=name, labels=labels, has=(whole > 0).tolist(), all=(whole.sum(0) > 0).tolist(),
-                total=total, v=inside)
+    return dict(has=(whole > 0).tolist(), all=(whole.sum(0) > 0).tolist(), total=total, v=inside)
 
 # %% ../nbs/62_browser_data.ipynb #828e9e07
 def excerpt(
@@ -480,31 +547,51 @@ def flattened(
     return [z for y in x for z in y] if len(x) and all(nested) else list(x)
 
 # %% ../nbs/62_browser_data.ipynb #0562b146
-def sample_times(
-    times, # One number or name per sample, a dict of one such list, a pair (name, list), or None
-    data, # A `Dataset` to look into where nothing is given, or anything else
-): # (what they are, one entry per sample), or None
-    "When the samples are from."
-    facts = data.info if isinstance(data, Dataset) else {}
-    known = [name for name in facts if name in ('year', 'date', 'time', 'month')]
-    if times is None and known: times = known[0], facts[known[0]]
-    if times is None: return None
-    pair = isinstance(times, tuple) and len(times) == 2 and isinstance(times[0], str)
-    if hasattr(times, 'items'): times, pair = next(iter(times.items())), True
-    name, values = times if pair else ('time', times)
-    return name, flattened(values)
+def _named_times(times, facts):
+    "(what the times are or None, the times) of a pair, a dict of one list, a frame of one column, or a list."
+    if isinstance(times, str):
+        if times in facts: return times, facts[times]
+        known = f"; the data have {', '.join(facts)}" if facts else ''
+        raise ValueError(f"times must hold one entry per sample, not the text {times!r}{known}")
+    if isinstance(times, tuple) and len(times) == 2 and isinstance(times[0], str): return times
+    if is_frame(times): times = {name: times[name] for name in times.columns}
+    if isinstance(times, dict):
+        if not times: raise ValueError("times is empty; give one entry per sample, or leave it out")
+        name, first = next(iter(times.items()))
+        listed = hasattr(first, '__len__') and not isinstance(first, str)
+        if len(times) == 1 and listed: return str(name), first
+    return None, times
 
-# %% ../nbs/62_browser_data.ipynb #e1403f99
+# %% ../nbs/62_browser_data.ipynb #5bd5ac88
+def sample_times(
+    times, # One entry per sample, a Series, {sample: entry}, {name: list}, (name, list), or name of a fact
+    data, # A `Dataset` to look into where nothing is given, or anything else
+    samples=(), # Names of the samples
+): # (what they are, one entry per sample), or None
+    "When the samples are from. `ValueError` or `TypeError` for what is no list of times."
+    facts = data.info if isinstance(data, Dataset) else {}
+    found = [name for name in facts if name in ('year', 'date', 'time', 'month')]
+    times = found[0] if times is None and found else times
+    if times is None: return None
+    name, values = _named_times(times, facts)
+    own = getattr(values, 'name', None) if hasattr(type(values), 'iloc') else None # of a Series
+    return name or (own if isinstance(own, str) else 'time'), named_samples(values, samples, 'times')
+
+# %% ../nbs/62_browser_data.ipynb #70adfa5d
 def sample_texts(
-    texts, # One text per sample, flat or one list per stratum, or None
-    data, # A `Dataset` to look into as well, or anything else
+    texts, # One text per sample: flat, one list per stratum, a Series, a dict sample -> text, or None
+    data, # A `Dataset` to look into as well, texts for a pipeline, or anything else
     n:int, # How many samples there are
+    samples=(), # Their names
 )->tuple: # (texts, passages), a flat list or None each
     "What the samples say. Passages of other samples than these are left out."
     known = data if isinstance(data, Dataset) else None
     if texts is None and known: texts = known.texts
+    one = next(iter(data), None) if isinstance(data, (list, tuple)) or hasattr(type(data), 'str') else None
+    if texts is None and isinstance(one, str): texts = data
     passages = flattened(known.passages if known else None, True)
-    return flattened(texts), passages if passages and len(passages) == n else None
+    texts = None if texts is None else named_samples(texts, samples, 'samples')
+    return texts, passages if passages and len(passages) == n else None
 
 # %% ../nbs/62_browser_data.ipynb #eff667d1
 def strata_like(
@@ -516,6 +603,7 @@ def strata_like(
     if v.shape[1:] != lead.shape[1:]:
         raise ValueError(f"{name} has shape {v.shape}, another run {lead.shape}; only runs over the same "
                          "indices can be compared")
+    v = in_order_of(v, lead, name, 'another run')
     S, several = len(lead.strata), max(len(lead.strata), len(v.strata)) > 1
     same_samples, alike = len(v.stratum) == len(lead.stratum), np.array_equal(v.stratum, lead.stratum)
     if v is lead or not (several or same_samples): return v
@@ -541,7 +629,10 @@ def has_layers(
     model, # A model
 )->bool: # Whether it is to be seen as a hierarchy
     "Whether a model has layers. A view has none, even if it is of a layer."
-    return isinstance(model, Tree) or hasattr(model, 'layers_') or hasattr(model, 'layers')
+    if is_labelled(model): return False # a frame's columns are attributes
+    model = getattr(model, 'best_estimator_', model)
+    steps = [step for _, step in getattr(model, 'steps', ())] or [model]
+    return any(isinstance(m, Tree) or hasattr(m, 'layers_') or hasattr(m, 'layers') for m in steps)
 
 # %% ../nbs/62_browser_data.ipynb #b2f78e9c
 def _views_of(model, data, layered=None, **view_options):
@@ -566,7 +657,7 @@ def compared_views(
     layered:bool=None, # Whether the model is to have layers; by its looks when left out
     names=None, # Names of the model's topics
     strata=None, # Names of its strata
-    **view_options # What `view` is to know of all of them: labels, samples, terms, unit, sample_mode
+    **view_options # What `view` is to know of all of them: labels, samples, terms, unit, mask ...
 )->ComparedViews: # A frozen record
     "A model, and the models it is compared with, as views that can stand side by side."
     views, shares, t = _views_of(model, data, layered, names=names, strata=strata, **view_options)
@@ -601,9 +692,9 @@ def contents_page(
     **page_options # What `page_data` is to know besides: kinds, note, n
 )->PageData: # A frozen record
     "What a page draws of some views."
-    title = title or (data.name if isinstance(data, Dataset) else '')
+    title, samples = title or (data.name if isinstance(data, Dataset) else ''), list(found.views[0].labels[0])
     return page_data(found.views, shares=found.shares, sets=found.names, axis=found.axis, title=title,
-                     times=sample_times(times, data), **page_options)
+                     times=sample_times(times, data, samples), **page_options)
 
 # %% ../nbs/62_browser_data.ipynb #85ecccb2
 def topic_contents(
@@ -618,8 +709,8 @@ def topic_contents(
     "Everything that a topic browser shows. `ValueError` if there are more texts than samples, or fewer."
     found = compared_views(model, data, others, **view_options)
     page = contents_page(found, data, **page_options)
-    n = found.views[0].shape[0]
-    samples = Samples(found.views, *sample_texts(texts, data, n)) if n > 1 else None
+    n, names = found.views[0].shape[0], list(found.views[0].labels[0])
+    samples = Samples(found.views, *sample_texts(texts, data, n, names)) if n > 1 else None
     largest = int(np.argmax(page.share[:page.sets[0]['count']] or [0]))
     return Contents(page, found.views, samples, found.tree, largest if page.share else -1)
 

@@ -170,7 +170,8 @@ def _result(model, state, status, history=None):
 
 def _ended(model, state, max_iter, stop):
     "Why a fit ends before the next sweep; None to go on."
-    if state.objective == 0: return Status.ZERO if getattr(model, 'is_zero', False) else Status.CONVERGED
+    if state.objective <= getattr(model, 'rounding', 0.):
+        return Status.ZERO if getattr(model, 'is_zero', False) else Status.EXACT
     statuses = (rule(state) for rule in stop)
     status = next((s for s in statuses if s is not None), None)
     return status or (Status.MAX_ITER if state.k >= max_iter else None)

@@ -12,7 +12,7 @@ import ipywidgets as W
 import numpy as np
 from fastcore.basics import patch
 
-from .browser_data import Contents, Samples, compared_views, contents_page, flattened, sample_texts
+from .browser_data import Contents, Samples, compared_views, contents_page, sample_texts
 from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, mode_html, side_by_side,
                                    take_view_options, titled, wrapped)
 from .tables import Table, node_links, node_words, tree_table
@@ -46,8 +46,8 @@ def hierarchy_contents(
     found = compared_views(model, data, layered=True, **view_options)
     page = contents_page(found, data, n=60, **page_options)
     page = replace(page, kind='hierarchy', up=links_upward(found.tree), features=[])
-    n = found.views[0].shape[0]
-    texts, passages = sample_texts(texts, data, n)
+    n, names = found.views[0].shape[0], list(found.views[0].labels[0])
+    texts, passages = sample_texts(texts, data, n, names)
     texts = texts if texts and len(texts) == n else None
     named = view_options.get('samples') is not None
     samples = Samples(found.views, texts, passages) if texts or named else None
@@ -114,23 +114,24 @@ class HierarchyBrowser(Browser):
 
     def __init__(self,
         model, # A `Hierarchy`, an estimator with `layers_`, a list of `Layer`, or a `Tree`
-        data=None, # What it was fitted to, samples first; a `Dataset` brings labels, texts and years
+        data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
         *,
-        labels=None, # Names of the indices: mode -> words
+        labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
         samples=None, # One text per sample, flat or one list per stratum
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # One label per sample
         names=None, # Names of topics, a list or dict per layer
-        times=None, # One number per sample, or {'year': numbers}
+        times=None, # One number, date or name per sample, or {'year': numbers}; missing ones are left out
         kinds=None, # Mode -> 'words', 'labels', 'ordered', or (rows, columns) of an image
+        mask=None, # True where the data were observed; NaN and masked entries are not
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode` for the view; traits to begin with
+        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
     ):
-        options = dict(labels=labels, samples=flattened(sample_names), strata=strata, names=names)
+        options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = hierarchy_contents(model, data, texts=samples, times=times, kinds=kinds, title=title,
-                                   note=note, view_options=options | take_view_options(kwargs))
+                                   note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0

@@ -7,6 +7,7 @@ __all__ = ['JointModel', 'multi_hntf_joint']
 
 # %% ../nbs/44_joint.ipynb #63825f25
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -57,12 +58,17 @@ def typical_entries(self:JointModel)->list: # One number per variable
     return [typical_size(a) for a in self.variables]
 
 @patch
-def start(self:JointModel, rng=None)->object: # A `TrainingState`
+def start(self:JointModel,
+    rng=None, # Not used: the start is given
+)->object: # A `TrainingState`
     "Links, factors and classes as they are given."
     return self.begin(self.variables)
 
 @patch
-def project(self:JointModel, A, before):
+def project(self:JointModel,
+    A, # Variables
+    before, # The same, before the step that led there
+):
     "Nothing negative; in place."
     for a in A: a.clamp_(min=0)
 
@@ -92,7 +98,9 @@ def layer_losses(self:JointModel,
 
 # %% ../nbs/44_joint.ipynb #4d045bf6
 @patch
-def loss_terms(self:JointModel, A): # Numbers, one after the other
+def loss_terms(self:JointModel,
+    A, # Variables
+)->Iterator: # Numbers, one after the other
     "Errors of the layers, weighted; the labels of every layer."
     errors, (links, X, classes) = self.layer_losses(A), self.parts(A)
     yield sum(w*f for w, f in zip(self.weights or (1.,)*len(errors), errors))
@@ -103,7 +111,9 @@ def loss_terms(self:JointModel, A): # Numbers, one after the other
         yield labels.weight*self.data.scale**2*label_error(S, next(classes), labels, 'squared')
 
 @patch
-def misfit(self:JointModel, A)->torch.Tensor: # A number
+def misfit(self:JointModel,
+    A, # Variables
+)->torch.Tensor: # A number
     "Half the squared error of the last layer."
     return self.layer_losses(A)[-1]
 

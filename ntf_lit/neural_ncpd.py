@@ -7,6 +7,7 @@ __all__ = ['NeuralNCPDModel', 'neural_ncpd']
 
 # %% ../nbs/43_neural_ncpd.ipynb #bf1f779f
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -68,12 +69,17 @@ def typical_entries(self:NeuralNCPDModel)->list: # One number per variable
 
 # %% ../nbs/43_neural_ncpd.ipynb #02c9612d
 @patch
-def start(self:NeuralNCPDModel, rng=None)->object: # A `TrainingState`
+def start(self:NeuralNCPDModel,
+    rng=None, # Not used: the start is given
+)->object: # A `TrainingState`
     "Topics and links as they are given, and the factors that are trained with them."
     return self.begin((*self.init, *(self.cp if self.train_factors else ())))
 
 @patch
-def project(self:NeuralNCPDModel, A, before):
+def project(self:NeuralNCPDModel,
+    A, # Variables
+    before, # The same, before the step that led there
+):
     "Topics and links of length one, factors nonnegative; in place."
     for a, last in zip(A[:len(self.init)], before): project_columns(a, last)
     for f in A[len(self.init):]: f.clamp_(min=0)
@@ -112,7 +118,9 @@ def layer_losses(self:NeuralNCPDModel,
 
 # %% ../nbs/43_neural_ncpd.ipynb #6768edc2
 @patch
-def ncpd_loss(self:NeuralNCPDModel, A)->torch.Tensor: # (1,)
+def ncpd_loss(self:NeuralNCPDModel,
+    A, # Variables
+)->torch.Tensor: # (1,)
     "Half the squared error of the NCPD itself."
     X = self.parts(A)[2] if self.train_factors else self.cp
     I = torch.eye(X[0].shape[1], dtype=X[0].dtype, device=X[0].device).expand(len(X), -1, -1)
@@ -121,7 +129,10 @@ def ncpd_loss(self:NeuralNCPDModel, A)->torch.Tensor: # (1,)
 
 # %% ../nbs/43_neural_ncpd.ipynb #0255e9fe
 @patch
-def factor_energy(self:NeuralNCPDModel, A, forward)->torch.Tensor: # (N,), or one number per mode that counts
+def factor_energy(self:NeuralNCPDModel,
+    A, # Variables
+    forward, # What `forward` gives for them
+)->torch.Tensor: # (N,), or one number per mode that counts
     "The energy of a Neural NMF of every factor."
     G, F, S, rows = forward
     square = torch.stack([(f*f).sum() for f in rows])
@@ -131,7 +142,10 @@ def factor_energy(self:NeuralNCPDModel, A, forward)->torch.Tensor: # (N,), or on
 
 # %% ../nbs/43_neural_ncpd.ipynb #22251755
 @patch
-def fit_term(self:NeuralNCPDModel, A, forward)->torch.Tensor: # A number
+def fit_term(self:NeuralNCPDModel,
+    A, # Variables
+    forward, # What `forward` gives for them
+)->torch.Tensor: # A number
     "Errors of the layers above the NCPD, weighted; or of its factors."
     if self.loss == 'factors': return self.factor_energy(A, forward).sum()
     errors = self.layer_losses(A, forward)
@@ -140,7 +154,9 @@ def fit_term(self:NeuralNCPDModel, A, forward)->torch.Tensor: # A number
 
 # %% ../nbs/43_neural_ncpd.ipynb #6811134f
 @patch
-def loss_terms(self:NeuralNCPDModel, A): # Numbers, one after the other
+def loss_terms(self:NeuralNCPDModel,
+    A, # Variables
+)->Iterator: # Numbers, one after the other
     "Errors of the layers; that of the NCPD, where it is trained; the penalty on the weights."
     in_core = self.in_core and not self.l1 and self.loss != 'factors'
     forward = None if in_core else self.forward(A)
@@ -150,7 +166,9 @@ def loss_terms(self:NeuralNCPDModel, A): # Numbers, one after the other
     if self.l1: yield self.l1*sum(S.sum() for S in forward[2])
 
 @patch
-def misfit(self:NeuralNCPDModel, A)->torch.Tensor: # A number
+def misfit(self:NeuralNCPDModel,
+    A, # Variables
+)->torch.Tensor: # A number
     "Half the squared error of the last layer."
     return self.layer_losses(A)[-1]
 

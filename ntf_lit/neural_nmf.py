@@ -6,6 +6,7 @@
 __all__ = ['NeuralNMFModel', 'NeuralHierarchy', 'neural_nmf', 'neural_project']
 
 # %% ../nbs/42_neural_nmf.ipynb #7a500f93
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -61,7 +62,8 @@ class NeuralNMFModel(TrainableModel):
 
     @property
     def depth(self): return len(self.init)
-    def typical_entries(self):
+    def typical_entries(self)->list: # One number per variable
+        "Those of columns of length one, and of classes that go with them."
         labelled = sum(l is not None for l in self.labels)
         return [a.shape[0]**-.5 for a in self.init] + [self.data.shape[0]**.5]*labelled
 
@@ -92,7 +94,10 @@ def layer_losses(self:NeuralNMFModel,
 
 # %% ../nbs/42_neural_nmf.ipynb #22661daf
 @patch
-def fit_term(self:NeuralNMFModel, A, forward)->torch.Tensor: # A number
+def fit_term(self:NeuralNMFModel,
+    A, # Variables
+    forward, # What `forward` gives for them
+)->torch.Tensor: # A number
     "The energy, or the error of the last layer."
     errors, S = self.layer_losses(A, forward), forward[2]
     if self.loss == 'reconstruction': return errors[-1]
@@ -100,7 +105,9 @@ def fit_term(self:NeuralNMFModel, A, forward)->torch.Tensor: # A number
 
 # %% ../nbs/42_neural_nmf.ipynb #435adf57
 @patch
-def loss_terms(self:NeuralNMFModel, A): # Numbers, one after the other
+def loss_terms(self:NeuralNMFModel,
+    A, # Variables
+)->Iterator: # Numbers, one after the other
     "Errors; the penalty on the weights; the labels of every layer."
     forward, scale = self.forward(A), self.data.scale
     yield self.fit_term(A, forward)
@@ -111,13 +118,17 @@ def loss_terms(self:NeuralNMFModel, A): # Numbers, one after the other
         yield labels.weight*scale**2*label_error(S, next(classes), labels, self.label_loss)
 
 @patch
-def misfit(self:NeuralNMFModel, A)->torch.Tensor: # A number
+def misfit(self:NeuralNMFModel,
+    A, # Variables
+)->torch.Tensor: # A number
     "Half the squared error of the last layer."
     return self.layer_losses(A)[-1]
 
 # %% ../nbs/42_neural_nmf.ipynb #cc7858a0
 @patch
-def start(self:NeuralNMFModel, rng=None)->object: # A `TrainingState`
+def start(self:NeuralNMFModel,
+    rng=None, # Not used: the start is given
+)->object: # A `TrainingState`
     "Topics and links as they are given, and the classes that go with them."
     A = list(self.init)
     with torch.no_grad():
@@ -129,7 +140,10 @@ def start(self:NeuralNMFModel, rng=None)->object: # A `TrainingState`
 
 # %% ../nbs/42_neural_nmf.ipynb #7af98efa
 @patch
-def project(self:NeuralNMFModel, A, before):
+def project(self:NeuralNMFModel,
+    A, # Variables
+    before, # The same, before the step that led there
+):
     "Topics and links of length one, classes nonnegative; in place."
     for a, last in zip(A[:self.depth], before): project_columns(a, last)
     for b in A[self.depth:]: b.clamp_(min=0)

@@ -90,6 +90,28 @@ def _on_stack(
     if views is None: return torch.stack([single(*a) for a in zip(*(a.detach() for a in arrays))])
     return torch.from_numpy(compiled(*views))
 
+# %% ../nbs/40_nnls_layer.ipynb #7e883998
+class _Once(torch.autograd.Function):
+    "Gradients as they are, and an error where they are to be differentiated."
+    @staticmethod
+    def forward(ctx, n, *arrays): return tuple(a.clone() for a in arrays[:n])
+    @staticmethod
+    def backward(ctx, *g):
+        raise RuntimeError("there is no second derivative: what is computed here is once_differentiable; "
+                           "take gradients that are not differentiated again")
+
+# %% ../nbs/40_nnls_layer.ipynb #120a2576
+def _once(backward):
+    "A `backward` whose outcome is tied to what was saved and what comes in, by `_Once`."
+    @functools.wraps(backward)
+    def once(ctx, *g):
+        with torch.no_grad(): out = backward(ctx, *g)
+        if not torch.is_grad_enabled(): return out
+        found = [a for a in out if a is not None]
+        tied = iter(_Once.apply(len(found), *found, *ctx.saved_tensors, *g))
+        return tuple(a if a is None else next(tied) for a in out)
+    return once
+
 # %% ../nbs/40_nnls_layer.ipynb #0eff0d6b
 class _GramLayer(torch.autograd.Function):
     "Weights from (G, F), forward; (-U'S, U) backward."
@@ -99,7 +121,7 @@ class _GramLayer(torch.autograd.Function):
         ctx.save_for_backward(G, S)
         return S
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @_once
     def backward(ctx, g):
         G, S = ctx.saved_tensors
         U = _on_stack(_compiled_adjoints, adjoint_from_gram, G, S, g)
@@ -174,7 +196,7 @@ class _DataProduct(torch.autograd.Function):
         B = _for_data(data, A)
         return as_torch(data.contract(data.right([B, B]), [B], 0))
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @_once
     def backward(ctx, g):
         data = ctx.data
         B = _for_data(data, g)
@@ -206,14 +228,16 @@ def torch_data(
 class _ComponentProducts(torch.autograd.Function):
     "Inner products with components forward, columns of MTTKRPs backward."
     @staticmethod
-    def forward(ctx, data, *B):
-        B = [_for_data(data, b) for b in B]
+    def forward(ctx, data, *factors):
+        B = [_for_data(data, b) for b in factors]
         C = [as_torch(c) for _, c in mttkrps(data, B)]
-        ctx.save_for_backward(*C)
+        ctx.save_for_backward(*C, *factors)
         return (C[0]*as_torch(B[0])).sum(0)
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, g): return None, *(c*g for c in ctx.saved_tensors)
+    @_once
+    def backward(ctx, g):
+        C = ctx.saved_tensors[:len(ctx.saved_tensors)//2]
+        return None, *(c*g for c in C)
 
 # %% ../nbs/40_nnls_layer.ipynb #35dd8bef
 def component_products(
@@ -231,7 +255,7 @@ class _FixedProduct(torch.autograd.Function):
         ctx.X = X
         return X @ A.detach()
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @_once
     def backward(ctx, g): return (g.mT @ ctx.X).mT, None
 
 def fixed_product(
@@ -473,11 +497,12 @@ class _CoreLosses(torch.autograd.Function):
     "Half the squared error of every layer above a CP model, from the core."
     @staticmethod
     def forward(ctx, data, rows, *A):
+        ctx.save_for_backward(*A)
         A = [a.detach().numpy() for a in A]
         losses, ctx.kept = _losses_from_core(data, rows, A[:len(rows)], A[len(rows):])
         return torch.from_numpy(losses)
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @_once
     def backward(ctx, g): return None, None, *_gradients_from_core(ctx.kept, g.numpy())
 
 def core_losses(

@@ -14,15 +14,17 @@ from functools import lru_cache
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
 from .checks import check_choice, check_count, check_number
+from .names import is_missing, named_samples
 from .tables import agreement, feature_terms, match_topics, term_matrix, topic_terms
-from .views import (Tree, View, component_names, components, feature_number, first_words, number_of,
-                           shown)
+from .views import (Tree, View, as_dates, component_names, components, feature_number, first_words,
+                           number_of, shown, tree, view)
 
 # %% ../nbs/61_plots.ipynb #3a42d4b3
 COLORS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000'
@@ -104,7 +106,7 @@ def _draw_terms(ax, t, what):
 
 # %% ../nbs/61_plots.ipynb #d4592380
 def term_bars(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic; with `stratum`, number of its feature
     mode:int|str=None, # Name or number of a mode; the terms when left out
     n:int=10, # How many terms
@@ -114,6 +116,7 @@ def term_bars(
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "The first terms of a topic as bars, with marks for the corpus; `ValueError` for what there is not."
+    v = view(v)
     what, _ = _component(v, topic, stratum)
     asked = mode, n, order, lam
     if stratum is None: t = topic_terms(v, topic, *asked)
@@ -128,19 +131,22 @@ def term_bars(
 # %% ../nbs/61_plots.ipynb #a72c15bf
 def _few_ticks(ax, labels):
     "Names on the horizontal axis, as many as fit; bare numbers where the names are long."
-    at = _spread(len(labels), 9)
-    short = all(len(labels[i]) <= 6 for i in at)
-    ax.set_xticks(at, [drawn(labels[i], 8) if short else str(i + 1) for i in at], **PLAIN)
+    fits = lambda at, width: all(len(labels[i]) <= width for i in at)
+    at, few = _spread(len(labels), 9), _spread(len(labels), 3)
+    if not fits(at, 6) and fits(few, 10): at = few # such as dates
+    written = fits(at, 6) or at is few
+    ax.set_xticks(at, [drawn(labels[i], 10) if written else str(i + 1) for i in at], **PLAIN)
 
 # %% ../nbs/61_plots.ipynb #b276ea32
 def mode_bars(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic; with `stratum`, number of its feature
     mode:int|str=1, # Name or number of a mode
     stratum:int|str=None, # A stratum, to show a feature of it
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A profile in the order of its mode, with the corpus behind it; `ValueError` for what there is not."
+    v = view(v)
     k, P = number_of(v.modes, mode), components(v, mode)[0]
     what, c = _component(v, topic, stratum)
     ax, new = _axes(ax, 3.4, 2.1)
@@ -155,34 +161,53 @@ def mode_bars(
     return _done(ax, new)
 
 # %% ../nbs/61_plots.ipynb #9024e079
+def _numbers_or_dates(x):
+    "Numbers, or dates as days; NaN for what is missing. `ValueError` for anything else."
+    missing = is_missing(x)
+    known = [value for value, m in zip(x, missing) if not m]
+    dates = as_dates(known) if known else None
+    out = np.full(len(x), np.nan)
+    try: out[~missing] = known if dates is None else date2num(dates)
+    except (TypeError, ValueError):
+        raise ValueError(f"x must hold numbers or dates, not {known[0]!r}") from None
+    return out, dates is not None
+
 def _one_per_sample(v, x):
-    "Where the samples stand; `ValueError` if there is not one number for each."
-    x = np.arange(v.shape[0]) if x is None else np.asarray(x, float)
-    if x.shape == (v.shape[0],): return x
-    raise ValueError(f"x has shape {x.shape}; give one number for each of the {v.shape[0]} samples")
+    "(where the samples stand, whether by dates); `ValueError` if there is not one number or date for each."
+    if x is None: return np.arange(float(v.shape[0])), False
+    x = named_samples(x, list(v.labels[0]), 'x')
+    if len(x) == v.shape[0]: return _numbers_or_dates(x)
+    raise ValueError(f"x has shape ({len(x)},); give one number for each of the {v.shape[0]} samples")
 
 # %% ../nbs/61_plots.ipynb #8285b9e8
 def _draw_weights(ax, v, j, x):
     "The weights of topic number `j`, a colour and a mark for each stratum."
     for s, name in enumerate(v.strata):
-        at, color = v.stratum == s, COLORS[s % len(COLORS)]
+        at, color = (v.stratum == s) & ~np.isnan(x), COLORS[s % len(COLORS)]
         ax.vlines(x[at], 0, v.weights[at, j], color=color, lw=1.2)
         ax.plot(x[at], v.weights[at, j], MARKERS[s % len(MARKERS)], color=color, ms=3.2, label=drawn(name))
     ax.set_ylim(0, None)
 
+def _date_axis(ax):
+    "Days on the horizontal axis written as dates, few and short."
+    ax.xaxis.set_major_locator(AutoDateLocator(maxticks=5))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+
 # %% ../nbs/61_plots.ipynb #de794e0b
 def topic_over_time(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
-    x=None, # One number per sample, such as its year; its place in the list when left out
+    x=None, # One number or date per sample, such as its year; its place in the list when left out
     label:str='', # What `x` is
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A topic's weight in every sample; `ValueError` for a topic there is not, or another number of samples."
+    v = view(v)
     j = number_of(v.names, topic, 'topic')
-    x = _one_per_sample(v, x)
+    x, dated = _one_per_sample(v, x)
     ax, new = _axes(ax, 6, 2.3)
     _draw_weights(ax, v, j, x)
+    if dated: _date_axis(ax)
     _title(ax, v.names[j])
     _axis_names(ax, label or v.modes[0], 'weight')
     if 1 < len(v.strata) <= 12: _as_text(ax.legend(fontsize=8, ncols=2))
@@ -199,18 +224,20 @@ def _strata_key(fig, strata):
 # %% ../nbs/61_plots.ipynb #0e678589
 def _mean_time(v, j, x):
     "Mean of `x` over the samples, weighed by topic number `j`."
-    return (v.weights[:, j]*x).sum()/(v.weights[:, j].sum() or 1.)
+    w = np.where(np.isnan(x), 0, v.weights[:, j])
+    return (w*np.nan_to_num(x)).sum()/(w.sum() or 1.)
 
 # %% ../nbs/61_plots.ipynb #84212247
 def topics_over_time(
-    v:View, # A view
-    x=None, # One number per sample, such as its year; its place in the list when left out
+    v:View, # A view, or any model
+    x=None, # One number or date per sample, such as its year; its place in the list when left out
     label:str='', # What `x` is
     topics:list=None, # Numbers or names of topics; all when left out
     columns:int=3, # Figures side by side
 )->plt.Figure: # The figure
     "The weights of all topics, the earliest first; `ValueError` as for `topic_over_time`."
-    x = _one_per_sample(v, x)
+    v = view(v)
+    x, dated = _one_per_sample(v, x)
     js = [number_of(v.names, j, 'topic') for j in (range(v.rank) if topics is None else topics)]
     fig, axes = _grid(len(js), columns, 3.1, 1.45, sharex=True)
     for ax, j in zip(axes, sorted(js, key=lambda j: _mean_time(v, j, x))):
@@ -218,6 +245,7 @@ def topics_over_time(
         _axis_names(ax)
         _title(ax, v.names[j], 40, 8.5)
         ax.tick_params(labelsize=7)
+        if dated: _date_axis(ax)
     fig.supxlabel(drawn(label or v.modes[0]), fontsize=9, **PLAIN)
     fig.supylabel('weight', fontsize=9)
     if 1 < len(v.strata) <= 7: _strata_key(fig, v.strata)
@@ -225,10 +253,11 @@ def topics_over_time(
 
 # %% ../nbs/61_plots.ipynb #4d4f1851
 def share_bars(
-    v:View, # A view
+    v:View, # A view, or any model
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "What part of each stratum every topic makes up, and what part its own background."
+    v = view(v)
     S, q = v.sizes.shape
     rows = [*v.order, *([-1] if q else [])] # the background stands last
     part = np.hstack([v.stratum_shares, v.feature_shares.sum(1)[:, None]])
@@ -278,6 +307,7 @@ def strata_panels(
     strata:list=None, # Names or numbers of strata; all when left out
 )->plt.Figure: # The figure
     "Each stratum's own features: where they lie and which words they have."
+    v = view(v)
     S, q = v.sizes.shape
     if not q: raise ValueError("this model has no strata features; fit it with strata_rank of at least 1")
     chosen = [number_of(v.strata, s, 'stratum') for s in (range(S) if strata is None else strata)]
@@ -306,12 +336,13 @@ def _draw_circles(ax, M):
 
 # %% ../nbs/61_plots.ipynb #30e7943b
 def term_grid(
-    v:View, # A view
+    v:View, # A view, or any model
     n:int=30, # How many terms
     mode:int|str=None, # Name or number of a mode; the terms when left out
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "The most salient terms and all topics, seriated."
+    v = view(v)
     M = term_matrix(v, n, mode)
     ax, new = _axes(ax, 2 + .42*len(M.topics), 1.8 + .2*len(M.terms))
     _draw_circles(ax, M)
@@ -342,11 +373,12 @@ def _heat_map(ax, P, labels):
 
 # %% ../nbs/61_plots.ipynb #6d1ed3ff
 def factor_grid(
-    v:View, # A view
+    v:View, # A view, or any model
     modes:list=None, # Names or numbers of modes; all when left out
     sort:bool=True, # Topics by share, or in the order of the factors?
 )->plt.Figure: # The figure
     "The factors as heat maps, one panel per mode; `ValueError` for a mode there is not."
+    v = view(v)
     ks = [number_of(v.modes, k) for k in (range(len(v.modes)) if modes is None else modes)]
     order = v.order if sort else list(range(v.rank))
     fig, axes = _grid(len(ks), len(ks), 2.6, 3.4)
@@ -360,11 +392,12 @@ def factor_grid(
 
 # %% ../nbs/61_plots.ipynb #57d57a27
 def image_of(
-    v:View, # A view
+    v:View, # A view, or any model
     component:int, # Number of a component, as in `components`
     shape:tuple=None, # (height, width) where one mode holds all pixels
 )->np.ndarray: # (height, width); its entries sum to one
     "A component as a picture; `ValueError` where the modes are not those of pictures."
+    v = view(v)
     column = lambda k: components(v, k)[0][:, component]
     if len(v.modes) == 3 and shape is None: return np.outer(column(1), column(2))
     if len(v.modes) == 2 and shape is not None and math.prod(shape) == v.shape[1]:
@@ -385,12 +418,13 @@ def _pictures(images, names, columns):
 
 # %% ../nbs/61_plots.ipynb #3c31bf13
 def topic_images(
-    v:View, # A view
+    v:View, # A view, or any model
     shape:tuple=None, # (height, width) where one mode holds all pixels
     topics:list=None, # Numbers or names of topics; all, by share, when left out
     columns:int=8, # Pictures side by side
 )->plt.Figure: # The figure
     "Topics as pictures, the largest first; `ValueError` where they are none."
+    v = view(v)
     js = v.order if topics is None else [number_of(v.names, j, 'topic') for j in topics]
     return _pictures([image_of(v, j, shape) for j in js], [v.names[j] for j in js], columns)
 
@@ -402,6 +436,7 @@ def background_images(
     columns:int=8, # Pictures side by side
 )->plt.Figure: # The figure
     "What the samples of each stratum share, as pictures: the sum of its features."
+    v = view(v)
     S, q = v.sizes.shape
     chosen = [number_of(v.strata, s, 'stratum') for s in (range(S) if strata is None else strata)]
     if not q: raise ValueError("this model has no strata features; fit it with strata_rank of at least 1")
@@ -418,9 +453,10 @@ def _by_mean(flow, place):
 
 # %% ../nbs/61_plots.ipynb #56e4636f
 def layer_order(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
 )->list: # One list of topic numbers per layer, from top to bottom
     "An order of the topics in which links are short: barycentres, up and down a few times."
+    t = tree(t)
     orders = [list(np.argsort(-s, kind='stable')) for s in t.shares]
     flow = [None, *(s[:, None]*M for s, M in zip(t.shares, t.links[1:]))]
     place = lambda l: np.argsort(orders[l])
@@ -482,12 +518,13 @@ def _draw_box(ax, t, l, j, top, height, words):
 
 # %% ../nbs/61_plots.ipynb #1089744c
 def layer_graph(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
     words:int=5, # How many of a topic's first words, those in its name included
     least:float=.002, # Leave out links that carry less than this part of the whole; from 0 to 1
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "A hierarchy as a graph, layer by layer from left to right."
+    t = tree(t)
     check_number(least, 'least', 0, 1)
     ax, new = _axes(ax, 3.6*len(t.views), max(3., .52*max(t.ranks, default=1)))
     boxes = _boxes(t)
@@ -536,11 +573,12 @@ def _partners_first(a, b):
 
 # %% ../nbs/61_plots.ipynb #eff27fc4
 def agreement_map(
-    a:View, # A view
+    a:View, # A view, or any model
     b:View, # Another fit of the same data; `ValueError` if its modes have other sizes
     ax:plt.Axes=None, # Axes to draw on
 )->plt.Figure: # The figure
     "How alike the topics of two fits are; partners on the diagonal."
+    a, b = view(a), view(b)
     C, (rows, columns) = agreement(a, b), _partners_first(a, b)
     ax, new = _axes(ax, 2.8 + .34*b.rank, 2.2 + .3*a.rank)
     im = ax.imshow(C[np.ix_(rows, columns)] if C.size else np.zeros((1, 1)), cmap='cividis', vmin=0, vmax=1)
@@ -554,13 +592,14 @@ def agreement_map(
 
 # %% ../nbs/61_plots.ipynb #38d40d63
 def topic_sheet(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
     x=None, # One number per sample, such as its year
     label:str='', # What `x` is
     n:int=12, # How many terms
 )->plt.Figure: # The figure
     "Words, places and samples of a topic; `ValueError` as for `topic_over_time`."
+    v = view(v)
     j = number_of(v.names, topic, 'topic')
     others = [k for k in range(1, len(v.modes)) if k != v.term_mode]
     fig = plt.figure(figsize=(9, 3.6 if others else 3.2), layout='constrained')

@@ -167,6 +167,7 @@ def rebuild(
 class Status(Enum):
     "How a fit ended; the value is what to tell the user."
     CONVERGED = 'converged: the last iterations improved the objective by less than tol.'
+    EXACT = 'converged: the model fits the data to rounding; there is nothing left to improve.'
     KKT = 'converged: the gradient conditions of a minimum hold to the tolerance asked for.'
     MAX_ITER = ('stopped at max_iter while still improving; raise max_iter, or loosen tol if this is good '
                 'enough.')

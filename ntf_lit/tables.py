@@ -21,8 +21,10 @@ import numpy as np
 from fastcore.basics import patch
 
 from .checks import check_choice, check_count, check_number, need
+from .shown_data import nonzeros
 from .views import (Tree, View, column, component_names, components, feature_number, first_indices,
-                           first_words, named, nonzeros, number_of, saliencies, shown, topic_profiles)
+                           first_words, in_order_of, named, number_of, saliencies, shown, topic_profiles,
+                           tree, view)
 
 # %% ../nbs/60a_tables.ipynb #190f8a27
 _MARKUP = re.compile(r'[&<>"\'`*_~|\\$\[\]{}#@]|:(?=//)|(?<=[wW]{3})\.')
@@ -53,6 +55,7 @@ class Table:
     def __post_init__(self):
         object.__setattr__(self, 'formats', MappingProxyType(dict(self.formats or {})))
         object.__setattr__(self, 'rows', tuple(map(tuple, self.rows)))
+    def __reduce__(self): return Table, (self.columns, self.rows, dict(self.formats), self.title)
     def __len__(self): return len(self.rows)
     def __iter__(self): return (dict(zip(self.columns, row)) for row in self.rows)
     def __getitem__(self, key):
@@ -114,7 +117,7 @@ def to_html(self:Table)->str: # A <table> with a caption; columns of numbers hav
 
 # %% ../nbs/60a_tables.ipynb #8ef302e0
 @patch
-def to_frame(self:Table): # A `pandas.DataFrame`; `ImportError` where pandas is not installed
+def to_frame(self:Table)->object: # A `pandas.DataFrame`; `ImportError` where pandas is not installed
     "The table as a data frame."
     return need('pandas').DataFrame([list(r) for r in self.rows], columns=list(self.columns))
 
@@ -147,7 +150,7 @@ def _terms(v, c, mode, n, order, lam, title):
 
 # %% ../nbs/60a_tables.ipynb #c1a15f9e
 def topic_terms(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
     mode:int|str=None, # Name or number of a mode; the terms when left out
     n:int=10, # How many at most
@@ -155,12 +158,13 @@ def topic_terms(
     lam:float=.6, # Relevance: 1 is probability, 0 is lift
 )->Table: # Term, its probability in the topic and in the corpus, their ratio
     "The first terms of a topic, or its first indices in any other mode; `ValueError` for what there is not."
+    v = view(v)
     j = number_of(v.names, topic, 'topic')
     return _terms(v, j, mode, n, order, lam, f'topic {j}: {v.names[j]}')
 
 # %% ../nbs/60a_tables.ipynb #84a78159
 def feature_terms(
-    v:View, # A view
+    v:View, # A view, or any model
     stratum:int|str, # Name or number of a stratum
     feature:int, # Number of a feature in it
     mode:int|str=None, # Name or number of a mode; the terms when left out
@@ -169,16 +173,18 @@ def feature_terms(
     lam:float=.6, # Relevance: 1 is probability, 0 is lift
 )->Table: # As `topic_terms`
     "The first terms of a stratum's feature; `ValueError` for what there is not."
+    v = view(v)
     c = feature_number(v, stratum, feature)
     return _terms(v, c, mode, n, order, lam, component_names(v)[c])
 
 # %% ../nbs/60a_tables.ipynb #7270618f
 def term_topics(
-    v:View, # A view
+    v:View, # A view, or any model
     term:int|str, # A term, or the number of one
     mode:int|str=None, # Its mode; the terms when left out
 )->Table: # Component, the part of the term's mass that is its own, and the term's probability in it
     "Topics and features by what part of a term they explain; `ValueError` for a term there is not."
+    v = view(v)
     k = v.term_mode if mode is None else number_of(v.modes, mode)
     i = number_of(v.labels[k], term, v.modes[k])
     P, m = components(v, k)
@@ -192,11 +198,12 @@ def term_topics(
 
 # %% ../nbs/60a_tables.ipynb #1701c04b
 def salient_terms(
-    v:View, # A view
+    v:View, # A view, or any model
     mode:int|str=None, # Name or number of a mode; the terms when left out
     n:int=20, # How many at most
 )->Table: # Term, saliency, corpus share, and where most of it is
     "The terms that tell most about the topic (Chuang, Manning & Heer 2012)."
+    v = view(v)
     k = v.term_mode if mode is None else number_of(v.modes, mode)
     P, m = components(v, k)
     S = saliencies(P, m).sum(1)
@@ -217,10 +224,11 @@ def _background_rows(v):
 
 # %% ../nbs/60a_tables.ipynb #01d35ba2
 def topic_shares(
-    v:View, # A view
+    v:View, # A view, or any model
     words:int=5, # How many words of each topic
 )->Table: # Rank, number, name, share, share in each stratum, first words; the strata's backgrounds below
     "Topics by share, and what the strata have for themselves."
+    v = view(v)
     several, shares, parts = len(v.strata) > 1, v.shares, v.stratum_shares
     inside = lambda j: map(float, parts[:, j]) if several else ()
     rows = [(i + 1, j, v.names[j], float(shares[j]), *inside(j), first_words(v, j, words))
@@ -233,11 +241,12 @@ def topic_shares(
 
 # %% ../nbs/60a_tables.ipynb #733cf444
 def feature_table(
-    v:View, # A view
+    v:View, # A view, or any model
     stratum:int|str=None, # Name or number of a stratum; all when left out
     words:int=8, # How many words of each feature
 )->Table: # Stratum, feature, its share of the stratum, its strongest index in the other modes, words
     "The features of the strata, the largest first."
+    v = view(v)
     others = [m for m in range(1, len(v.modes)) if m != v.term_mode]
     strata = range(len(v.strata)) if stratum is None else [number_of(v.strata, stratum, 'stratum')]
     shares, rows = v.feature_shares, []
@@ -252,10 +261,11 @@ def feature_table(
 
 # %% ../nbs/60a_tables.ipynb #131dd7f3
 def sample_topics(
-    v:View, # A view
+    v:View, # A view, or any model
     sample:int|str=None, # Name or number of a sample; all when left out
 )->Table: # Sample, stratum, share of every topic and of the background
     "How every sample divides among topics and its stratum's background."
+    v = view(v)
     own = v.sizes.sum(1)[v.stratum]
     samples = range(v.shape[0]) if sample is None else [number_of(v.labels[0], sample, v.modes[0])]
     rows = []
@@ -272,6 +282,7 @@ def drivers(
     sample:int|str, # Number or name of a sample
 )->list: # One array per mode after the first; each sums to the inner product of sample and topic
     "What each index contributes to a topic's match with a sample."
+    v = view(v)
     if not v.data: raise ValueError("which words drive a topic is in the data; pass data= to view")
     j, i = number_of(v.names, topic, 'topic'), number_of(v.labels[0], sample, v.modes[0])
     for X in v.data:
@@ -293,13 +304,14 @@ def _driven_by(v, j, i, others, words):
 
 # %% ../nbs/60a_tables.ipynb #7677054e
 def typical_samples(
-    v:View, # A view
+    v:View, # A view, or any model
     topic:int|str, # Number or name of a topic
     n:int=5, # How many samples
     words:int=6, # How many words of each
     stratum:int|str=None, # Only samples of this stratum
 )->Table: # Sample, stratum, weight, the topic's part of the sample; with data, places and words that drive it
     "The samples with most of a topic."
+    v = view(v)
     j = number_of(v.names, topic, 'topic')
     w = v.weights[:, j]
     if stratum is not None: w = np.where(v.stratum == number_of(v.strata, stratum, 'stratum'), w, 0.)
@@ -336,11 +348,12 @@ class TermMatrix:
 
 # %% ../nbs/60a_tables.ipynb #ccaebd33
 def term_matrix(
-    v:View, # A view
+    v:View, # A view, or any model
     n:int=30, # How many terms
     mode:int|str=None, # Name or number of a mode; the terms when left out
 )->TermMatrix: # Seriated terms and topics
     "The most salient terms and all topics, seriated (Termite; Chuang, Manning & Heer 2012)."
+    v = view(v)
     k = v.term_mode if mode is None else number_of(v.modes, mode)
     P, m = topic_profiles(v, k), v.mass
     joint = P*(m/(m.sum() or 1.))
@@ -354,10 +367,11 @@ def term_matrix(
 
 # %% ../nbs/60a_tables.ipynb #270e4b67
 def tree_links(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
     least:float=0., # Leave out links that carry less than this part of the whole; from 0 to 1
 )->Table: # From where to where, what part of the lower topic goes, and what part of the whole that is
     "All links of a hierarchy."
+    t = tree(t)
     check_number(least, 'least', 0, 1)
     rows = []
     for l, M in enumerate(t.links[1:], 1):
@@ -370,10 +384,11 @@ def tree_links(
 
 # %% ../nbs/60a_tables.ipynb #3649e72b
 def tree_table(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
     words:int=5, # How many words of each node
 )->Table: # Layer, topic, name, share, where most of it goes, words
     "All nodes of a hierarchy, the coarsest layer first."
+    t = tree(t)
     rows = []
     for l in range(len(t.views) - 1, -1, -1):
         v, up = t.views[l], t.links[l+1] if l + 1 < len(t.views) else None
@@ -399,11 +414,12 @@ def _neighbours(what, t, layer, part):
 
 # %% ../nbs/60a_tables.ipynb #37f5df32
 def node_links(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
     layer:int, # Layer of the node, 0 the finest
     topic:int|str, # Number or name of the node in it
 )->Table: # Neighbours above and below with the part of the node they have
     "What a node is made of, and what it is part of; `ValueError` if there is no such node."
+    t = tree(t)
     v, j = _node(t, layer, topic)
     rows = []
     if layer + 1 < len(t.views): rows += _neighbours('part of', t, layer + 1, t.links[layer+1][j])
@@ -423,13 +439,14 @@ def _inherited(t, layer, j, p):
 
 # %% ../nbs/60a_tables.ipynb #5aa3b464
 def node_words(
-    t:Tree, # A tree
+    t:Tree, # A tree, or any hierarchy
     layer:int, # Layer of the node, 0 the finest
     topic:int|str, # Number or name of the node in it
     n:int=10, # How many words
     order:str='probability', # 'probability', or 'own': what sets the node apart first
 )->Table: # Word, probability, of which own and inherited
     "A node's words, divided into its own and its supertopics'; `ValueError` if there is no such node."
+    t = tree(t)
     v, j = _node(t, layer, topic)
     k = v.term_mode
     check_choice(order, 'order', ('probability', 'own'))
@@ -443,26 +460,29 @@ def node_words(
 
 # %% ../nbs/60a_tables.ipynb #f632c1a7
 def agreement(
-    a:View, # A view
+    a:View, # A view, or any model
     b:View, # Another, with the same indices in every mode but the samples; `ValueError` if it has not
     samples:bool=False, # Whether the samples take part too
 )->np.ndarray: # (a.rank, b.rank), 0 to 1
     "How alike every two topics are: product over the modes of the cosines of their profiles."
+    a, b = view(a), view(b)
     if a.shape[1:] != b.shape[1:] or (samples and a.shape != b.shape):
         raise ValueError(
             f"the views have shapes {a.shape} and {b.shape}; only topics over the same indices can be "
             "matched")
+    b = in_order_of(b, a, 'the second', 'the first', samples)
     unit = lambda P: P/np.where(P.any(0), np.linalg.norm(P, axis=0), 1.)
     modes = [*range(1, len(a.modes)), *([0] if samples else [])]
     return math.prod(unit(topic_profiles(a, k)).T @ unit(topic_profiles(b, k)) for k in modes)
 
 # %% ../nbs/60a_tables.ipynb #b85b241d
 def match_topics(
-    a:View, # A view
+    a:View, # A view, or any model
     b:View, # Another, as for `agreement`
     samples:bool=False, # Whether the samples take part too
 )->Table: # For each topic of a its partner in b, if it has one, and how alike they are
     "The best one-to-one matching of the topics of two fits."
+    a, b = view(a), view(b)
     from scipy.optimize import linear_sum_assignment
     C = agreement(a, b, samples)
     partner = {int(j): int(k) for j, k in zip(*linear_sum_assignment(-C))}
@@ -477,6 +497,7 @@ def carry_names(
     least:float=.5, # Only where topics agree at least so well; from 0 to 1
 )->View: # b with the names of a's topics on their partners
     "Names follow topics from one fit to the next."
+    a, b = view(a), view(b)
     check_number(least, 'least', 0, 1)
     pairs = [m for m in match_topics(a, b) if m['partner'] is not None and m['agreement'] >= least]
     return named(b, {m['partner']: m['name'] for m in pairs})
@@ -486,7 +507,7 @@ def stability(
     views:list, # Views of several fits, the one to judge first; `ValueError` if there is no other
 )->Table: # Each topic of the first view: mean and lowest agreement with its partners in the others
     "Which topics come back when the fit is started anew."
-    first, *others = views
+    first, *others = map(view, views)
     if not others: raise ValueError("stability needs views of two fits at least; fit again from another seed")
     each = [match_topics(first, b)['agreement'] for b in others]
     each = np.array(each).reshape(len(others), first.rank)

@@ -505,6 +505,15 @@ def _rows(frame, modes, value, strata):
     values = None if value is None else np.array(found[str(value)])
     return _Rows(np.stack([i for _, i in entries]), [n for n, _ in entries], values, stratum, groups, lacks)
 
+# %% ../nbs/05_texts.ipynb #5d31ab07
+def _entries_of(rows, s, aggregate):
+    "((coordinates, values) of the entries of one stratum, names of its samples and of the other modes)."
+    here = rows.stratum == s
+    each, sample = np.unique(rows.index[0, here], return_inverse=True)
+    index = np.stack([sample, *rows.index[1:, here]])
+    names = [[rows.names[0][i] for i in each], *rows.names[1:]]
+    return _aggregated(index, None if rows.values is None else rows.values[here], names, aggregate), names
+
 # %% ../nbs/05_texts.ipynb #20f8ae27
 def table_tensor(
     frame, # A long table: a pandas or polars frame, or a dict of columns
@@ -523,11 +532,7 @@ def table_tensor(
     rows = _rows(frame, modes, value, strata)
     tensors, samples = [], []
     for s in range(len(rows.strata)):
-        here = rows.stratum == s
-        each, sample = np.unique(rows.index[0, here], return_inverse=True)
-        index, of_rows = np.stack([sample, *rows.index[1:, here]]), rows.values
-        names = [[rows.names[0][i] for i in each], *rows.names[1:]]
-        entries = _aggregated(index, None if of_rows is None else of_rows[here], names, aggregate)
+        entries, names = _entries_of(rows, s, aggregate)
         tensors.append(_filled(*entries, tuple(map(len, names)), fill, sparse))
         samples.append(names[0])
     return Dataset(name, tensors, dict(zip(map(str, modes[1:]), rows.names[1:])), rows.strata, samples,

@@ -12,6 +12,7 @@ import re
 from dataclasses import fields
 from functools import cache
 from html import escape
+from inspect import signature
 from pathlib import Path
 
 import ipywidgets as W
@@ -19,11 +20,12 @@ import numpy as np
 import traitlets as T
 from fastcore.basics import patch
 
-from .browser_data import PageData, Samples, flattened, html_page, static_text, topic_contents
+from .browser_data import PageData, Samples, html_page, static_text, topic_contents
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
                                    valid_choice)
 from .checks import check_choice
+from .names import check_keywords
 from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
 from .views import ORDERS, shown
 
@@ -595,37 +597,43 @@ def topic_html(
     return side_by_side(parts) + extras_html(browser)
 
 # %% ../nbs/62b_topic_browser.ipynb #8fc7c74d
+VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples' # What `view` is to know besides names
+
 def take_view_options(
+    browser_class, # The class of a browser
     settings:dict, # Settings by name; those of `view` are taken out
 )->dict: # Those of `view`
-    "What `view` is to know besides names."
-    return {name: settings.pop(name) for name in ('terms', 'unit', 'sample_mode') if name in settings}
+    "Settings of the view. `TypeError` that names the nearest right one if a setting is unknown."
+    keywords = [name for name in signature(browser_class).parameters if name not in ('model', 'kwargs')]
+    check_keywords(settings, [*keywords, *VIEW_OPTIONS, *STATE, 'layout'], browser_class.__name__)
+    return {name: settings.pop(name) for name in VIEW_OPTIONS if name in settings}
 
-# %% ../nbs/62b_topic_browser.ipynb #c7ee5844
+# %% ../nbs/62b_topic_browser.ipynb #9216fa9d
 class TopicBrowser(Browser):
     "Topics on one screen: words, modes, strata, samples; names, hiding and merging."
     core_front, height = TopicCore, 900
 
     def __init__(self,
         model, # A fitted estimator, record, hierarchy, CPTensor, list of factors, or `View`
-        data=None, # What it was fitted to, samples first; a `Dataset` brings labels, texts and years
+        data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
         *,
-        labels=None, # Names of the indices: mode -> words
+        labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
         samples=None, # One text per sample, flat or one list per stratum
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # Names of the strata; for a model without any, one label per sample
         names=None, # Names of topics
         others=None, # Other models of the same data to compare with, of any kind: a list, or a dict of names
-        times=None, # One number per sample, or {'year': numbers}
+        times=None, # One number, date or name per sample, or {'year': numbers}; missing ones are left out
         kinds=None, # Mode -> 'words', 'labels', 'ordered', or (rows, columns) of an image
+        mask=None, # True where the data were observed; NaN and masked entries are not
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode` for the view; traits to begin with
+        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
     ):
-        options = dict(labels=labels, samples=flattened(sample_names), strata=strata, names=names)
+        options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = topic_contents(model, data, others, texts=samples, times=times, kinds=kinds, title=title,
-                               note=note, view_options=options | take_view_options(kwargs))
+                               note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a

@@ -4,23 +4,25 @@
 
 # %% auto #0
 __all__ = ['ORDERS', 'shown', 'profiles', 'relevance', 'saliencies', 'View', 'components', 'feature_number', 'named',
-           'component_names', 'view', 'Tree', 'tree']
+           'component_names', 'is_word_mode', 'view', 'in_order_of', 'Tree', 'tree']
 
 # %% ../nbs/60_views.ipynb #83b32980
 import math
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 
 import numpy as np
-from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
-from .checks import (as_float, check_choice, check_count, check_labels, check_nonnegative,
-                            check_number, is_frame, is_sparse)
-from .synthetic import Dataset
+from .checks import check_choice, check_count, check_labels, check_number
+from .model_parts import beside, fitted_part, read_model, with_names, _matrix
+from .names import (as_words, check_keywords, is_missing, named_samples, names_order, nearest,
+                           only_count, order_keys)
 from .result import Hierarchy
-from .score import as_cp
+from .shown_data import index_sums, is_labelled, shown_data, _taken
 
 # %% ../nbs/60_views.ipynb #0ebece21
 _JOINERS = '\u200c\u200d' # Invisible, but parts of Persian words and of emoji
@@ -185,6 +187,10 @@ def number_of(
     if whole and 0 <= which < len(names): return int(which)
     if not names: raise ValueError(f"there is no {what}")
     known = ', '.join(shown(n, 30) for n in names[:12]) + (', ...' if len(names) > 12 else '')
+    if isinstance(which, str) and len(names) > 12:
+        like = ', '.join(map(shown, nearest(which, names)))
+        cure = f'nearest: {like}' if like else f'there are {len(names)}, such as {known}'
+        raise ValueError(f"there is no {what} {shown(which)!r}; {cure}")
     raise ValueError(f"{what} must be a number from 0 to {len(names) - 1} or one of {known}; not {which!r}")
 
 # %% ../nbs/60_views.ipynb #6ee122cd
@@ -287,6 +293,12 @@ def component_names(
     return [*v.names, *(f'{s}, feature {k}' for s in v.strata for k in range(q))]
 
 # %% ../nbs/60_views.ipynb #c2b978b4
+def is_word_mode(
+    name:str, # Name of a mode
+)->bool: # True for term, word, token, in the plural too
+    "Whether a mode is called what words are called."
+    return str(name).lower() in ('term', 'terms', 'word', 'words', 'token', 'tokens')
+
 def _numbered(words):
     "Whether names are one word and a number: index 1, index 2."
     before = words[0].rstrip('0123456789') if words else 'none'
@@ -295,7 +307,7 @@ def _numbered(words):
 # %% ../nbs/60_views.ipynb #92b49c41
 def _default_names(v):
     "The first three words of every topic, or its number where there are no words."
-    numbered, names = _numbered(v.labels[v.term_mode]), []
+    numbered, names = _numbered(v.labels[v.term_mode]) and not is_word_mode(v.modes[v.term_mode]), []
     for j in range(v.rank):
         words = [shown(w, 24) for w in first_words(v, j, 3)]
         number = f'topic {j}' if words else f'topic {j} (empty)'
@@ -303,114 +315,55 @@ def _default_names(v):
     return tuple(names)
 
 # %% ../nbs/60_views.ipynb #94991c84
-@dataclass(frozen=True)
-class _Parts:
-    "What was read off a fitted model: factors of any scale, and what the model calls things."
-    factors:list # Weights of the samples (n, rank), then one matrix (d_k, rank) per further mode
-    offsets:tuple # Stratum s has the samples offsets[s] to offsets[s+1]
-    scale:object=1. # Sizes of the components (1, rank), where the model keeps them apart
-    features:list=None # Stacks (S, d_k, q) of strata features; None for a model without strata
-    rows:list=None # Where the samples of each stratum stood in the data, if they had to be sorted
-    labels:dict=None # Mode name -> names of its indices
-    strata:tuple=None # Names of the strata
-    names:tuple=None # Names of the topics
-
-# %% ../nbs/60_views.ipynb #f94c2b25
-def _on_host(x): return x.detach().cpu().numpy() if is_torch_array(x) else x
-
-def _matrix(F, name):
-    "A nonnegative matrix of doubles in memory; `ValueError` or `TypeError` for anything else."
-    F = np.asarray(_on_host(as_float(F, name)), np.float64)
-    if F.ndim != 2: raise ValueError(f"{name} must be a matrix, indices x topics, not of shape {F.shape}")
-    return check_nonnegative(F, name)
-
-# %% ../nbs/60_views.ipynb #03ab434a
-def _read_factors(cp, sample_mode=0):
-    "Factors of a CP model with the samples first; one row of ones where there are no samples."
-    F = [_matrix(f, f'factor {k}') for k, f in enumerate(cp.factors)]
-    if len({f.shape[1] for f in F}) > 1:
-        columns = ', '.join(str(f.shape[1]) for f in F)
-        raise ValueError(f"factors have {columns} columns; they must have the same topics")
-    if len(F) == 1: F.insert(0, np.ones((1, F[0].shape[1])))
-    elif not 0 <= sample_mode < len(F):
-        raise ValueError(f"sample_mode must be 0 to {len(F) - 1}, not {sample_mode}")
-    else: F.insert(0, F.pop(sample_mode))
-    scale = 1. if cp.weights is None else _matrix(np.reshape(_on_host(cp.weights), (1, -1)), 'weights')
-    return _Parts(F, (0, len(F[0])), scale)
-
-# %% ../nbs/60_views.ipynb #435e7c48
-def _read_strata(model, rows):
-    "Weights, topics and features of a stratified model."
-    features = [np.asarray(_on_host(v), np.float64) for v in model.V]
-    for v in features: check_nonnegative(v, 'strata features')
-    topics = [_matrix(h, f'topics[{k}]') for k, h in enumerate(model.H)]
-    return _Parts([_matrix(model.W, 'weights'), *topics], tuple(model.offsets), 1., features, rows)
-
-# %% ../nbs/60_views.ipynb #7470933a
-_FACTORS_IN = { # Attributes of a fitted model -> the factors in them
-    ('W', 'H'): lambda model: [model.W, model.H],
-    ('cp_',): lambda model: model.cp_,
-    ('components_',): lambda model: model.components_.T, # scikit-learn's own: topics x terms
-}
-
-def _read_parts(model, sample_mode):
-    "Weights, factors and features of a fitted model; `TypeError` for a hierarchy or what is no model."
-    model = getattr(model, 'params', model) # of a `Result`
-    strata = getattr(model, 'model_', model) # of a stratified estimator
-    if hasattr(strata, 'V') and hasattr(strata, 'offsets'):
-        return _read_strata(strata, getattr(model, 'sample_indices_', None))
-    if hasattr(model, 'layers') or hasattr(model, 'layers_'):
-        raise TypeError("this model has several layers; pass it to tree, or one of its layers to view")
-    for attributes, factors in _FACTORS_IN.items():
-        if all(hasattr(model, a) for a in attributes):
-            model = factors(model)
-            break
-    bare = hasattr(model, 'shape') and not hasattr(model, 'factors') # an array, not a CP model with a shape
-    return _read_factors(as_cp([model] if bare else model), sample_mode)
-
-# %% ../nbs/60_views.ipynb #2179a609
-def _own_labels(model, shape):
-    "Labels that an estimator found in a data frame, if it was fitted to one of this shape."
-    labels = getattr(model, 'labels_', None) if hasattr(model, 'mode_names_') else None
-    if labels is None: return None
-    sizes = [d if w is None else len(w) for w, d in zip(labels, shape)]
-    return dict(zip(model.mode_names_, labels)) if sizes == list(shape) else None
-
-def _read(model, sample_mode=0):
-    "A fitted model as `_Parts`."
-    if is_frame(model): model = model.to_numpy() # its columns are attributes too
-    parts = _read_parts(model, sample_mode)
-    labels = _own_labels(model, [len(f) for f in parts.factors])
-    names = getattr(model, 'names', None) if hasattr(model, 'factors') else None # of a `Layer`
-    return replace(parts, labels=labels, strata=getattr(model, 'strata_', None), names=names)
-
-# %% ../nbs/60_views.ipynb #508fdbe4
-def _by_size(labels, shape, unit):
-    "Names of some modes: each goes to the one mode that has its length."
-    names, words = [unit, *(f'mode {k + 1}' for k in range(1, len(shape)))], [None]*len(shape)
+def _by_size(labels, shape, unit, own):
+    "Names of some modes: each goes to the mode of its name, or to the one mode that has its length."
+    names, words = [unit, *(m or f'mode {k}' for k, m in enumerate(own[1:], 2))], [None]*len(shape)
     for name, w in labels.items():
-        fits = [k for k in range(1, len(shape)) if shape[k] == len(w)]
+        fits = [k for k in range(1, len(shape)) if own[k] == name]
+        fits = fits or [k for k in range(1, len(shape)) if w is not None and shape[k] == len(w)]
         if len(fits) != 1:
-            raise ValueError(
-                f"labels[{name!r}] has {len(w)} names, and {len(fits)} modes of {tuple(shape)} have that "
-                "size; name all modes, in order")
+            raise ValueError(f"labels[{name!r}] has {len(w or ())} names, and {len(fits)} modes of "
+                             f"{tuple(shape)} have that size; name all modes, in order")
         names[fits[0]], words[fits[0]] = str(name), w
     return names, words
 
-# %% ../nbs/60_views.ipynb #53a55377
-def _mode_labels(labels, shape, unit):
+# %% ../nbs/60_views.ipynb #db3c4942
+def _word_lists(labels, N):
+    "Labels as a dict mode -> list of words or None; `ValueError` for what is one list of words."
+    pairs = labels.items() if isinstance(labels, dict) else None
+    if pairs is None and isinstance(labels, (list, tuple, np.ndarray)):
+        pairs = [(f'mode {k + 1 + N - len(labels)}', words) for k, words in enumerate(labels)]
+    no_words = (int, float, np.generic) if isinstance(labels, dict) else (str, bytes, int, float, np.generic)
+    single = pairs is None or any(isinstance(w, no_words) for _, w in pairs)
+    if single or len(pairs) > N:
+        sized = hasattr(labels, '__len__')
+        found = f"names {len(labels)} modes" if sized else f"is a {type(labels).__name__}"
+        raise ValueError(f"labels {found}; the model has {N}, samples included; for the words of one "
+                         "mode pass labels={'term': words}")
+    return {name: as_words(words, f'labels[{name!r}]') for name, words in pairs}
+
+def _mode_labels(labels, shape, unit, own):
     "(names of the modes, names of their indices or None), samples first; from a dict, a list, or nothing."
-    N, labels = len(shape), {} if labels is None else labels
-    if not hasattr(labels, 'items'):
-        labels = {f'mode {k + 1 + N - len(labels)}': words for k, words in enumerate(labels)}
+    N, labels = len(shape), {} if labels is None else _word_lists(labels, len(shape))
     if len(labels) == N: return list(labels), list(labels.values())
     if len(labels) == N - 1: return [unit, *labels], [None, *labels.values()]
-    if len(labels) < N: return _by_size(labels, shape, unit)
-    raise ValueError(f"labels names {len(labels)} modes; the model has {N}, samples included")
+    return _by_size(labels, shape, unit, own)
 
-# %% ../nbs/60_views.ipynb #6cdd12e4
+# %% ../nbs/60_views.ipynb #f94c2b25
 def _first(*values): return next((x for x in values if x is not None), None)
 
+def _own_names(parts, shown):
+    "(names of the modes, of their indices), None for what has none; a `Dataset` goes first."
+    sides = [parts] if shown is None else [shown, parts] if shown.facts else [parts, shown]
+    N = range(len(parts.factors))
+    modes, labels = ([_first(*(of(side)[k] for side in sides)) for k in N]
+                     for of in (lambda side: side.modes, lambda side: side.labels))
+    names = [side.labels[0] for side in sides if side.labels[0] and not only_count(side.labels[0])]
+    labels[0] = names[0] if names else labels[0]
+    if len(labels) == 2 and labels[1] is not None: modes[1] = modes[1] or 'term'
+    return modes, labels
+
+# %% ../nbs/60_views.ipynb #ebf3b15a
 def _flat(names):
     "Names of all samples, from one list or from one list per stratum."
     nested = names is not None and len(names) and all(isinstance(x, (list, tuple, np.ndarray)) for x in names)
@@ -418,47 +371,78 @@ def _flat(names):
 
 def _index_names(words, mode, n):
     "One name per index of a mode, numbered where there are none."
-    if words is not None: return tuple(check_labels(words, n, f'labels[{mode!r}]'))
+    name = f'labels[{mode!r}]'
+    if words is not None: return tuple(check_labels(as_words(words, name), n, name))
     return ('all',) if mode == 'sample' and n == 1 else tuple(f'{mode} {i + 1}' for i in range(n))
 
-# %% ../nbs/60_views.ipynb #643b72f8
-def _names_of_modes(parts, facts, labels, samples, unit):
+# %% ../nbs/60_views.ipynb #beb54c8f
+def _names_of_modes(parts, shown, labels, samples, unit):
     "(names of the modes, one tuple of names per mode), samples first."
-    shape = [len(f) for f in parts.factors]
-    labels = _first(labels, getattr(facts, 'labels', None), parts.labels)
-    modes, words = _mode_labels(labels, shape, unit or getattr(facts, 'unit', 'sample'))
-    words[0] = _flat(_first(samples, getattr(facts, 'samples', None), words[0]))
+    shape, (own, own_words) = [len(f) for f in parts.factors], _own_names(parts, shown)
+    modes, given = _mode_labels(labels, shape, unit or own[0] or 'sample', own)
+    unnamed = lambda k, m: m == f'mode {k + 1}' and own[k] is not None
+    modes = [own[k] if unnamed(k, m) else m for k, m in enumerate(modes)]
+    words = list(map(_first, given, own_words))
+    words[0] = _flat(_first(samples, words[0]))
     return modes, tuple(map(_index_names, words, modes, shape))
 
-# %% ../nbs/60_views.ipynb #9825c346
+# %% ../nbs/60_views.ipynb #635dcbbd
 def _term_mode(modes, terms, labels):
     "The mode of words: the one named, one that is called so, or the last with labels."
     if terms is not None: return number_of(modes, terms)
-    words = 'term', 'terms', 'word', 'words', 'token', 'tokens'
-    called = [k for k, m in enumerate(modes) if str(m).lower() in words]
-    given = [k for k, m in enumerate(modes) if k and hasattr(labels, 'keys') and m in labels]
+    called = [k for k, m in enumerate(modes) if is_word_mode(m)]
+    given = [k for k, m in enumerate(modes) if k and isinstance(labels, dict) and m in labels]
     return (called or given or [len(modes) - 1])[-1]
 
 # %% ../nbs/60_views.ipynb #037a2d01
-def _model_strata(parts, facts, given):
+def _strata_names(parts, shown, given):
+    "Names of the strata of a stratified model: given, of a `Dataset`, of the model, of the data, or numbers."
+    S, keys = len(parts.offsets) - 1, None if shown is None else shown.strata
+    own = None if parts.strata is None else list(parts.strata)
+    if given is not None and len(given) != S and set(given) <= set(own or ()): given = None # one per sample
+    numbered = own is None or only_count(list(map(str, own)))
+    if keys is not None and len(keys) == S and (shown.facts or numbered): own = keys
+    names = _first(given, own, range(S))
+    return [f'stratum {x}' if isinstance(x, (int, np.integer)) else x for x in names]
+
+def _model_strata(parts, shown, given):
     "(the stratum of every sample, names of the strata) of a stratified model."
     S = len(parts.offsets) - 1
     stratum = np.repeat(np.arange(S), np.diff(parts.offsets))
     if parts.rows is not None: stratum = stratum[np.argsort(np.concatenate(parts.rows))]
-    names = _first(given, getattr(facts, 'strata', None), parts.strata, range(S))
-    names = [f'stratum {x}' if isinstance(x, (int, np.integer)) else str(x) for x in names]
-    return stratum, tuple(check_labels(names, S, 'strata'))
+    return stratum, tuple(check_labels(as_words(_strata_names(parts, shown, given), 'strata'), S, 'strata'))
 
 # %% ../nbs/60_views.ipynb #27ddd013
-def _sample_strata(parts, facts, given):
+def _groups(labels):
+    "(the group of every sample, names of the groups in order); those without a label last."
+    missing = is_missing(labels)
+    texts = as_words([x for x, m in zip(labels, missing) if not m], 'strata')
+    found = sorted(set(texts))
+    keys = None if any(c.isalpha() for w in found for c in w) else order_keys(found)
+    if keys: found = [w for _, w in sorted(zip(keys, found))]
+    at, number = iter(texts), {w: i for i, w in enumerate(found)}
+    stratum = np.array([len(found) if m else number[next(at)] for m in missing], int)
+    return stratum, (*found, *(['not known'] if missing.any() else []))
+
+def _sample_strata(parts, shown, given, samples):
     "(the stratum of every sample, names of the strata) of any model."
-    if parts.features is not None: return _model_strata(parts, facts, given)
-    n = parts.offsets[-1]
+    if parts.features is not None: return _model_strata(parts, shown, given)
+    n, facts = parts.offsets[-1], None if shown is None else shown.facts
     if given is not None:
-        names, stratum = np.unique(check_labels(given, n, 'strata'), return_inverse=True)
-        return stratum, tuple(map(str, names))
+        labels = named_samples(given, samples, 'strata')
+        check_labels(labels, n, 'strata')
+        return _groups(labels)
     if facts is not None and len(facts.stratum) == n: return facts.stratum, tuple(map(str, facts.strata))
     return np.zeros(n, int), ('all',)
+
+# %% ../nbs/60_views.ipynb #e0257fce
+def as_dates(
+    times, # Times, one per sample
+)->np.ndarray: # Moments, datetime64; None if one of them is no date
+    "Dates of any library, or written as 2019-01-31, as one array."
+    texts = [str(t) for t in times]
+    if not all(re.match(r'\d{4}-\d\d(-\d\d)?($|[T ]\d\d:\d\d)', t) for t in texts): return None
+    return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
 
 # %% ../nbs/60_views.ipynb #af9cdbb3
 def _log_unit(*logs):
@@ -482,58 +466,39 @@ def _normal(parts, modes, labels, stratum, strata):
                 np.exp(own_size - unit), strata, stratum)
 
 # %% ../nbs/60_views.ipynb #2ccba682
-def nonzeros(
-    X, # Data with the samples first, dense or sparse
-    i:int=None, # Number of a sample; all of them when left out
-)->tuple: # (one row of coordinates per mode (of one sample: after the first), values)
-    "Where the nonzeros of the data are, and how large."
-    if hasattr(X, 'coords') and not hasattr(X, 'tocsr'):
-        coords, values = np.asarray(X.coords), np.asarray(X.data, np.float64)
-        return (coords, values) if i is None else (coords[1:, coords[0] == i], values[coords[0] == i])
-    if is_sparse(X):
-        C = (X if i is None else X.tocsr()[[i]]).tocoo()
-        coords = np.stack([C.row, C.col]) if i is None else C.col[None]
-        return coords, C.data.astype(np.float64)
-    x = np.asarray(_on_host(X if i is None else X[i]), np.float64)
-    at = np.nonzero(x)
-    return np.stack(at), x[at]
-
-# %% ../nbs/60_views.ipynb #be154615
-def _sums(X):
-    "The sums of the data at every index, one vector per mode."
-    if is_sparse(X):
-        coords, values = nonzeros(X)
-        return [np.bincount(c, values, d) for c, d in zip(coords, X.shape)]
-    X = _on_host(X)
-    return [X.sum(axis=tuple(k for k in range(X.ndim) if k != m), dtype=np.float64) for m in range(X.ndim)]
-
-# %% ../nbs/60_views.ipynb #ce832285
-def _arrays(data, shape):
-    "The data as arrays, one per stratum or one of all; `ValueError` if the model has another shape."
-    if data is None: return ()
-    if isinstance(data, Dataset): data = data.tensors
-    if isinstance(data, dict): data = list(data.values())
-    strata = isinstance(data, (list, tuple)) and all(hasattr(x, 'shape') for x in data)
-    kept = lambda x: x if is_sparse(x) or is_torch_array(x) else np.asarray(x)
-    arrays = tuple(map(kept, data if strata else [data]))
-    found = (sum(x.shape[0] for x in arrays), *arrays[0].shape[1:])
-    if found != tuple(shape) or any(tuple(x.shape[1:]) != tuple(shape[1:]) for x in arrays):
-        raise ValueError(f"the data have shape {found}, the model {tuple(shape)}; samples come first")
-    return arrays
-
-# %% ../nbs/60_views.ipynb #f24c40c1
 def _corpus(v):
     "Shares of the indices of every mode in the data, or else in the model."
     if not v.data: return tuple(_model_corpus(v, k) for k in range(len(v.modes)))
-    sums = [_sums(x) for x in v.data]
+    sums = list(map(index_sums, v.data))
     samples = np.concatenate([s[0] for s in sums])
     found = [samples, *(sum(s[k] for s in sums) for k in range(1, len(v.modes)))]
     return tuple(c/(c.sum() or 1.) for c in found)
 
 # %% ../nbs/60_views.ipynb #b13ae028
+def _with_words(parts, words):
+    "The words of a pipeline as names of the features, where the model knows none."
+    if words is None or len(parts.factors) != 2 or len(words) != len(parts.factors[1]): return parts
+    return replace(parts, labels=[parts.labels[0], _first(parts.labels[1], words)])
+
+def _as_view(parts, shown, labels, samples, strata, names, terms, unit, corpus=None):
+    "A view of the parts of a model and of data that stand side by side."
+    modes, words = _names_of_modes(parts, shown, labels, samples, unit)
+    v = _normal(parts, modes, words, *_sample_strata(parts, shown, strata, words[0]))
+    data = () if shown is None else shown.arrays
+    v = replace(v, term_mode=_term_mode(modes, terms, labels), data=data)
+    v = replace(v, corpus=corpus or _corpus(v))
+    return named(replace(v, names=_default_names(v)), names or parts.names or {})
+
+def _data_of(data, mask, parts):
+    "Data and mask in plain arrays, None where there are none."
+    if data is None and mask is not None:
+        raise ValueError("mask= says what was observed of the data; pass data= as well")
+    return None if data is None else shown_data(data, mask, len(parts.factors[-1]))
+
+# %% ../nbs/60_views.ipynb #47347b24
 def view(
-    model, # Estimator, `Result`, `CP`, `Strata`, `Layer`, CPTensor, factors, or a matrix terms x topics
-    data=None, # What it was fitted to, samples first: array, list or dict of strata, or a `Dataset`
+    model, # Estimator, `Result`, `CP`, `Strata`, `Layer`, factors, a matrix terms x topics; see `model_parts`
+    data=None, # What it was fitted to, or other samples; samples first. See `shown_data` for what may come
     *,
     labels=None, # Names of the indices: a dict mode -> words or a list, of all modes or some
     samples=None, # One name per sample, or a list of names per stratum
@@ -542,16 +507,40 @@ def view(
     terms=None, # The mode whose words speak for a topic, name or number
     unit:str=None, # What a sample is
     sample_mode:int=0, # The mode that holds the samples, for a CP model
+    mask=None, # True where the data were observed; NaN and masked entries are not
+    new_samples:bool=None, # Whether `data` are other samples, to `transform`; by number and names if None
 )->View: # A frozen record; `ValueError` if anything does not fit, `TypeError` for what is no such model
     "Any model as a `View`: checked, in normal form, with names."
     if isinstance(model, View): return named(model, names or {})
-    facts = data if isinstance(data, Dataset) else None
-    parts = _read(model, sample_mode)
-    modes, words = _names_of_modes(parts, facts, labels, samples, unit)
-    v = _normal(parts, modes, words, *_sample_strata(parts, facts, strata))
-    v = replace(v, term_mode=_term_mode(modes, terms, labels), data=_arrays(data, v.shape))
-    v = replace(v, corpus=_corpus(v))
-    return named(replace(v, names=_default_names(v)), names or parts.names or {})
+    model, data, words = fitted_part(model, data)
+    parts = _with_words(read_model(model, sample_mode), words)
+    shown = _data_of(data, mask, parts)
+    if shown is not None: parts, shown = beside(model, parts, shown, strata, new_samples)
+    return _as_view(parts, shown, labels, samples, strata, names, terms, unit)
+
+# %% ../nbs/60_views.ipynb #d4f1a83e
+def _reordered(v, k, at):
+    "A view with the indices of mode number `k` in another order."
+    turn = lambda parts: tuple(P[..., at, :] if i == k else P for i, P in enumerate(parts, 1))
+    each = lambda values, of: tuple(of(x) if i == k else x for i, x in enumerate(values))
+    labels = each(v.labels, lambda words: tuple(words[i] for i in at))
+    weights, stratum = (v.weights, v.stratum) if k else (v.weights[at], v.stratum[at])
+    data = tuple(_taken(X, at, k) for X in v.data) if k or len(v.data) == 1 else ()
+    return replace(v, labels=labels, topics=turn(v.topics), features=turn(v.features), data=data,
+                   corpus=each(v.corpus, lambda c: c[at]), weights=weights, stratum=stratum)
+
+def in_order_of(
+    v:View, # A view
+    lead:View, # Another of the same shape, the samples perhaps excepted
+    who:str='this view', # What the first is called in a message
+    other:str='the other', # What the second is called
+    samples:bool=False, # Whether the samples are to be in the same order too
+)->View: # The first, or a new one; `ValueError` that names the first difference
+    "A view with its indices in the order of another's."
+    for k in range(0 if samples else 1, len(lead.modes)):
+        at = names_order(v.labels[k], lead.labels[k], lead.modes[k], who, other)
+        if at is not None: v = _reordered(v, k, at)
+    return v
 
 # %% ../nbs/60_views.ipynb #f34db1ac
 @dataclass(frozen=True, eq=False)
@@ -569,7 +558,8 @@ class Tree:
 # %% ../nbs/60_views.ipynb #b7cbf4b9
 def _read_layers(model):
     "The layers of a hierarchy; `TypeError` for anything else."
-    layers = _first(getattr(model, 'layers_', None), getattr(model, 'layers', None), model)
+    layers = () if is_labelled(model) else model # its columns are attributes, too
+    layers = _first(getattr(layers, 'layers_', None), getattr(layers, 'layers', None), layers)
     layers = tuple(layers) if hasattr(layers, '__iter__') else ()
     if layers and hasattr(layers[0], 'factors'): return Hierarchy(layers)
     raise TypeError(f"a hierarchy has layers with factors and links, not {type(model).__name__}")
@@ -588,18 +578,38 @@ def _checked_link(h, l):
     return h.link(l)
 
 # %% ../nbs/60_views.ipynb #f092c821
+def _views_of_layers(h, model, data, words, names, sample_mode=0, mask=None, new_samples=None, strata=None,
+                     labels=None, samples=None, terms=None, unit=None):
+    "One view per layer; the names of the model are those of all its layers."
+    views, shown = [], None
+    for l, layer in enumerate(h.layers):
+        parts = with_names(_with_words(read_model(layer, sample_mode), words), model, sample_mode)
+        given = shown if l else _data_of(data, mask, parts)
+        beside_it = (parts, None) if given is None else beside(model, parts, given, strata, new_samples, l)
+        shown = given
+        corpus = views[0].corpus if views and given is not None else None
+        called = names[l] if names else None
+        views.append(_as_view(*beside_it, labels, samples, strata, called, terms, unit, corpus))
+    return tuple(views)
+
+_VIEW_KEYWORDS = [name for name, p in signature(view).parameters.items()
+                  if p.kind is p.KEYWORD_ONLY and name != 'names']
+
+# %% ../nbs/60_views.ipynb #4e73b953
 def tree(
-    model, # A `Hierarchy`, an estimator with `layers_`, or a list of `Layer`
+    model, # A `Hierarchy`, an estimator with `layers_`, a list of `Layer`, or a `Tree`
     data=None, # As for `view`
     *,
     names=None, # Names of the topics, one list or dict per layer
-    **kwargs # Passed on to `view`
+    **kwargs # As for `view`
 )->Tree: # A frozen record; `TypeError` or `ValueError` for what is no hierarchy, or for links that do not fit
     "A hierarchy as a `Tree`: views of its layers and the links between them."
+    if isinstance(model, Tree): return model
+    check_keywords(kwargs, _VIEW_KEYWORDS, 'tree')
+    model, data, words = fitted_part(model, data)
     h = _read_layers(model)
     links = (None, *(_checked_link(h, l) for l in range(1, len(h))))
-    of_layer = lambda l: names[l] if names else None
-    views = tuple(view(layer, data, names=of_layer(l), **kwargs) for l, layer in enumerate(h.layers))
+    views = _views_of_layers(h, model, data, words, names, **kwargs)
     m = views[0].mass
     shares = [m/(m.sum() or 1.)]
     for M in links[1:]: shares.append(shares[-1] @ M)

@@ -15,12 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import traitlets as T
 
 from ntf_lit.browser_data import html_page, safe_json
 from ntf_lit.browser_state import COMMANDS
+from ntf_lit.cp_estimators import NCPD, NMF
+from ntf_lit.strata_estimators import StratifiedNMF
+from ntf_lit.hierarchy_estimators import HNCPD, HNMF
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
+from ntf_lit.tensor import COO
 from ntf_lit.topic_browser import STATE, TopicBrowser, live_class
 from ntf_lit.views import view
 
@@ -621,6 +626,383 @@ def test_without_anywidget(no_anywidget):
     )
     with pytest.raises(ImportError, match='pip install anywidget'):
         TopicBrowser([W, F], front='live')
+
+
+# --- What people bring ---
+
+VOCABULARY = ['tax', 'war', 'gold', 'peace', 'farm', 'ship', 'bank', 'law']
+
+
+def frame(n=12, columns=VOCABULARY, seed=6):
+    pd = pytest.importorskip('pandas')
+    return pd.DataFrame(np.random.default_rng(seed).random((n, len(columns))) ** 3, columns=columns)
+
+
+def both_browsers(df, data=None, **kwargs):
+    "The topic browser of three models, and both of a hierarchy."
+    quick = dict(random_state=0, max_iter=10)
+    data = df if data is None else data
+    layers = HNMF((3, 2), **quick).fit(df)
+    for model in (NMF(3, **quick).fit(df), NCPD(3, **quick).fit(df), layers):
+        yield TopicBrowser(model, data, **kwargs)
+    yield HierarchyBrowser(layers, data, **kwargs)
+
+
+def kinds_of(b):
+    return {m['name']: m['kind'] for m in b.data.modes}
+
+
+@pytest.mark.parametrize(
+    'columns',
+    [
+        VOCABULARY,
+        ['labels', 'samples', 'strata', 'unit', 'tensors', 'info', 'texts', 'name'],
+        ['layers', 'layers_', 'params', 'W', 'H', 'V', 'offsets', 'names'],
+        ['w1', 'w2', 'w3', 'w4', 'w5', 'w6', 'w7', 'w8'],
+    ],
+    ids=['words', 'facts', 'parts', 'numbered'],
+)
+@pytest.mark.parametrize('front', ['live', 'core'])
+def test_a_frame_of_words_shows_words(columns, front):
+    "Rows and columns without names are samples and terms, and no picture."
+    df = frame(columns=columns)
+    for b in both_browsers(df, front=front):
+        assert kinds_of(b) == dict(term='words', sample='ordered') and b.data.term == 0
+        assert b.data.modes[0]['items'] == columns and b.data.course is None and b.data.title == ''
+        b.html()
+        b.close()
+    b = TopicBrowser(df.T.set_axis(columns), front=front)  # a model that is a frame
+    assert kinds_of(b) == dict(term='words')
+    b.close()
+
+
+@pytest.mark.parametrize(
+    'brought',
+    [
+        lambda df: df.iloc[:, ::-1],
+        lambda df: df.iloc[::-1],
+        lambda df: df.to_numpy(),
+        lambda df: df.convert_dtypes(),
+        lambda df: [df[:5], df.iloc[5:, ::-1]],
+        lambda df: dict(a=df[:5], b=df[5:]),
+        lambda df: df.groupby(np.repeat(['a', 'b'], [5, 7])),
+        lambda df: sp.dok_array(df.to_numpy()),
+        lambda df: pytest.importorskip('sparse').COO(df.to_numpy()),
+        lambda df: np.ma.masked_array(df, df < 0),
+    ],
+)
+def test_the_same_page_of_every_container(brought):
+    df = frame()
+    for b, want in zip(both_browsers(df, brought(df)), both_browsers(df), strict=True):
+        assert b.data.to_dict() == want.data.to_dict()
+        for j in range(3):
+            assert (
+                [s['id'] for s in b.samples.best(j)] == [s['id'] for s in want.samples.best(j)]
+                if b.samples
+                else True
+            )
+        b.close()
+        want.close()
+
+
+def test_what_was_not_observed_in_browsers():
+    df = frame()
+    hidden = np.random.default_rng(1).random(df.shape) < 0.3
+    want = [b.data.to_dict() for b in both_browsers(df, df.mask(hidden, 0))]
+    for data, mask in ((df.mask(hidden), None), (df, ~hidden), (np.ma.masked_array(df, hidden), None)):
+        found = [b.data.to_dict() for b in both_browsers(df, data, mask=mask)]
+        assert found == want and 'null' not in json.dumps(found[0]['modes'][0]['corpus'])
+
+
+@pytest.mark.parametrize('kind', ['own', 'scipy', 'coo', 'gcxs', 'dok', 'dense'])
+def test_tensors_of_every_kind_in_browsers(kind):
+    X = np.random.default_rng(2).random((6, 4, 5)) * (np.random.default_rng(3).random((6, 4, 5)) < 0.5)
+    sparse = pytest.importorskip('sparse')
+    made = dict(
+        own=lambda: COO(np.array(X.nonzero()), X[X > 0], X.shape),
+        scipy=lambda: sp.coo_array(X),
+        coo=lambda: sparse.COO(X),
+        gcxs=lambda: sparse.GCXS(sparse.COO(X)),
+        dok=lambda: sparse.DOK.from_numpy(X),
+        dense=lambda: X,
+    )
+    cp = NCPD(2, random_state=0, max_iter=10).fit(X)
+    layers = HNCPD((3, 2), random_state=0, max_iter=10).fit(X)
+    for browser, model in ((TopicBrowser, cp), (TopicBrowser, layers), (HierarchyBrowser, layers)):
+        b, want = browser(model, made[kind]()), browser(model, X)
+        assert b.data.to_dict() == want.data.to_dict()
+        b.close()
+        want.close()
+
+
+def test_a_page_of_600_posts_and_5000_words():
+    rng = np.random.default_rng(9)
+    words = sorted({''.join(rng.choice(list('abcdefghij'), 7)) for _ in range(5100)})[:5000]
+    df = frame(600, words)
+    b = TopicBrowser(NMF(8, random_state=0, max_iter=5).fit(df), df, front='core')
+    assert kinds_of(b) == dict(term='words', sample='labels')
+    assert len(b.html()) < 1_000_000 and set(b.data.modes[0]['items']) <= set(words)
+    assert all(set(name.split(' · ')) <= set(words) for name in b.names_)
+    b.close()
+
+
+def test_pictures_are_drawn_where_they_are_meant():
+    df = frame()
+    m = NMF(3, random_state=0, max_iter=10).fit(df)
+    asked = TopicBrowser(m, df, kinds={('sample', 'term'): 'image'}, front='core')
+    assert kinds_of(asked) == {'sample × term': 'image'} and asked.data.modes[0]['shape'] == [12, 8]
+    faces = NCPD(2, random_state=0, max_iter=10).fit(np.random.default_rng(0).random((5, 4, 3)))
+    b = TopicBrowser(faces, labels=dict(row=list('abcd'), column=list('xyz')), front='core')
+    assert kinds_of(b) == {'row × column': 'image', 'sample': 'ordered'}
+    for browser in (asked, b):
+        browser.close()
+
+
+@pytest.mark.parametrize('n', [400, 441])
+def test_kinds_are_obeyed(n):
+    side = int(n**0.5)
+    df = frame(n)
+    m = NMF(2, random_state=0, max_iter=5).fit(df)
+    for kind, shown in (
+        ((side, side), 'image'),
+        ('ordered', 'ordered'),
+        ('words', 'words'),
+        ('labels', 'labels'),
+    ):
+        b = TopicBrowser(m, df, unit='pixel', kinds={'pixel': kind}, front='core')
+        assert kinds_of(b)['pixel'] == shown
+        b.html()
+        b.close()
+    for bad in ((3, 3), (side, side, 1), 'nonsense', 7, None):
+        if bad is not None:
+            with pytest.raises((ValueError, TypeError), match=r"kinds\['pixel'\]"):
+                TopicBrowser(m, df, unit='pixel', kinds={'pixel': bad}, front='core')
+    one = dict(model=np.ones((4, 2)), front='core')  # there is one sample, and no mode of samples to show
+    with pytest.raises(ValueError, match=r"kinds\['sample'\] is 2 x 2 pixels, but the mode has 1"):
+        TopicBrowser(kinds=dict(sample=(2, 2)), **one)
+
+
+def dates(n, **kwargs):
+    return pytest.importorskip('pandas').date_range('2019-01-01', periods=n, **kwargs)
+
+
+AXES = {
+    'months': lambda pd: (dates(8, freq='MS'), '2019-01'),
+    'days': lambda pd: (dates(8), '2019-01-01'),
+    'hours': lambda pd: (dates(8, freq='h'), '2019-01-01 00:00'),
+    'years': lambda pd: (dates(8, freq='YS'), '2019'),
+    'periods': lambda pd: (pd.period_range('2019-01', periods=8, freq='M'), '2019-01'),
+    'quarters': lambda pd: (pd.period_range('2019Q1', periods=8, freq='Q'), '2019Q1'),
+    'weeks': lambda pd: (pd.period_range('2019-01-07', periods=8, freq='W'), '2019-01-07'),
+    'written': lambda pd: ([f'2019-{i:02}' for i in range(5, 13)], '2019-05'),
+    'spans': lambda pd: (pd.timedelta_range('0h', periods=8, freq='h'), '00:00:00'),
+    'countdown': lambda pd: (range(8, 0, -1), '8'),
+    'names of months': lambda pd: (['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug'], 'Jan'),
+    'backwards': lambda pd: (dates(8)[::-1], '2019-01-08'),
+}
+
+
+@pytest.mark.parametrize('axis', AXES)
+def test_axes_of_dates_have_an_order_and_are_short(axis):
+    columns, first = AXES[axis](pytest.importorskip('pandas'))
+    df = frame().set_axis(list(columns), axis=1)
+    for b in both_browsers(df, front='core'):
+        mode = next(m for m in b.data.modes if m['name'] == 'term')
+        assert mode['kind'] == 'ordered' and mode['items'][0] == first and len(mode['items']) == 8
+        assert all(len(name) < 60 for name in b.names_)
+        b.close()
+
+
+def course(n, times, **kwargs):
+    b = TopicBrowser([np.ones((n, 2)), np.eye(2)], times=times, front='core', **kwargs)
+    b.close()
+    return b.data.course
+
+
+@pytest.mark.parametrize('n', [13, 90, 91, 200])
+@pytest.mark.parametrize('freq', ['s', 'h', 'D', 'W', 'MS', 'QS'])
+@pytest.mark.parametrize('written', ['Timestamp', 'NumPy', 'text', 'Period', 'date'])
+def test_any_number_of_dates_is_drawn(n, freq, written):
+    at = dates(n, freq=freq)
+    forms = dict(
+        NumPy=at.to_numpy,
+        text=lambda: list(map(str, at)),
+        Period=lambda: at.to_period('D'),
+        date=lambda: at.date,
+    )
+    c = course(n, {'date': forms.get(written, lambda: at)()})
+    assert 1 <= len(c['labels']) <= 90 and c['labels'] == sorted(c['labels'])
+    assert len(set(c['labels'])) == len(c['labels'])
+    binned = len(set(map(str, forms.get(written, lambda: at)()))) > 90
+    assert c['name'].startswith('date (in ') if binned else c['name'] == 'date'
+    np.testing.assert_allclose([t for t, here in zip(c['total'][0], c['all'], strict=True) if here], 0.5)
+
+
+def test_thousands_of_days():
+    c = course(5000, {'date': dates(5000)})
+    assert (c['name'], c['labels'][0], len(c['labels'])) == ('date (in quarters)', '2019-01', 55)
+
+
+def test_few_periods_for_many_topics_and_strata():
+    "30 months, 40 topics, 10 strata."
+    rng = np.random.default_rng(0)
+    b = TopicBrowser(
+        [rng.random((300, 40)), rng.random((5, 40))],
+        times={'month': [f'{2019 + i // 12}-{i % 12 + 1:02}' for i in range(30)] * 10},
+        strata=list(range(10)) * 30,
+        front='core',
+    )
+    assert b.data.course['name'] == 'month (in quarters)' and b.data.course['labels'][0] == '2019-01'
+    assert b.data.strata == [str(i) for i in range(10)]
+    b.close()
+
+
+MISSING = [None, float('nan'), np.datetime64('NaT'), 'NaT', 'NA']
+
+
+@pytest.mark.parametrize('missing', MISSING, ids=str)
+@pytest.mark.parametrize('known', ['years', 'dates', 'texts'])
+def test_missing_times_are_left_out_and_counted(missing, known):
+    pd = pytest.importorskip('pandas')
+    missing = {'NaT': pd.NaT, 'NA': pd.NA}.get(missing, missing) if isinstance(missing, str) else missing
+    made = dict(
+        years=range(1990, 2000), dates=dates(10, freq='YS'), texts=[f'19{i}-01' for i in range(90, 100)]
+    )
+    times = list(made[known])
+    times[3] = times[7] = missing
+    c = course(10, {'year': times})
+    assert c['name'] == 'year (2 without left out)' and len(c['labels']) == 8
+    assert c['labels'] == sorted(set(c['labels']))
+    if known == 'dates':  # as a frame's column holds them
+        assert course(10, pd.Series(pd.to_datetime(pd.Series(times)), name='year')) == c
+
+
+def test_times_that_cannot_be_drawn_are_warned_of():
+    for times in ([None] * 20, [f'{a}{b}' for a in 'abcdefghij' for b in 'abcdefghij']):
+        with pytest.warns(UserWarning, match='there is no course over time'):
+            assert course(len(times), times) is None
+
+
+@pytest.mark.parametrize(
+    'times, name',
+    [
+        (lambda pd: pd.Series([1991, 1990, 1992]), 'time'),
+        (lambda pd: pd.Series([1990, 1991, 1992], index=['b', 'a', 'c'], name='year'), 'year'),
+        (lambda pd: pd.DataFrame({'year': [1990, 1991, 1992]}, index=['b', 'a', 'c']), 'year'),
+        (lambda pd: dict(b=1990, a=1991, c=1992), 'time'),
+        (lambda pd: dict(year=[1991, 1990, 1992]), 'year'),
+        (lambda pd: dict(year=pd.Series([1992, 1991, 1990], index=['c', 'a', 'b'])), 'year'),
+        (lambda pd: ('year', [1991, 1990, 1992]), 'year'),
+        (lambda pd: [[1991], [1990, 1992]], 'time'),
+    ],
+)
+def test_times_in_every_form(times, name):
+    pd = pytest.importorskip('pandas')
+    c = TopicBrowser(
+        [np.array([[1, 0], [0, 1], [1, 1.0]]), np.eye(2)],
+        times=times(pd),
+        sample_names=list('abc'),
+        front='core',
+    ).data.course
+    assert (
+        c['name'] == name
+        and c['labels'] == ['1990', '1991', '1992']
+        and c['total'] == [[0, 1, 0.5], [1, 0, 0.5]]
+    )
+
+
+def test_texts_by_the_names_of_their_samples():
+    pd = pytest.importorskip('pandas')
+    for texts in (pd.Series(['at b', 'at a'], index=['b', 'a']), dict(b='at b', a='at a'), ['at a', 'at b']):
+        b = TopicBrowser([np.eye(2), np.eye(2)], samples=texts, sample_names=list('ab'), front='core')
+        assert b.samples.texts == ['at a', 'at b']
+        b.close()
+
+
+def test_a_pipeline_and_its_texts():
+    from sklearn.decomposition import NMF as SkNMF
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    docs = ['zebra zebra apple', 'zebra zebra', 'mango apple', 'mango mango']
+    for model in (NMF(2, random_state=0), SkNMF(2, random_state=0)):
+        b = TopicBrowser(make_pipeline(TfidfVectorizer(), model).fit(docs), docs, front='core')
+        assert kinds_of(b)['term'] == 'words' and sorted(b.data.modes[0]['items']) == [
+            'apple',
+            'mango',
+            'zebra',
+        ]
+        assert b.samples.texts == docs and b.samples.best(0)[0]['text'] in docs
+        b.close()
+    fitted = make_pipeline(TfidfVectorizer(), HNMF((2, 1), random_state=0)).fit(docs)
+    for browser in (TopicBrowser, HierarchyBrowser):
+        b = browser(fitted, docs, front='core')
+        assert len(b.data.sets) == 2 and b.samples.texts == docs
+        b.close()
+
+
+def test_new_documents_with_an_old_model():
+    df = frame()
+    new = frame(4, seed=8).set_axis(list('wxyz'))
+    for b in both_browsers(df, new, front='core'):
+        samples = next(m for m in b.data.modes if m['name'] == 'sample')
+        assert samples['items'] == list('wxyz') and b.data.modes[0]['items'] == VOCABULARY
+        b.close()
+    strata = StratifiedNMF(2, strata_rank=1, random_state=0, max_iter=10).fit(dict(a=df[:5], b=df[5:]))
+    b = TopicBrowser(strata, dict(b=new), front='core')
+    assert b.data.strata == ['a', 'b'] and {s['stratum'] for s in b.samples.best(0)} <= {1}
+    b.close()
+    b = TopicBrowser(NMF(2, random_state=0).fit(df), df.to_numpy()[::-1], new_samples=True, front='core')
+    np.testing.assert_allclose(
+        b.views[0].weights[::-1], TopicBrowser(NMF(2, random_state=0).fit(df)).views[0].weights
+    )
+    b.close()
+
+
+def test_runs_are_compared_by_their_words():
+    df = frame()
+    fit = lambda X: NMF(3, random_state=0, tol=1e-9, max_iter=3000).fit(X)
+    a, b = fit(df), fit(df.iloc[:, ::-1])
+    page = TopicBrowser(a, df, others=[b], front='core')
+    same = TopicBrowser(a, df, others=[[b.weights_, b.components_.T[::-1]]], front='core')
+    assert page.data.match == same.data.match and page.data.similar == same.data.similar
+    assert page.views[1].labels[1] == tuple(VOCABULARY)
+    for other in (page, same):
+        other.close()
+    with pytest.raises(ValueError, match="at index 0, 'z' in run 2 and 'tax' in another run"):
+        TopicBrowser(a, others=[fit(df.rename(columns=dict(tax='z')))])
+
+
+@pytest.mark.parametrize('browser, model', [(TopicBrowser, [W, F]), (HierarchyBrowser, [Layer((W, F))])])
+@pytest.mark.parametrize(
+    'wrong, right',
+    [('tittle', 'title'), ('label', 'labels'), ('smaples', 'samples'), ('time', 'times'), ('lamb', 'lam')],
+)
+def test_unknown_keywords_are_refused(browser, model, wrong, right):
+    with pytest.raises(TypeError, match=f"{browser.__name__} has no keyword '{wrong}'; did you mean {right}"):
+        browser(model, **{wrong: 1})
+
+
+@pytest.mark.parametrize(
+    'times, error, message',
+    [
+        ({}, ValueError, 'times is empty'),
+        ('year', ValueError, "times must hold one entry per sample, not the text 'year'"),
+        ({1990, 1991}, TypeError, 'times is a set, which has no order'),
+        (dict(a=1, b=2), ValueError, 'times has 2 entries for 6 samples'),
+    ],
+)
+def test_what_is_no_list_of_times(times, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        TopicBrowser([W, F], times=times)
+
+
+def test_a_word_that_is_not_there():
+    words = [f'{a}{b}' for a in 'bcdfg' for b in ('aron', 'eeper', 'ishes')]
+    b = TopicBrowser(np.random.default_rng(0).random((15, 2)), labels=dict(term=words), front='core')
+    with pytest.raises(ValueError, match="there is no term 'Keeper'; nearest: "):
+        b.search('Keeper')
+    b.close()
 
 
 # --- What travels ---

@@ -27,7 +27,7 @@ def write(page, name, text):
 
 
 @pytest.mark.slow
-def test_student_works_through_a_lesson(lab, open_notebook):
+def test_student_works_through_a_lesson(lab, open_notebook, tmp_path):
     nb = nbformat.read(LESSON, 4)
     nbformat.write(course.student(nb), lab.root / 'student.ipynb')
     page = open_notebook('student.ipynb')
@@ -40,9 +40,19 @@ def test_student_works_through_a_lesson(lab, open_notebook):
     run_cells(page, 60_000)
     expect(said).to_contain_text('the ½ is missing', timeout=60_000)
 
+    write(page, 'objective', 'def objective(X, W, H): return .5*((X - W@H)**2).sum()')
+    run_cells(page, 60_000)
+    expect(said).to_contain_text('stopped at `W@H`, where `W` is (7, 3) and `H` is (5, 3)', timeout=60_000)
+    expect(said).to_contain_text('One change away: with a transpose in `W@H` it would be right.')
+    said.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / 'wrong.png')
+    expect(page.get_by_text('half_square =')).to_have_count(0)  # the check's own lines are not shown
+
     write(page, 'objective', solution(nb, 'objective'))
     run_cells(page, 60_000)
     right = page.locator('.ntf-right')
     expect(right).to_have_text(re.compile('Exercise 1.1 is right'), timeout=60_000)
     expect(right).to_have_css('border-left-color', 'rgb(0, 158, 115)')
     expect(said).to_contain_text('there is nothing here yet')  # now of the next exercise
+    right.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / 'right.png')

@@ -27,11 +27,11 @@ from test_properties import (
     seeds,
 )
 
-from ntf_lit import NCPD, NMF, incoming, tensor
+from ntf_lit import NCPD, NMF, StratifiedNTF, incoming, tensor
 from ntf_lit.fit import fit
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import KLModel, NCPDModel
-from ntf_lit.result import leaves
+from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
 
 pytestmark = pytest.mark.filterwarnings('ignore:mask hides')  # masks drawn at random may hide a slice
@@ -350,3 +350,16 @@ def test_chunks_do_not_matter(name, data):
         patch.setattr(tensor, 'CHUNK', 40)
         for a, b in zip(case.last(mask=mask), whole):
             close(a, b, 1e-12 if case.rule == 'mu' else 1e-10)
+
+
+@pytest.mark.parametrize('dtype', [np.float64, np.float32])
+@pytest.mark.parametrize('shape', [(20, 12), (9, 8, 7), (6, 5, 5, 4)])
+def test_exact_data_are_fitted_to_rounding(shape, dtype):
+    "S17: data of the model's own rank end as converged, with only rounding left, long before max_iter."
+    rng = np.random.default_rng(0)
+    X = CP(tuple(rng.random((d, 2)) ** 2 for d in shape)).full().astype(dtype)
+    for make in (NCPD, StratifiedNTF):
+        model = make(2, max_iter=3000, random_state=0, **({} if make is NCPD else dict(strata_rank=0)))
+        model.fit(X if make is NCPD else [X[:2], X[2:]])
+        assert model.status_ is Status.EXACT and model.n_iter_ < 1000
+        assert model.relative_error_ < 10 * np.finfo(dtype).eps

@@ -22,6 +22,7 @@ from ntf_lit import plots, tables, views
 from ntf_lit.synthetic import Dataset
 from ntf_lit.cp_estimators import NCPD, NMF
 from ntf_lit.strata_estimators import StratifiedNMF, StratifiedNTF
+from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
 from ntf_lit.tensor import COO
 from ntf_lit.tables import Table
@@ -286,6 +287,36 @@ def test_words_in_figures(words):
         } & {'script', 'img', 'iframe', 'foreignObject', 'b'}
 
 
+@pytest.mark.parametrize(
+    'x',
+    [
+        lambda pd: pd.date_range('2019-01-31', periods=12, freq='MS'),
+        lambda pd: [f'2019-{i:02}-05' for i in range(1, 12)] + [None],
+        lambda pd: pd.Series(range(1990, 2002), index=ROWS12[::-1]),
+        lambda pd: dict(zip(ROWS12, range(1990, 2002))),
+        lambda pd: [1990.0, float('nan'), *range(1992, 2002)],
+        lambda pd: [list(range(5)), list(range(7))],
+    ],
+    ids=['dates', 'written, one missing', 'Series', 'dict', 'NaN', 'per stratum'],
+)
+def test_figures_over_dates(x):
+    v = view(NMF(2, random_state=0).fit(frame()), strata=list('ab') * 6)
+    times = x(pytest.importorskip('pandas'))
+    for fig in (
+        plots.topic_over_time(v, 0, times),
+        plots.topics_over_time(v, times),
+        plots.topic_sheet(v, 0, times),
+    ):
+        fig.canvas.draw()
+        drawn = [line.get_xdata() for ax in fig.axes for line in ax.lines]
+        assert drawn
+        plt.close(fig)
+    with pytest.raises(ValueError, match="x must hold numbers or dates, not 'spring'"):
+        plots.topic_over_time(v, 0, ['spring'] * 12)
+    with pytest.raises(ValueError, match="'new speech' in x and 'a speech' in the samples"):
+        plots.topic_over_time(v, 0, dict.fromkeys(['new speech', *ROWS12[1:]], 1))
+
+
 def test_figures_draw_on_given_axes():
     v = hostile()
     fig, axes = plt.subplots(1, 5)
@@ -533,6 +564,487 @@ def test_degenerate_models(factors):
         plt.close('all')
 
 
+# --- what people bring ---
+
+WORDS8 = ['tax', 'war', 'gold', 'peace', 'farm', 'ship', 'bank', 'law']
+ROWS12 = [f'{c} speech' for c in 'abcdefghijkl']
+T12 = RNG.random((12, 5, 8)) * (RNG.random((12, 5, 8)) < 0.6)
+X12 = T12.sum(1)
+
+
+def frame(X=X12, rows=ROWS12, columns=WORDS8):
+    return pytest.importorskip('pandas').DataFrame(X, index=rows, columns=columns)
+
+
+class Labelled:
+    "An array with names, as xarray has it."
+
+    dims = coords = None
+
+    def __init__(self, X, dims, coords):
+        self.values, self.dims, self.coords = X, dims, coords
+
+    shape = property(lambda self: self.values.shape)
+
+    def to_numpy(self):
+        return self.values
+
+
+class Polars:
+    "A frame without an index, as polars has it."
+
+    columns = property(lambda self: list(self._columns))
+
+    def __init__(self, X, columns):
+        self._X, self._columns, self.shape = X, columns, X.shape
+
+    def to_numpy(self):
+        return self._X
+
+
+class Anndata:
+    "Cells by genes, as anndata has it; its `layers` are no hierarchy."
+
+    layers, obs_names, var_names = {}, property(lambda self: self.rows), property(lambda self: self.columns)
+
+    def __init__(self, X, rows, columns):
+        self.X, self.rows, self.columns, self.shape = X, rows, columns, X.shape
+
+
+class Sptensor:
+    "As pyttb has it."
+
+    def __init__(self, X):
+        self.subs, self.vals, self.shape = np.array(X.nonzero()).T, X[X != 0][:, None], X.shape
+
+
+class Tensor:
+    "As pyttb has it."
+
+    ndims = None
+
+    def __init__(self, X):
+        self.X, self.shape = X, X.shape
+
+    def double(self):
+        return self.X
+
+
+def strata_of(X, kind=dict):
+    parts = dict(s=X[:5], t=X[5:])
+    return parts if kind is dict else list(parts.values())
+
+
+MATRICES = {
+    'array': lambda X: X,
+    'nested lists': lambda X: X.tolist(),
+    'torch': torch.from_numpy,
+    'frame': frame,
+    'frame with no index': lambda X: frame(X, rows=None),
+    'nullable frame': lambda X: frame(X).convert_dtypes(),
+    'labelled': lambda X: Labelled(X, ('doc', 'term'), dict(doc=ROWS12, term=WORDS8)),
+    'polars': lambda X: Polars(X, WORDS8),
+    'anndata': lambda X: Anndata(X, ROWS12, WORDS8),
+    'anndata, sparse': lambda X: Anndata(sp.csr_matrix(X), ROWS12, WORDS8),
+    'csr': sp.csr_matrix,
+    'csc': sp.csc_array,
+    'dok': sp.dok_array,
+    'lil': sp.lil_matrix,
+    'coo': sp.coo_array,
+    'own coo': lambda X: COO(np.array(X.nonzero()), X[X != 0], X.shape),
+    'pydata coo': lambda X: pytest.importorskip('sparse').COO(X),
+    'pydata gcxs': lambda X: pytest.importorskip('sparse').GCXS(X),
+    'pydata dok': lambda X: pytest.importorskip('sparse').DOK.from_numpy(X),
+    'pyttb': Tensor,
+    'pyttb, sparse': Sptensor,
+    'bag of words': lambda X: [[(int(j), x[j]) for j in np.flatnonzero(x)] for x in X],
+    'list of strata': lambda X: strata_of(X, list),
+    'dict of strata': strata_of,
+    'dict of frames': lambda X: strata_of(frame(X)),
+    'groupby': lambda X: frame(X).groupby(np.repeat(['s', 't'], [5, 7])),
+    'data set': lambda X: Dataset('d', strata_of(X, list), dict(term=WORDS8), ['s', 't']),
+}
+TENSORS = {
+    name: MATRICES[name]
+    for name in (
+        'array',
+        'torch',
+        'own coo',
+        'pydata coo',
+        'pydata gcxs',
+        'pydata dok',
+        'pyttb',
+        'pyttb, sparse',
+    )
+} | {
+    'scipy coo': sp.coo_array,
+    'labelled': lambda X: Labelled(X, ('doc', 'part', 'term'), dict(term=WORDS8)),
+    'list of strata': lambda X: strata_of(X, list),
+    'sparse strata': lambda X: [sp.coo_array(x) for x in strata_of(X, list)],
+}
+
+
+def same_as_array(model, X, brought):
+    "A view of data as somebody brings them tells what one of a plain array tells."
+    v, want = view(model, brought), view(model, X)
+    for a, b in zip(v.corpus, want.corpus):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    for a, b in zip(tables.drivers(v, 1, 8), tables.drivers(want, 1, 8)):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    for j in range(v.rank):
+        tables.typical_samples(v, j)
+    return v
+
+
+@pytest.mark.parametrize('kind', MATRICES)
+@pytest.mark.parametrize('fitted_to', ['array', 'frame'])
+def test_a_matrix_in_every_container(kind, fitted_to):
+    brought = MATRICES[kind](X12)
+    m = NMF(2, random_state=0, max_iter=20).fit(frame() if fitted_to == 'frame' else X12)
+    v = same_as_array(m, X12, brought)
+    named = fitted_to == 'frame' or kind in ('frame', 'labelled', 'polars', 'anndata', 'groupby', 'data set')
+    assert not named or v.labels[1] == tuple(WORDS8)
+    assert v.modes == ('doc' if kind == 'labelled' else 'sample', 'term') or not named
+    assert fitted_to != 'frame' or v.labels[0] == tuple(ROWS12)
+    m = StratifiedNMF(2, strata_rank=1, random_state=0, max_iter=20).fit(strata_of(X12))
+    assert same_as_array(m, X12, brought).strata == ('s', 't')
+    for layer in tree(HNMF((3, 2), random_state=0, max_iter=20).fit(X12), brought).views:
+        np.testing.assert_allclose(layer.corpus[1], X12.sum(0) / X12.sum())
+
+
+@pytest.mark.parametrize('kind', TENSORS)
+def test_a_tensor_in_every_container(kind):
+    m = NCPD(2, random_state=0, max_iter=20).fit(T12)
+    v = same_as_array(m, T12, TENSORS[kind](T12))
+    assert kind != 'labelled' or v.labels[2] == tuple(WORDS8)
+    m = StratifiedNTF(2, random_state=0, max_iter=20).fit(strata_of(T12, list))
+    same_as_array(m, T12, TENSORS[kind](T12))
+
+
+PERMUTED = list(RNG.permutation(8))
+TURNED = {
+    'frame': lambda: frame()[[WORDS8[i] for i in PERMUTED]],
+    'rows, too': lambda: frame().iloc[::-1, PERMUTED],
+    'polars': lambda: Polars(X12[:, PERMUTED], [WORDS8[i] for i in PERMUTED]),
+    'anndata': lambda: Anndata(sp.csr_array(X12[:, PERMUTED]), ROWS12, [WORDS8[i] for i in PERMUTED]),
+    'labelled': lambda: Labelled(
+        X12.T[PERMUTED], ('term', 'doc'), dict(doc=ROWS12, term=[WORDS8[i] for i in PERMUTED])
+    ),
+    'dict': lambda: strata_of(frame()[[WORDS8[i] for i in PERMUTED]]),
+    'strata unlike each other': lambda: [frame()[:5], frame().iloc[5:, PERMUTED]],
+    'groups, other rows': lambda: frame().groupby(np.tile(['s', 't'], 6)),
+    'data set': lambda: Dataset(
+        'd', [X12[:, PERMUTED]], dict(term=[WORDS8[i] for i in PERMUTED]), samples=[ROWS12], unit='doc'
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', TURNED)
+def test_data_in_another_order_are_put_in_that_of_the_model(kind):
+    "Names are known on both sides, and more than sizes are compared."
+    names = dict(doc=ROWS12, term=WORDS8)
+    fitted_to = Labelled(X12, ('doc', 'term'), names) if kind == 'labelled' else frame()
+    m = NMF(2, random_state=0, max_iter=20)
+    m.fit(frame())
+    m.mode_names_, m.labels_ = list(names) if kind == 'labelled' else m.mode_names_, [ROWS12, WORDS8]
+    assert fitted_to.shape == X12.shape
+    v = same_as_array(m, X12, TURNED[kind]())
+    assert v.labels == (tuple(ROWS12), tuple(WORDS8))
+
+
+def test_modes_in_another_order():
+    "Two modes of equal size are told apart by their names."
+    cube = RNG.random((4, 4, 4))
+    dims = ('a', 'b', 'c')
+    m = NCPD(2, random_state=0, max_iter=20).fit(Labelled(cube, dims, {}))
+    v = view(m, Labelled(cube.transpose(2, 0, 1), ('c', 'a', 'b'), {}))
+    np.testing.assert_array_equal(v.data[0], cube)
+    with pytest.raises(
+        ValueError, match="the names of the modes differ: at index 2, 'z' in the data and 'c'"
+    ):
+        view(m, Labelled(cube, ('a', 'b', 'z'), {}))
+
+
+def test_strata_by_their_keys():
+    parts = strata_of(frame())
+    m = StratifiedNMF(2, strata_rank=1, random_state=0, max_iter=20).fit(parts)
+    same_as_array(m, X12, dict(t=parts['t'], s=parts['s']))
+    with pytest.raises(
+        ValueError, match="the names of mode 'stratum' differ: at index 1, 'u' in the data and 't'"
+    ):
+        view(m, dict(s=parts['s'], u=parts['t']))
+
+
+def test_names_of_the_fit_are_in_every_layer():
+    estimators = HNMF, HNCPD, HNTF, MultiHNTF
+    for E in estimators:
+        t = tree(E((3, 2), random_state=0, max_iter=10).fit(frame()))
+        assert all(
+            v.labels == (tuple(ROWS12), tuple(WORDS8)) and v.modes == ('sample', 'term') for v in t.views
+        )
+    dims, coords = ('doc', 'part', 'term'), dict(doc=ROWS12, term=WORDS8)
+    for E in estimators[1:]:
+        t = tree(E((3, 2), random_state=0, max_iter=10).fit(Labelled(T12, dims, coords)))
+        assert all(v.modes == dims and v.labels[2] == tuple(WORDS8) for v in t.views)
+        assert t.views[1].labels[1][0] == 'part 1'
+
+
+def test_names_in_factors():
+    "A model that is a frame, or a list or a dict of frames."
+    H, W = frame(RNG.random((8, 2)), WORDS8, ['x', 'y']), frame(RNG.random((12, 2)), ROWS12, None)
+    assert view(H).labels[1] == view([H]).labels[1] == tuple(WORDS8)
+    assert view([W, H]).labels == view(dict(doc=W, term=H)).labels == (tuple(ROWS12), tuple(WORDS8))
+    assert view(dict(doc=W, term=H)).modes == ('doc', 'term')
+    assert view([H, W], sample_mode=1).labels == (tuple(ROWS12), tuple(WORDS8))
+    assert view(Labelled(H.to_numpy(), ('gene', 'k'), dict(gene=WORDS8))).labels[1] == tuple(WORDS8)
+
+
+HIDDEN = RNG.random(X12.shape) < 0.2
+NOT_OBSERVED = {
+    'NaN': lambda: dict(data=np.where(HIDDEN, np.nan, X12)),
+    'masked': lambda: dict(data=np.ma.masked_array(X12, HIDDEN)),
+    'NaN in a frame': lambda: dict(data=frame().mask(HIDDEN)),
+    'NA in a frame': lambda: dict(data=frame().mask(HIDDEN).convert_dtypes()),
+    'mask': lambda: dict(data=X12, mask=~HIDDEN),
+    'mask of ones': lambda: dict(data=X12, mask=(~HIDDEN).astype(int)),
+    'mask with names': lambda: dict(data=frame(), mask=frame(~HIDDEN).iloc[:, ::-1]),
+    'both': lambda: dict(data=np.where(HIDDEN & (np.arange(8) < 4), np.nan, X12), mask=~HIDDEN),
+    'torch': lambda: dict(data=torch.from_numpy(np.where(HIDDEN, np.nan, X12))),
+    'strata': lambda: dict(data=strata_of(np.where(HIDDEN, np.nan, X12))),
+    'strata with masks': lambda: dict(data=strata_of(X12), mask=strata_of(~HIDDEN)),
+    'list of strata with masks': lambda: dict(data=strata_of(X12, list), mask=strata_of(~HIDDEN, list)),
+    'strata with one mask': lambda: dict(data=strata_of(X12, list), mask=~HIDDEN),
+}
+
+
+@pytest.mark.parametrize('kind', NOT_OBSERVED)
+def test_what_was_not_observed_counts_for_nothing(kind):
+    seen = np.where(HIDDEN, 0, X12)
+    for m in (
+        NMF(2, random_state=0, max_iter=20).fit(X12, mask=~HIDDEN),
+        StratifiedNMF(2, strata_rank=1, random_state=0, max_iter=20).fit(strata_of(X12)),
+    ):
+        v = view(m, **NOT_OBSERVED[kind]())
+        np.testing.assert_allclose(v.corpus[1], seen.sum(0) / seen.sum())
+        np.testing.assert_allclose(v.corpus[0], seen.sum(1) / seen.sum())
+        assert all(np.isfinite(x) for x in tables.topic_terms(v, 0)['lift'])
+        assert all(tables.typical_samples(v, 0)['words'])
+    t = tree(HNMF((3, 2), random_state=0, max_iter=20).fit(X12), **NOT_OBSERVED[kind]())
+    np.testing.assert_allclose(t.views[1].corpus[1], seen.sum(0) / seen.sum())
+
+
+def test_other_samples_than_those_of_the_fit():
+    "By their number or their names, and where neither tells by `new_samples`."
+    m = NMF(2, random_state=0).fit(frame())
+    for new in (
+        X12[:3],
+        frame()[:3],
+        sp.csr_array(X12[:3]),
+        frame(X12[:3], list('xyz')),
+        frame().iloc[2::-1, ::-1],
+    ):
+        v = view(m, new)
+        assert v.shape == (3, 8) and v.labels[1] == tuple(WORDS8)
+        rows = slice(2, None, -1) if v.labels[0][0] == ROWS12[2] else slice(3)
+        np.testing.assert_allclose(v.weights, view(m).weights[rows], rtol=1e-6, atol=1e-9)
+    renamed = frame(X12[::-1], [f'new {r}' for r in ROWS12])
+    np.testing.assert_allclose(view(m, renamed).weights, view(m).weights[::-1], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        view(m, X12[::-1], new_samples=True).weights, view(m).weights[::-1], rtol=1e-6, atol=1e-9
+    )
+    holes = np.where(HIDDEN, np.nan, X12)[:4]
+    np.testing.assert_allclose(
+        view(m, holes).weights.sum(0) / view(m).topics[0].sum(0),
+        (m.transform(frame(np.nan_to_num(holes), ROWS12[:4]), mask=~HIDDEN[:4]) * m.components_.sum(1)).sum(
+            0
+        ),
+        rtol=1e-6,
+    )
+    with pytest.raises(ValueError, match=re.escape('the data have shape (3, 8), the model (12, 8)')):
+        view(m.cp_, X12[:3])
+
+
+@pytest.mark.parametrize('kind', ['NumPy', 'torch, double', 'torch, single'])
+def test_other_samples_of_a_model_of_any_library(kind):
+    to = dict(NumPy=np.asarray).get(
+        kind, lambda x: torch.tensor(x, dtype=getattr(torch, f'float{64 - 32 * ("single" in kind)}'))
+    )
+    quick = dict(random_state=0, max_iter=20)
+    for new in (T12[:3], to(T12[:3])):
+        assert view(NCPD(2, **quick).fit(to(T12)), new).shape == (3, 5, 8)
+        assert [v.shape for v in tree(HNCPD((3, 2), **quick).fit(to(T12)), new).views] == [(3, 5, 8)] * 2
+        strata = StratifiedNTF(2, **quick).fit(dict(s=to(T12[:5]), t=to(T12[5:])))
+        assert view(strata, dict(t=new)).shape == (3, 5, 8)
+
+
+def test_other_samples_of_strata_and_layers():
+    parts = strata_of(frame())
+    m = StratifiedNMF(2, strata_rank=1, random_state=0).fit(parts)
+    new = frame(X12[5:9], list('wxyz'))
+    alone, both = view(m, dict(t=new)), view(m, dict(t=new, s=frame(X12[:2], list('uv'))))
+    assert list(alone.stratum) == [1] * 4 and alone.strata == ('s', 't') and alone.labels[0] == tuple('wxyz')
+    assert list(both.stratum) == [0, 0, 1, 1, 1, 1] and both.labels[0] == tuple('uvwxyz')
+    np.testing.assert_allclose(alone.weights, both.weights[2:])
+    np.testing.assert_allclose(alone.weights, view(m).weights[5:9], rtol=1e-6, atol=1e-9)
+    mixed = view(m, frame(X12[[5, 0, 6]], list('abc')), strata=['t', 's', 't'])
+    assert list(mixed.stratum) == [1, 0, 1] and mixed.strata == ('s', 't')
+    np.testing.assert_allclose(mixed.weights, view(m).weights[[5, 0, 6]], rtol=1e-6, atol=1e-9)
+    t = tree(HNMF((3, 2), random_state=0).fit(frame()), new)
+    assert [v.labels[0] for v in t.views] == [tuple('wxyz')] * 2
+
+
+def words_by_columns():
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    docs = ['zebra zebra apple', 'zebra zebra', 'mango apple', 'mango mango']
+    vectorizer = CountVectorizer()
+    return docs, vectorizer, vectorizer.fit_transform(docs)
+
+
+class Dictionary(dict):
+    "As gensim has it."
+
+    token2id = dict(zebra=2, apple=0, mango=1)
+
+
+@pytest.mark.parametrize(
+    'form',
+    [
+        lambda v: v,
+        lambda v: v.vocabulary_,
+        lambda v: v.get_feature_names_out(),
+        lambda v: list(v.get_feature_names_out()),
+        lambda v: pytest.importorskip('pandas').Series(v.get_feature_names_out(), index=[5, 3, 4]),
+        lambda v: pytest.importorskip('pandas').Series(v.vocabulary_),
+        lambda v: pytest.importorskip('pandas').Index(v.get_feature_names_out()),
+        lambda v: v.get_feature_names_out().astype('S'),
+        lambda v: Dictionary({2: 'zebra', 0: 'apple', 1: 'mango'}),
+        lambda v: {2: 'zebra', 0: 'apple', 1: 'mango'},
+        lambda v: (w for w in v.get_feature_names_out()),
+    ],
+)
+def test_a_vocabulary_in_every_form(form):
+    from sklearn.decomposition import NMF as SkNMF
+
+    _, vectorizer, X = words_by_columns()
+    m = NMF(2, random_state=0).fit(X)
+    assert view(m, X, labels={'term': form(vectorizer)}).names == ('zebra · apple', 'mango · apple')
+    sk = SkNMF(2, max_iter=500).fit(X)
+    assert view(sk, labels={'term': form(vectorizer)}).labels[1] == ('apple', 'mango', 'zebra')
+    t = tree(HNMF((2, 1), random_state=0).fit(X), labels={'term': vectorizer.vocabulary_})
+    assert t.views[1].labels[1] == ('apple', 'mango', 'zebra')
+
+
+@pytest.mark.parametrize('kind', ['NMF', 'MiniBatchNMF', 'LatentDirichletAllocation'])
+def test_models_of_scikit_learn(kind):
+    from sklearn import decomposition
+    from sklearn.pipeline import make_pipeline
+
+    docs, vectorizer, X = words_by_columns()
+    E = getattr(decomposition, kind)(2, random_state=0)
+    fitted = E.fit(X)
+    v = view(fitted, X, labels=dict(term=vectorizer))
+    W, H = fitted.transform(X), fitted.components_
+    if kind == 'LatentDirichletAllocation':  # shares of topics, and profiles
+        W, H = W * X.toarray().sum(1)[:, None], H / H.sum(1, keepdims=True)
+    np.testing.assert_allclose(v.weights, W * H.sum(1))
+    np.testing.assert_allclose(sum(tables.topic_shares(v)['share']), 1)
+    assert tables.topic_terms(fitted, 0).rows and view(fitted).shape == (1, 3)
+    whole = make_pipeline(type(vectorizer)(), E).fit(docs)
+    again = view(whole, docs)
+    assert again.labels[1] == ('apple', 'mango', 'zebra') and again.shape == (4, 3)
+    np.testing.assert_allclose(again.corpus[1], v.corpus[1])
+
+
+def test_pipelines_with_our_models():
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+
+    docs, vectorizer, X = words_by_columns()
+    pipe = make_pipeline(type(vectorizer)(), NMF(2, random_state=0)).fit(docs)
+    assert view(pipe, docs).names == ('zebra · apple', 'mango · apple')
+    assert view(pipe, docs[:1]).shape == (1, 3) and view(pipe).labels[1] == ('apple', 'mango', 'zebra')
+    layered = make_pipeline(type(vectorizer)(), HNMF((2, 1), random_state=0)).fit(docs)
+    assert tree(layered, docs).views[1].labels[1] == ('apple', 'mango', 'zebra')
+    search = GridSearchCV(NMF(2, random_state=0), dict(rank=[2]), cv=2).fit(X)
+    assert view(search, X).rank == 2
+
+
+def test_models_of_other_libraries_by_what_they_have():
+    from types import SimpleNamespace
+
+    F = [RNG.random((d, 2)) for d in (4, 3, 5)]
+    ktensor = SimpleNamespace(weights=np.array([1.0, 2]), factor_matrices=F)
+    np.testing.assert_allclose(
+        view(ktensor, RNG.random((4, 3, 5))).weights, view((ktensor.weights, F)).weights
+    )
+
+    class Gensim:
+        id2word = {2: 'zebra', 0: 'apple', 1: 'mango'}
+
+        def get_topics(self):
+            return np.array([[0.5, 0, 0.5], [0.25, 0.75, 0]])
+
+        def __getitem__(self, document):
+            return [(1, 0.25), (0, 0.75)]
+
+    v = view(Gensim(), [[(0, 2), (2, 1)], [(1, 4)]])
+    np.testing.assert_allclose(v.weights, [[2.25, 0.75], [3, 1]])
+    assert v.labels[1] == ('apple', 'mango', 'zebra') and view(Gensim()).names[1].startswith('mango')
+
+
+@pytest.mark.parametrize(
+    'given, names, stratum',
+    [
+        (['b', None, 'a', 'b'], ('a', 'b', 'not known'), [1, 2, 0, 1]),
+        ([2.0, np.nan, 10.0, 2.0], ('2.0', '10.0', 'not known'), [0, 2, 1, 0]),
+        (
+            np.array(['2020-01-01', 'NaT', '2019-01-01', '2020-01-01'], 'M8[ns]'),
+            ('2019', '2020', 'not known'),
+            None,
+        ),
+        ([10, 9, 10, 9], ('9', '10'), [1, 0, 1, 0]),
+        (dict(z=1, y=0, x=1, w=0), ('0', '1'), [0, 1, 0, 1]),
+    ],
+)
+def test_strata_of_samples(given, names, stratum):
+    v = view([np.ones((4, 2)), np.ones((3, 2))], samples=list('wxyz'), strata=given)
+    assert v.strata == names and (stratum is None or list(v.stratum) == stratum)
+
+
+def test_tables_are_copied_and_pickled():
+    import copy
+    import pickle
+
+    for t in all_tables(hostile(), hierarchy()):
+        for again in (copy.deepcopy(t), pickle.loads(pickle.dumps(t))):
+            assert again.rows == t.rows and again.columns == t.columns and repr(again) == repr(t)
+
+
+def test_tables_take_models():
+    m, h = NMF(2, random_state=0).fit(frame()), HNMF((3, 2), random_state=0).fit(frame())
+    assert tables.topic_terms(m, 0).rows == tables.topic_terms(view(m), 0).rows
+    assert tables.topic_shares(m).rows == tables.topic_shares(view(m)).rows
+    assert tables.tree_table(h).rows == tables.tree_table(tree(h)).rows
+    assert tables.match_topics(m, m)['agreement'] == pytest.approx([1, 1])
+
+
+def test_topics_of_frames_are_matched_by_their_words():
+    "Columns in another order are another order of the same words."
+    a = NMF(2, random_state=0, tol=1e-10).fit(frame())
+    b = NMF(2, random_state=0, tol=1e-10).fit(frame().iloc[:, PERMUTED])
+    assert min(tables.match_topics(a, b)['agreement']) > 0.9
+    lead = view(a, names=['one', 'two'])
+    carried = tables.carry_names(lead, view(b))
+    for j, name in enumerate(carried.names):
+        k = lead.names.index(name)
+        first = lambda v, j: tables.topic_terms(v, j, n=1)['term']
+        assert first(carried, j) == first(lead, k)
+    with pytest.raises(ValueError, match="at index 0, 'x' in the second and 'tax' in the first"):
+        tables.agreement(a, NMF(2).fit(frame(columns=['x', *WORDS8[1:]])))
+    assert min(tables.stability([view(a), view(b)])['lowest']) > 0.9
+
+
 # --- bad input ---
 
 F2 = [np.ones((5, 2)), np.ones((4, 2))]
@@ -552,6 +1064,84 @@ BAD = [
     (lambda: view(F2, names={7: 'x'}), ValueError, 'topic must be a number from 0 to 1'),
     (lambda: view(F2, strata=list('ab')), ValueError, 'strata has 2 names for a mode of 5 indices'),
     (lambda: view(F2, labels=list('abcd')), ValueError, 'labels names 4 modes; the model has 2'),
+    (lambda: view(F2, labels=np.array(list('abcd'))), ValueError, "one mode pass labels={'term': words}"),
+    (lambda: view(F2, labels=dict(a=0, b=1, c=2, d=3)), ValueError, "one mode pass labels={'term': words}"),
+    (
+        lambda: view(F2, labels=dict(term=set('abcd'))),
+        TypeError,
+        "labels['term'] is a set, which has no order",
+    ),
+    (
+        lambda: view(F2, labels=dict(term=dict(a=1).keys())),
+        TypeError,
+        "['term'] is a dict_keys, which has no",
+    ),
+    (
+        lambda: view(F2, labels=dict(term='abcd')),
+        TypeError,
+        "labels['term'] is one text, 'abcd'; give a list",
+    ),
+    (
+        lambda: view(F2, labels=dict(term=dict(a=1, b=2, c=3, d=4))),
+        ValueError,
+        "labels['term'] is a dict that does not number its words from 0 to 3",
+    ),
+    (lambda: view(F2, samples=set('abcde')), TypeError, "labels['sample'] is a set, which has no order"),
+    (lambda: view(F2, strata=set('abcde')), TypeError, 'strata is a set, which has no order'),
+    (lambda: view(F2, strata=dict(a=1, b=2)), ValueError, 'strata has 2 names for a mode of 5 indices'),
+    (
+        lambda: view(F2, mask=np.ones((5, 4))),
+        ValueError,
+        'mask= says what was observed of the data; pass data=',
+    ),
+    (
+        lambda: view(F2, sp.eye(5, 4), mask=np.ones((5, 4))),
+        TypeError,
+        'mask= needs dense data; data is sparse',
+    ),
+    (
+        lambda: view(F2, np.ones((5, 4)), mask=np.ones((5, 3))),
+        ValueError,
+        'mask has shape (5, 3), data has (5, 4)',
+    ),
+    (
+        lambda: view(F2, ['a text', 'another']),
+        TypeError,
+        'the data are texts; pass what the vectorizer makes',
+    ),
+    (
+        lambda: view(F2, frame().iloc[:, 0].map(str)),
+        TypeError,
+        'the data are texts; pass what the vectorizer',
+    ),
+    (
+        lambda: view(NMF(2).fit(frame()), frame().assign(law='x')),
+        TypeError,
+        "column 'law' of data must hold real numbers; leave it out",
+    ),
+    (
+        lambda: view(StratifiedNMF(2).fit(strata_of(X12)), X12[:3]),
+        ValueError,
+        'the data have 3 samples, the model 12; for other samples of its 2 strata pass a dict by stratum',
+    ),
+    (lambda: view(F2, []), ValueError, 'the data are an empty list; give one array per stratum'),
+    (
+        lambda: tree([Layer(tuple(F2))], label=[]),
+        TypeError,
+        "tree has no keyword 'label'; did you mean labels?",
+    ),
+    (
+        lambda: tables.term_topics(view(F2, labels=dict(term=['tax', 'war', 'gold', 'farm'])), 'taxes'),
+        ValueError,
+        'term must be a number from 0 to 3 or one of tax, war, gold, farm',
+    ),
+    (
+        lambda: tables.term_topics(
+            view(np.ones((20, 2)), labels=dict(term=[*map(chr, range(97, 116)), 'tax'])), 'Taxes'
+        ),
+        ValueError,
+        "there is no term 'Taxes'; nearest: tax",
+    ),
     (
         lambda: view([*F2, np.ones((4, 2))], labels=dict(term=list('abcd'))),
         ValueError,

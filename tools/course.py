@@ -2,6 +2,7 @@
 
   student/  for people: every solution is a blank, outputs are gone
   teacher/  for nbgrader, as its `source/ntf_lit`: solutions, and metadata that says which cells are graded
+  slides/   for a talk, with outputs: metadata that says where slides begin (make slides)
 
 REPOSITORY=owner/name says where the package is on GitHub, for Binder and for the cell that installs it on
 Colab. Without it, the remote called origin is asked; if that is not on GitHub, the cell asks whoever runs it.
@@ -96,10 +97,14 @@ def installing(nb, repo):
     "The lesson, whose first cell installs the package where it is missing, told where to find it."
     for cell in nb.cells:
         if repo and 'git+https://github.com/{repository}' in cell.source:
-            cell.source = re.sub(r'^ *repository = input\(.*\n', '', cell.source, flags=re.M).replace(
-                '{repository}', repo
-            )
+            cell.source = re.sub(r'^( *repository =) input\(.*', rf"\1 '{repo}'", cell.source, flags=re.M)
     return nb
+
+
+def hidden(cell, number):
+    "Only the output of a check is shown, in JupyterLab and on Colab: its lines know the answer."
+    cell.metadata |= {'jupyter': {'source_hidden': True}, 'cellView': 'form'}
+    cell.source = f'#@title The check of exercise {number}\n{cell.source}'
 
 
 def student(nb, name='', repo=None, place=None):
@@ -108,6 +113,8 @@ def student(nb, name='', repo=None, place=None):
     for cell in nb.cells:
         if cell.cell_type == 'code':
             cell.source = blank(cell.source)
+            if found := CHECK.search(cell.source):
+                hidden(cell, found[1])
     if line := student_links(name, repo, place):
         nb.cells[0].source += '\n\n' + line
     return nb
@@ -133,18 +140,50 @@ def graded(nb, repo=None):
                 grade=True,
                 points=stars[found[1]],
             )
+            hidden(cell, found[1])
+    return nb
+
+
+def slide_type(cell):
+    "Where a cell of a lesson stands in a talk: headings begin slides, predictions appear, answers stay away."
+    if cell.cell_type == 'code':
+        away = SOLUTION.search(cell.source) or CHECK.search(cell.source) or 'ImportError' in cell.source
+        return 'skip' if away else '-'
+    return (
+        'slide' if cell.source.startswith('#') else 'fragment' if '**Predict first.**' in cell.source else '-'
+    )
+
+
+def by_sections(cell):
+    "A cell of text as one cell for each of its headings."
+    if cell.cell_type == 'code':
+        return [cell]
+    return [nbformat.v4.new_markdown_cell(part) for part in re.split(r'\n+(?=## )', cell.source)]
+
+
+def slides(nb):
+    "The lesson as slides for nbconvert."
+    nb = copy.deepcopy(nb)
+    nb.cells = [part for cell in nb.cells for part in by_sections(cell)]
+    for cell in nb.cells:
+        cell.metadata = {'slideshow': {'slide_type': slide_type(cell)}}
+        if cell.cell_type == 'code':
+            cell.source = DIRECTIVE.sub('', cell.source)
     return nb
 
 
 def main(out=ROOT / 'course_out'):
     repo, place = repository(), copies()
-    for kind in 'student', 'teacher':
+    for kind in 'student', 'teacher', 'slides':
         (Path(out) / kind).mkdir(parents=True, exist_ok=True)
     for path in lessons():
         nb = nbformat.read(path, 4)
         nbformat.write(student(nb, path.stem, repo, place), Path(out) / 'student' / path.name)
         nbformat.write(graded(nb, repo), Path(out) / 'teacher' / path.name)
-    print(f'{len(lessons())} lessons in {out}: student/ to hand out, teacher/ for nbgrader')
+        nbformat.write(slides(nb), Path(out) / 'slides' / path.name)
+    print(
+        f'{len(lessons())} lessons in {out}: student/ to hand out, teacher/ for nbgrader, slides/ for talks'
+    )
     if not repo:
         print('No links to Binder and Colab: say where the package is with REPOSITORY=owner/name.')
     if not place:
