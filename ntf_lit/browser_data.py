@@ -22,7 +22,7 @@ from fastcore.basics import patch
 from .checks import check_choice, check_count, is_frame
 from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
-from .shown_data import is_labelled
+from .incoming import is_labelled
 from .tables import agreement, drivers, match_topics
 from .views import (Tree, View, as_dates, in_order_of, is_word_mode, relevance, shown, tree,
                            view)

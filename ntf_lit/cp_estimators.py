@@ -13,8 +13,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_number
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _checked, _known_labels, _named, _run,
-                                _same_samples, _Settings, _takes_labels, _with_attributes)
+from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
+                                _known_labels, _run, _same_samples, _Settings, _takes_labels,
+                                _with_attributes)
 from .incoming import as_data
 from .init import move
 from .ncpd import KLModel, NCPDModel, SupervisedModel, Targets, cp_weights, kl_weights, masked_weights
@@ -69,6 +70,7 @@ def _best_weights(est, data):
 def _keep_cp(est, data, W):
     "The fitted model: weights W and the topics."
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
+    W, *est._topics = map(_contiguous, [W, *est._topics])
     est.weights_, est.factors_, est.cp_ = W, [W, *est._topics], CP((W, *est._topics))
     return est
 
@@ -84,13 +86,13 @@ def _fit_cp(est, data):
 # %% ../nbs/50a_cp_estimators.ipynb #79900b3e
 @patch
 def fit(self:NCPD,
-    X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, scipy.sparse, COO
+    X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # Not looked at
     *,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->NCPD: # Itself
     "Factorize a tensor; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
-    return _fit_cp(self, as_data(_named(self, X), mask))
+    return _fit_cp(self, as_data(_door(self, X, mask, reset=True)))
 
 # %% ../nbs/50a_cp_estimators.ipynb #f71e5dfa
 class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
@@ -101,20 +103,24 @@ class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     @available_if(_takes_labels)
     def decision_function(self,
         X:Array, # Samples (n, features)
+        *,
+        mask:Array=None, # True where an entry was observed; None for all
     )->Array: # How much of each class is in each sample (n, classes)
         "Weights times classes by topics; `NotFittedError` if `fit` was not given labels."
-        return _class_scores(self, X)
+        return _class_scores(self, X, mask)
 
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, features)
+        *,
+        mask:Array=None, # True where an entry was observed; None for all
     )->np.ndarray: # One class per sample (n,)
         "The class that the weights of each sample speak for."
-        scores = _class_scores(self, X)
+        scores = _class_scores(self, X, mask)
         return self.classes_[np.asarray(scores.argmax(1))]
 
     @property
-    def components_(self): return self._topics[0].mT
+    def components_(self): return _contiguous(self._topics[0].mT)
     @property
     def _n_features_out(self): return self.rank
 
@@ -157,19 +163,19 @@ def _fit_supervised(est, data, y):
     model = SupervisedModel(data, est.rank, est.solver, est.inner, est.init,
                             labels=Targets(Y, known, est.label_weight))
     p = _run(est, model).params
-    est._topics, est.label_components_ = [p.H], p.B
+    est._topics, est.label_components_ = [p.H], _contiguous(p.B)
     return _keep_cp(est, data, p.W)
 
 # %% ../nbs/50a_cp_estimators.ipynb #af2bfa07
 @patch
 def fit(self:NMF,
-    X:Array, # Matrix (n, features): dense, torch, sparse, data frame
+    X:Array, # Matrix (n, features): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
     *,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->NMF: # Itself
     "Factorize a matrix; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
-    data = as_data(_named(self, X), mask)
+    data = as_data(_door(self, X, mask, reset=True))
     self.__dict__.pop('label_components_', None)      # the labels of an earlier fit are gone
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
     return _fit_supervised(self, data, y) if supervised else _fit_cp(self, data)
@@ -178,19 +184,13 @@ def fit(self:NMF,
 def _new_samples(est, X, mask=None):
     "Samples that a fitted estimator is applied to, as data."
     check_is_fitted(est)
-    return _same_samples(est, as_data(_checked(est, X), mask))
+    return _same_samples(est, as_data(_door(est, X, mask)))
 
-def _explained(est, data):
-    "The part of the squared norm of the data that the topics explain."
-    W = _best_weights(est, data)*data.scale
-    left = 2*NCPDModel(data, est.rank).objective(CP((W, *est._topics)))
-    return 1 - left/data.square if data.square else 1.
-
-def _class_scores(est, X):
+def _class_scores(est, X, mask=None):
     "How much of each class is in each sample (n, classes)."
     check_is_fitted(est, 'label_components_',
                     msg="This %(name)s was not fitted with labels; pass y to fit")
-    return _best_weights(est, _new_samples(est, X)) @ est.label_components_.mT
+    return _best_weights(est, _new_samples(est, X, mask)) @ est.label_components_.mT
 
 # %% ../nbs/50a_cp_estimators.ipynb #855b84e4
 @patch
@@ -211,7 +211,7 @@ def inverse_transform(self:NCPD|NMF,
     W = _as_weights(W, self._topics[0])
     return cp_rows([W, *self._topics])(0, len(W))
 
-# %% ../nbs/50a_cp_estimators.ipynb #bac069dd
+# %% ../nbs/50a_cp_estimators.ipynb #b1a6a38a
 @patch
 def score(self:NCPD|NMF,
     X:Array, # Samples (n, d_2, ..., d_N)
@@ -220,7 +220,8 @@ def score(self:NCPD|NMF,
     mask:Array=None, # True where an entry was observed; None for all
 )->float: # At most 1
     "The part of the squared norm of samples that the topics explain."
-    return _explained(self, _new_samples(self, X, mask))
+    data = _new_samples(self, X, mask)
+    return _explained([(data, _best_weights(self, data), self._topics)])
 
 @patch
 def fit_transform(self:NCPD|NMF,

@@ -8,22 +8,49 @@ __all__ = []
 # %% ../nbs/50_estimators.ipynb #9f0b89d3
 import warnings
 from dataclasses import fields, replace
+from inspect import signature
+from types import SimpleNamespace
 
 import numpy as np
 import scipy.sparse as sp
 from array_api_compat import is_torch_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
+from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import validate_data
 
-from .checks import as_float, check_count, check_number, find_labels
+from .checks import as_float, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
+from .incoming import Incoming, Names, _is_framelike, incoming, incoming_strata, joined
 from .init import move
-from .result import Status
+from .names import check_keywords
+from .ncpd import NCPDModel
+from .result import CP, Status
+from .synthetic import Dataset
 from .tensor import COO
 
 # %% ../nbs/50_estimators.ipynb #b07d45a2
+_ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', nr_topics='rank',
+                  n_clusters='rank', seed='random_state', beta_loss='loss', n_iter_max='max_iter', n_iter='max_iter',
+                  maxiters='max_iter', verbose='progress', algorithm='solver')
+
+def _check_settings(cls, given):
+    "`TypeError` that names the right setting if one is unknown."
+    known = [name for name in signature(cls.__init__).parameters if name != 'self']
+    for name in given:
+        here = _ELSEWHERE.get(name, name)
+        if here == 'rank' and here not in known: here = 'ranks'
+        if name not in known and here in known:
+            raise TypeError(f"{cls.__name__} has no setting {name!r}; it is called {here} here")
+    check_keywords(given, known, cls.__name__)
+
+# %% ../nbs/50_estimators.ipynb #ee69f394
 class _Settings(TransformerMixin, BaseEstimator):
     "What every estimator is: settings, kept as they were given."
+    def __new__(cls, *args, **settings):
+        _check_settings(cls, settings)
+        return super().__new__(cls)
+
     def _set(self, given):
         "Keep all settings; `given` is `locals()` of `__init__`."
         for name, value in given.items():
@@ -36,9 +63,21 @@ class _Settings(TransformerMixin, BaseEstimator):
         return tags
 
 # %% ../nbs/50_estimators.ipynb #e3fbc404
-def _announce(*classes):
-    "Have scikit-learn look through the methods of classes that are complete now."
-    for cls in classes: cls.__init_subclass__()
+def _announce(*classes, frames=True):
+    "Have scikit-learn look through complete classes; without `frames` they make their frames themselves."
+    for cls in classes:
+        cls.__init_subclass__(auto_wrap_output_keys=('transform',) if frames else ())
+        cls._sklearn_auto_wrap_output_keys = {'transform'}
+
+# %% ../nbs/50_estimators.ipynb #ba2caf5a
+def _framed(est, W, X):
+    "Weights, an array or a list of them, in the container that `set_output` asks for."
+    if isinstance(W, list): return [_framed(est, w, x) for w, x in zip(W, X)]
+    names = np.array([f'{type(est).__name__.lower()}{i}' for i in range(W.shape[1])], object)
+    asked = getattr(est, '_sklearn_output_config', {})
+    made = SimpleNamespace(_sklearn_output_config=asked, _sklearn_auto_wrap_output_keys={'transform'},
+                           get_feature_names_out=lambda: names)
+    return _wrap_data_with_container('transform', W, X, made)
 
 # %% ../nbs/50_estimators.ipynb #7c1aff57
 _NAMES = dict(
@@ -94,25 +133,51 @@ def _run(est, model):
     return r
 
 # %% ../nbs/50_estimators.ipynb #9c168b9b
-def _as_matrix(est, X, reset=False):
-    "A matrix as scikit-learn checks it, an array or CSR; with `reset`, its features are those to come."
-    if len(getattr(X, 'shape', ())) > 2:
-        raise ValueError(f"X has shape {tuple(X.shape)}; {type(est).__name__} takes matrices: reshape it, or "
+def _is_of_matrices(est): return isinstance(est, ClassNamePrefixFeaturesOutMixin)
+
+def _array_of(est, x):
+    "The data of a record as something that scikit-learn can check."
+    X = x.data
+    if isinstance(X, COO): return sp.coo_array((X.data, tuple(np.asarray(X.coords))), shape=X.shape)
+    kind = getattr(getattr(X, 'dtype', None), 'kind', '')
+    if kind == 'c':
+        raise ValueError(f"Complex data not supported: {x.name} must hold real numbers, not {X.dtype}; take "
+                         "its real part or modulus first")
+    return as_float(X, x.name) if isinstance(X, np.ndarray) and kind in 'fUSMm' else X
+
+def _as_matrix(est, x, reset=False):
+    "A record of a matrix as scikit-learn checks it; with `reset`, its features are those to come."
+    if len(x.shape) > 2:
+        raise ValueError(f"{x.name} has shape {x.shape}; {type(est).__name__} takes matrices: reshape it, or "
                          "use a tensor model")
-    if is_torch_array(X): return X
-    if isinstance(X, COO): X = sp.coo_array((X.data, tuple(np.asarray(X.coords))), shape=X.shape)
-    if isinstance(X, np.ndarray) and X.dtype.kind in 'fUSMm': X = as_float(X)
-    return validate_data(est, X, accept_sparse='csr', dtype=[np.float64, np.float32], reset=reset,
-                         ensure_all_finite=False)
+    if x.kind == 'torch': return x
+    how = dict(accept_sparse='csr', dtype=[np.float64, np.float32], ensure_all_finite=False)
+    X = _array_of(est, x)
+    if not _is_framelike(x.source): return replace(x, data=validate_data(est, X, reset=reset, **how))
+    validate_data(est, x.source, reset=reset, skip_check_array=True)
+    return replace(x, data=check_array(X, estimator=est, **how))
 
-def _checked(est, X, reset=False):
-    "X, checked as scikit-learn checks it if the estimator is one of matrices."
-    return _as_matrix(est, X, reset) if isinstance(est, ClassNamePrefixFeaturesOutMixin) else X
+# %% ../nbs/50_estimators.ipynb #cda45667
+def _dataset_names(data):
+    "The names in a `Dataset`, its samples one stratum after another."
+    return Names(list(data.modes), [sum(map(list, data.samples), []), *map(list, data.labels.values())])
 
-def _named(est, X):
-    "X of a fit, checked; the names that it brings along are kept."
-    est.mode_names_, est.labels_ = find_labels(X)
-    return _checked(est, X, reset=True)
+def _masks_of(mask, parts):
+    "One mask per stratum, from a list, or from one of all samples; None for none."
+    if mask is None or isinstance(mask, (list, tuple)): return mask
+    ends = np.cumsum([0] + [part.shape[0] for part in parts])
+    return [mask[a:b] for a, b in zip(ends, ends[1:])]
+
+def _door(est, X, mask=None, reset=False):
+    "Samples as a record in the order of the fit's names; with `reset`, its names are those to come."
+    if isinstance(X, Dataset):
+        x = joined(incoming_strata(X.tensors, mask=_masks_of(mask, X.tensors)))
+        x = replace(x, names=_dataset_names(X))
+    else: x = incoming(X, mask)
+    if _is_of_matrices(est): x = _as_matrix(est, x, reset)
+    if not reset: return x.like(Names(est.mode_names_, est.labels_), x.name)
+    est.mode_names_, est.labels_ = x.names
+    return x
 
 # %% ../nbs/50_estimators.ipynb #f4d336ee
 def _same_samples(est, data):
@@ -128,6 +193,21 @@ def _as_weights(W, like):
     if W.ndim != 2 or W.shape[1] != rank:
         raise ValueError(f"W has shape {tuple(W.shape)}; it must be (n, {rank}), one weight per component")
     return W if is_torch_array(W) else move(W, like)
+
+# %% ../nbs/50_estimators.ipynb #5240bc4e
+def _left_over(data, W, topics):
+    "The squared norm of data less a CP model, W in the units of the data."
+    cp = CP((W*data.scale, *topics))
+    return 2*NCPDModel(data, W.shape[1]).objective(cp)/data.scale**2
+
+def _explained(parts):
+    "The part of the squared norm that is explained, of (data, weights, topics) of one stratum or more."
+    total = sum(data.square/data.scale**2 for data, _, _ in parts)
+    return float(1 - sum(_left_over(*part) for part in parts)/total) if total else 1.
+
+def _contiguous(A):
+    "An array or torch tensor whose rows lie one after another."
+    return A.contiguous() if is_torch_array(A) else np.ascontiguousarray(A)
 
 # %% ../nbs/50_estimators.ipynb #b494a145
 def _takes_labels(est):

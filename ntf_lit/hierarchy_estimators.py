@@ -15,10 +15,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
-from .estimators import (_NAMES, _announce, _calls, _checked, _known_labels, _named, _Settings,
-                                _stops, _takes_labels, _with_attributes)
-from .hnmf import hncpd, hnmf, hntf, predict, project, score
+from .estimators import (_NAMES, _announce, _calls, _contiguous, _door, _explained, _framed,
+                                _known_labels, _Settings, _stops, _takes_labels, _with_attributes)
+from .hnmf import hncpd, hnmf, hntf, predict, project
+from .hnmf import score as accuracy
+from .incoming import as_data
 from .multi_hntf import multi_hntf
+from .tensor import DenseData, Sparse
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #7fd7aff1
 _HIERARCHY = dict(
@@ -46,11 +49,23 @@ def _label_settings(est, y):
     labels, known = _known_labels(y)
     return dict(labels=labels, known=known, weight=check_number(est.label_weight, 'label_weight'))
 
-def _grow(est, build, X, y, **settings):
+def _opened(est, X, mask=None):
+    "X of a fit as a record; a CP model stays what it is."
+    if not (hasattr(X, 'factors') and hasattr(X, 'weights')): return _door(est, X, mask, reset=True)
+    est.mode_names_ = est.labels_ = None
+    return X
+
+def _in_rows(layer):
+    "A layer whose arrays lie row by row in memory."
+    rows = lambda arrays: tuple(map(_contiguous, arrays))
+    return replace(layer, factors=rows(layer.factors), links=rows(layer.links))
+
+def _grow(est, build, X, y, mask, **settings):
     "Build a hierarchy over X and keep it."
-    X = _named(est, X)
+    X = _opened(est, X, mask)
     h = build(X, est.ranks, seed=est.random_state, allow_growth=est.allow_growth, **_label_settings(est, y),
               **settings)
+    h = replace(h, layers=tuple(map(_in_rows, h.layers)))
     est.hierarchy_, est.layers_, est.links_ = h, list(h.layers), [layer.links for layer in h.layers]
     est.relative_error_ = [layer.relative_error for layer in h.layers]
     est.status_, est.history_ = list(h.status), list(h.history)
@@ -59,10 +74,27 @@ def _grow(est, build, X, y, **settings):
     return est
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #774d92a7
-def _seen(est, X, layer):
-    "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
+def _samples(est, X, mask=None):
+    "Samples that a fitted hierarchy is applied to, as data."
     check_is_fitted(est)
-    return est.hierarchy_, project(est.hierarchy_, _checked(est, X), layer)
+    return X if isinstance(X, (DenseData, Sparse)) else as_data(_door(est, X, mask))
+
+def _seen(est, X, layer, mask=None):
+    "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
+    data = _samples(est, X, mask)
+    return est.hierarchy_, project(est.hierarchy_, data, layer)
+
+def _by_labels(est, y):
+    "Whether `score` is the accuracy of predicted labels; `ValueError` if there are none to compare with."
+    if y is None or not getattr(est, 'label_weight', 0): return False
+    check_is_fitted(est)
+    return True
+
+def _layer_score(est, X, layer, mask, seen=_seen):
+    "The part of the squared norm of samples that the topics of a layer explain."
+    data = _samples(est, X, mask)
+    h, W = seen(est, data, layer)
+    return _explained([(data, W, list(h[layer].factors[1:]))])
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #e68c43c9
 class HNCPD(_Settings):
@@ -119,7 +151,7 @@ def fit(self:HNCPD,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->HNCPD: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, hncpd, X, y, mask=mask, reference=self.reference, n_init=self.n_init,
+    return _grow(self, hncpd, X, y, mask, reference=self.reference, n_init=self.n_init,
                  **_layer_settings(self))
 
 @patch
@@ -130,7 +162,7 @@ def fit(self:HNTF,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->HNTF: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, hntf, X, y, mask=mask, mode=self.mode, n_init=self.n_init, **_layer_settings(self))
+    return _grow(self, hntf, X, y, mask, mode=self.mode, n_init=self.n_init, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #9a4c7bf8
 class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
@@ -142,20 +174,10 @@ class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         X:Array, # Samples (n, features)
         *,
         layer:int=-1, # By which layer
+        mask:Array=None, # True where an entry was observed; None for all
     )->np.ndarray: # One class per sample (n,)
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        return predict(*_seen(self, X, layer), layer)
-
-    @available_if(_takes_labels)
-    def score(self,
-        X:Array, # Samples (n, features)
-        y:Array, # The true class of each (n,)
-        *,
-        layer:int=-1, # By which layer
-    )->float: # 0 to 1
-        "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
-        h, W = _seen(self, X, layer)
-        return score(h, y, W, layer)
+        return predict(*_seen(self, X, layer, mask), layer)
 
     @property
     def _n_features_out(self): return self.layers_[-1].rank
@@ -189,7 +211,7 @@ def fit(self:HNMF,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->HNMF: # Itself
     "Grow the hierarchy over a matrix; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, hnmf, X, y, mask=mask, n_init=self.n_init, **_layer_settings(self))
+    return _grow(self, hnmf, X, y, mask, n_init=self.n_init, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #e262f3ef
 class MultiHNTF(_Settings):
@@ -201,20 +223,10 @@ class MultiHNTF(_Settings):
         X:Array, # Samples (n, d_2, ..., d_N)
         *,
         layer:int=-1, # By which layer
+        mask:Array=None, # True where an entry was observed; None for all
     )->np.ndarray: # One class per sample (n,)
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        return predict(*_seen(self, X, layer), layer)
-
-    @available_if(_takes_labels)
-    def score(self,
-        X:Array, # Samples (n, d_2, ..., d_N)
-        y:Array, # The true class of each (n,)
-        *,
-        layer:int=-1, # By which layer
-    )->float: # 0 to 1
-        "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
-        h, W = _seen(self, X, layer)
-        return score(h, y, W, layer)
+        return predict(*_seen(self, X, layer, mask), layer)
 
     @property
     def W_(self): return [layer.links[0] if layer.links else None for layer in self.layers_]
@@ -259,7 +271,7 @@ def fit(self:MultiHNTF,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->MultiHNTF: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, _multi, X, y, mask=mask, train=self.train, train_factors=self.train_factors,
+    return _grow(self, _multi, X, y, mask, train=self.train, train_factors=self.train_factors,
                  n_init=self.n_init, link_iter=self.link_iter, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #3e24e26b
@@ -268,16 +280,33 @@ def transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
     X:Array, # Samples (n, d_2, ..., d_N)
     *,
     layer:int=-1, # Whose topics; negative counts from the last
+    mask:Array=None, # True where an entry was observed; None for all
 )->Array: # Weights (n, r_l)
     "Weights of samples on the topics of a layer; `ValueError` if they have another shape than in the fit."
-    return _seen(self, X, layer)[1]
+    return _framed(self, _seen(self, X, layer, mask)[1], X)
 
 @patch
 def fit_transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
     X:Array, # Samples (n, d_2, ..., d_N)
     y:Array=None, # One label per sample, where they take part
+    *,
+    mask:Array=None, # True where an entry was observed; None for all
 )->Array: # Weights (n, r_L) on the topics of the last layer
     "`fit`, then `transform` of the same samples."
-    return self.fit(X, y).transform(X)
+    return self.fit(X, y, mask=mask).transform(X, mask=mask)
 
-_announce(HNMF, HNCPD, HNTF, MultiHNTF)
+# %% ../nbs/50c_hierarchy_estimators.ipynb #ab3fbc7d
+@patch
+def score(self:HNMF|HNCPD|HNTF|MultiHNTF,
+    X:Array, # Samples (n, d_2, ..., d_N)
+    y:Array=None, # The true class of each (n,), where labels take part
+    *,
+    layer:int=-1, # By which layer
+    mask:Array=None, # True where an entry was observed; None for all
+)->float: # Accuracy 0 to 1 if labels take part; else at most 1
+    "The share of samples whose class is predicted right, or of their squared norm that is explained."
+    if not _by_labels(self, y): return _layer_score(self, X, layer, mask)
+    h, W = _seen(self, X, layer, mask)
+    return accuracy(h, y, W, layer)
+
+_announce(HNMF, HNCPD, HNTF, MultiHNTF, frames=False)

@@ -22,10 +22,10 @@ from .checks import (as_float, check_count, check_factor, check_nonnegative, che
 from .fit import Tolerance, best_of
 from .incoming import as_data
 from .init import leading_vectors, move
-from .ncpd import NCPDModel, SupervisedModel, cp_weights
+from .ncpd import NCPDModel, SupervisedModel, cp_weights, masked_weights
 from .result import CP, Hierarchy, Layer, Result, Status
 from .score import as_cp, top_terms
-from .tensor import cp_inner, cp_rows, hadamard, mttkrps, others
+from .tensor import Masked, cp_inner, cp_rows, hadamard, mttkrps, others
 from .updates import Quadratic, mu, ratio
 
 # %% ../nbs/30_hnmf.ipynb #977e346e
@@ -357,7 +357,7 @@ def score(
 # %% ../nbs/30_hnmf.ipynb #444fd9c0
 def project(
     h:FittedHierarchy, # A hierarchy
-    X, # New samples; all modes but the first as in the fit
+    X, # New samples, or data with a mask from `as_data`; all modes but the first as in the fit
     layer:int=-1, # Whose topics
 )->object: # Weights (n, r_l), in the kind of X; `ValueError` if samples have another shape
     "Weights of new samples on the topics of a layer."
@@ -365,11 +365,12 @@ def project(
     if tuple(data.shape[1:]) != h[0].cp.shape[1:]:
         raise ValueError(f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape "
                          f"{h[0].cp.shape[1:]}")
+    weights = masked_weights if isinstance(data, Masked) else cp_weights
     through_links = 0 in h.modes
     own_factors = any(layer.model is not None for layer in h.layers)
     if own_factors or (len(data.shape) > 2 and not through_links):
-        return cp_weights(data, list(h[l].factors[1:]))
-    W = cp_weights(data, list(h[0].factors[1:]))
+        return weights(data, list(h[l].factors[1:]))
+    W = weights(data, list(h[0].factors[1:]))
     for up in h.layers[1:l+1]:
         W = W @ up.links[h.modes.index(0)] if through_links else cp_weights(as_data(W), list(up.links))
     return W

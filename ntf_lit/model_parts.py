@@ -18,7 +18,8 @@ from .checks import as_float, check_nonnegative, host, is_sparse
 from .names import as_words, names_order
 from .result import CP, leaves
 from .score import as_cp
-from .shown_data import ShownData, is_labelled, names_in
+from .incoming import is_labelled, names_in
+from .shown_data import ShownData
 
 # %% ../nbs/59a_model_parts.ipynb #70c0e622
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import numpy as np
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_count
-from .estimators import (_NAMES, _announce, _calls, _checked, _Settings, _stops, _takes_labels,
+from .estimators import (_NAMES, _announce, _calls, _framed, _Settings, _stops, _takes_labels,
                                 _with_attributes)
-from .hierarchy_estimators import _HIERARCHY, _grow, _seen
-from .hnmf import as_tensor, predict, score
+from .hierarchy_estimators import _HIERARCHY, _by_labels, _grow, _layer_score, _samples, _seen
+from .hnmf import as_tensor, predict
+from .hnmf import score as accuracy
 from .incoming import as_data
 
 # %% ../nbs/51_neural_estimators.ipynb #65689f1e
@@ -42,9 +42,9 @@ def _training(est):
     callbacks = _calls(est, check_count(est.max_epochs, 'max_epochs', 0))
     return Training(**{k: getattr(est, k) for k in names}, stop=_stops(est), callbacks=callbacks)
 
-def _train(est, build, X, y, **settings):
+def _train(est, build, X, y, mask, **settings):
     "Train a hierarchy on X and keep it."
-    _grow(est, build, X, y, loss=est.loss, init=est.init, training=_training(est), **settings)
+    _grow(est, build, X, y, mask, loss=est.loss, init=est.init, training=_training(est), **settings)
     h = est.hierarchy_
     est.A_, est.S_, r = h.A, h.S, h.result
     est.objective_, est.n_iter_ = (r.objective, r.n_iter) if r else (None, 0)
@@ -61,20 +61,10 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         X:Array, # Samples (n, features)
         *,
         layer:int=-1, # By which layer
+        mask:Array=None, # True where an entry was observed; None for all
     )->np.ndarray: # One class per sample (n,)
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        return predict(*_seen_forward(self, X, layer), layer)
-
-    @available_if(_takes_labels)
-    def score(self,
-        X:Array, # Samples (n, features)
-        y:Array, # The true class of each (n,)
-        *,
-        layer:int=-1, # By which layer
-    )->float: # 0 to 1
-        "The share of samples whose class is predicted right; `ValueError` if `fit` was not given labels."
-        h, W = _seen_forward(self, X, layer)
-        return score(h, y, W, layer)
+        return predict(*_seen_forward(self, X, layer, mask), layer)
 
     @property
     def _n_features_out(self): return self.layers_[-1].rank
@@ -104,10 +94,10 @@ def __init__(self:NeuralNMF,
     self._set(locals())
 
 # %% ../nbs/51_neural_estimators.ipynb #2a118727
-def _neural_nmf(X, ranks, *, mask, **how):
-    "A Neural NMF of data that may not have a mask."
+def _neural_nmf(X, ranks, **how):
+    "A Neural NMF; a mask is refused."
     from ntf_lit.neural_nmf import neural_nmf                                   # brings in torch
-    return neural_nmf(as_data(X, mask), ranks, **how)
+    return neural_nmf(as_data(X), ranks, **how)
 
 # %% ../nbs/51_neural_estimators.ipynb #745b6545
 @patch
@@ -118,14 +108,14 @@ def fit(self:NeuralNMF,
     mask:Array=None, # Refused: missing entries must be filled first
 )->NeuralNMF: # Itself
     "Train the hierarchy; `ValueError` or `TypeError` for data, ranks or settings that do not fit."
-    return _train(self, _neural_nmf, X, y, mask=mask, label_loss=self.label_loss, l1=self.l1)
+    return _train(self, _neural_nmf, X, y, mask, label_loss=self.label_loss, l1=self.l1)
 
 # %% ../nbs/51_neural_estimators.ipynb #cb6800fd
-def _seen_forward(est, X, layer):
+def _seen_forward(est, X, layer, mask=None):
     "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
     from ntf_lit.neural_nmf import neural_project                               # brings in torch
-    check_is_fitted(est)
-    return est.hierarchy_, neural_project(est.hierarchy_, _checked(est, X), layer)
+    data = _samples(est, X, mask)
+    return est.hierarchy_, neural_project(est.hierarchy_, data, layer)
 
 # %% ../nbs/51_neural_estimators.ipynb #3524c2c0
 @patch
@@ -133,9 +123,10 @@ def transform(self:NeuralNMF,
     X:Array, # Samples (n, features)
     *,
     layer:int=-1, # Whose topics; negative counts from the last
+    mask:Array=None, # True where an entry was observed; None for all
 )->Array: # Weights (n, r_l)
     "Weights of samples on the topics of a layer; `ValueError` if they have other features than those fitted."
-    return _seen_forward(self, X, layer)[1]
+    return _framed(self, _seen_forward(self, X, layer, mask)[1], X)
 
 # %% ../nbs/51_neural_estimators.ipynb #25ad58d8
 class NeuralNCPD(_Settings):
@@ -169,10 +160,10 @@ def __init__(self:NeuralNCPD,
     self._set(locals())
 
 # %% ../nbs/51_neural_estimators.ipynb #c16ea82f
-def _neural_ncpd(X, ranks, *, mask, **how):
-    "A Neural NCPD of data that may not have a mask, or of a CP model."
+def _neural_ncpd(X, ranks, **how):
+    "A Neural NCPD of data, or of a CP model; a mask is refused."
     from ntf_lit.neural_ncpd import neural_ncpd                                 # brings in torch
-    return neural_ncpd(as_tensor(X, mask), ranks, **how)
+    return neural_ncpd(as_tensor(X), ranks, **how)
 
 # %% ../nbs/51_neural_estimators.ipynb #97c2f396
 @patch
@@ -183,7 +174,7 @@ def fit(self:NeuralNCPD,
     mask:Array=None, # Refused: missing entries must be filled first
 )->NeuralNCPD: # Itself
     "Train the hierarchy; `ValueError` or `TypeError` for data, ranks or settings that do not fit."
-    return _train(self, _neural_ncpd, X, y, mask=mask, train_factors=self.train_factors,
+    return _train(self, _neural_ncpd, X, y, mask, train_factors=self.train_factors,
                   weights=self.weights, reference=self.reference, first=self.first)
 
 @patch
@@ -191,17 +182,34 @@ def transform(self:NeuralNCPD,
     X:Array, # Samples (n, d_2, ..., d_N)
     *,
     layer:int=-1, # Whose topics; negative counts from the last
+    mask:Array=None, # True where an entry was observed; None for all
 )->Array: # Weights (n, r_l)
     "Weights of samples on the topics of a layer; `ValueError` if they have another shape than in the fit."
-    return _seen(self, X, layer)[1]
+    return _framed(self, _seen(self, X, layer, mask)[1], X)
 
 # %% ../nbs/51_neural_estimators.ipynb #2f6f3e90
 @patch
 def fit_transform(self:NeuralNMF|NeuralNCPD,
     X:Array, # Samples (n, d_2, ..., d_N)
     y:Array=None, # One label per sample, where they take part
+    *,
+    mask:Array=None, # Refused: missing entries must be filled first
 )->Array: # Weights (n, r_L) on the topics of the last layer
     "`fit`, then `transform` of the same samples."
-    return self.fit(X, y).transform(X)
+    return self.fit(X, y, mask=mask).transform(X)
 
-_announce(NeuralNMF, NeuralNCPD)
+@patch
+def score(self:NeuralNMF|NeuralNCPD,
+    X:Array, # Samples (n, d_2, ..., d_N)
+    y:Array=None, # The true class of each (n,), where labels take part
+    *,
+    layer:int=-1, # By which layer
+    mask:Array=None, # True where an entry was observed; None for all
+)->float: # Accuracy 0 to 1 if labels take part; else at most 1
+    "The share of samples whose class is predicted right, or of their squared norm that is explained."
+    seen = _seen_forward if isinstance(self, NeuralNMF) else _seen
+    if not _by_labels(self, y): return _layer_score(self, X, layer, mask, seen)
+    h, W = seen(self, X, layer, mask)
+    return accuracy(h, y, W, layer)
+
+_announce(NeuralNMF, NeuralNCPD, frames=False)

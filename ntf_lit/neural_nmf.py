@@ -21,7 +21,8 @@ from .nnls_layer import (as_torch, chain_weights, data_product, gram_layer, proj
                                 torch_data, unit_chain, unit_columns)
 from .incoming import as_data
 from .result import Hierarchy, Status
-from .tensor import Sparse
+from .ncpd import masked_weights
+from .tensor import Masked, Sparse
 from .training import AS_USUAL, TrainableModel, Training, race
 from .updates import ratio
 
@@ -352,7 +353,7 @@ def neural_nmf(
 # %% ../nbs/42_neural_nmf.ipynb #d209e08c
 def neural_project(
     h:NeuralHierarchy, # A hierarchy from `neural_nmf`
-    X:Array, # New samples (n, d)
+    X:Array, # New samples (n, d), or data with a mask from `as_data`
     layer:int=-1, # Whose topics
 )->Array: # Weights (n, r_l), of the kind of X; `ValueError` if X does not fit
     "Weights of new samples on the topics of a layer: forward through the trained matrices."
@@ -362,4 +363,6 @@ def neural_project(
         raise ValueError(f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape "
                          f"{fitted}")
     chain, size = [move(host(a), data.like) for a in h.A[:l+1]], move(host(h.S[l]).sum(0), data.like)
-    return ratio(exact_weights(as_given(data), chain)[-1], size)
+    if not isinstance(data, Masked): return ratio(exact_weights(as_given(data), chain)[-1], size)
+    finest = masked_weights(data, chain[:1])
+    return ratio([finest, *exact_weights(finest, chain[1:])][-1], size)

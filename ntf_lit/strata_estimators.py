@@ -6,6 +6,8 @@
 __all__ = ['StratifiedNTF', 'StratifiedNMF']
 
 # %% ../nbs/50b_strata_estimators.ipynb #a6b4afc4
+import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,13 +15,17 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .checks import Array, as_float, check_count, check_shape, find_labels, is_frame, is_sparse
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _checked, _run, _same_samples,
+from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
+from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names,
+                                _door, _explained, _framed, _is_of_matrices, _masks_of, _run, _same_samples,
                                 _Settings, _with_attributes)
-from .incoming import as_data, as_strata
+from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
+                              is_bag_of_words, keeps_nonzeros)
+from .names import is_missing, named_samples
 from .stratified import StrataModel, best_weights, strata_weights
+from .synthetic import Dataset
 from .tensor import COO, cp_rows
 from .tv import tv_penalty
 
@@ -46,7 +52,7 @@ class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
         _STRATA, _COMPONENTS, _FIT, _NAMES)
 
     @property
-    def components_(self): return self.topics_[0].mT
+    def components_(self): return _contiguous(self.topics_[0].mT)
     @property
     def _n_features_out(self): return self.rank
 
@@ -81,21 +87,45 @@ def _order(x):
 
 def _is_list_of_strata(X):
     "Whether a list holds strata, rather than being one tensor."
-    return isinstance(X, (list, tuple)) and (not len(X) or any(_order(x) >= 2 for x in X))
+    if not isinstance(X, (list, tuple)) or is_bag_of_words(X): return False
+    return not len(X) or any(_order(x) >= 2 for x in X)
 
-# %% ../nbs/50b_strata_estimators.ipynb #d225ae2f
-def _stratum_labels(strata, n):
+def _apart(X):
+    "(names, tensors) of strata that come one by one, names None for a list; None if X is one tensor."
+    if isinstance(X, Dataset): return list(X.strata), list(X.tensors)
+    if type(X).__name__.endswith('GroupBy'):
+        X = {key[0] if isinstance(key, tuple) and len(key) == 1 else key: part for key, part in X}
+    one = keeps_nonzeros(X) or hasattr(type(X), 'data_vars')
+    if isinstance(X, Mapping) and not one: return list(X), list(X.values())
+    return (None, list(X)) if _is_list_of_strata(X) else None
+
+# %% ../nbs/50b_strata_estimators.ipynb #8aae9c8d
+def _listed_labels(strata, n, samples):
+    "One label per sample as an array; `TypeError` or `ValueError` if there are not so many."
+    if isinstance(strata, Mapping) and samples is None:
+        raise TypeError("strata is a dict, and X has no names of samples that it could belong to; pass a "
+                        "list with one label per sample")
+    by_name = samples is not None and hasattr(strata, 'keys') or isinstance(strata, (str, set))
+    labels = np.asarray(named_samples(strata, samples, 'strata') if by_name else strata)
+    if labels.shape == (n,): return labels
+    raise ValueError(f"strata must hold one label per sample, {n} of them, not shape {labels.shape}")
+
+def _stratum_labels(strata, n, samples=None):
     "The names of the strata, in order, and the number of each sample's."
-    labels = np.zeros(n, int) if strata is None else np.asarray(strata)
-    if labels.shape != (n,):
-        raise ValueError(f"strata must hold one label per sample, {n} of them, not shape {labels.shape}")
-    try: return np.unique(labels, return_inverse=True)
+    if strata is None: return [0], np.zeros(n, int)
+    labels = _listed_labels(strata, n, samples)
+    missing = np.flatnonzero(is_missing(labels))
+    if len(missing):
+        raise ValueError(f"strata has no label for {len(missing)} of {n} samples, the first at {missing[0]}; "
+                         "leave these samples out, or give them a label")
+    try: names, first, index = np.unique(labels, return_index=True, return_inverse=True)
     except TypeError:
         kinds = sorted({type(v).__name__ for v in labels})
         raise TypeError(f"strata must hold labels of one kind that can be sorted, not {kinds}; make them all "
                         "text or all numbers") from None
+    return ([list(labels)[i] for i in first] if names.dtype.kind in 'mM' else names.tolist()), index
 
-# %% ../nbs/50b_strata_estimators.ipynb #aa21507e
+# %% ../nbs/50b_strata_estimators.ipynb #d225ae2f
 def _take_sparse(X, rows):
     "Some samples of a sparse tensor, `rows` in ascending order."
     keep = np.isin(X.coords[0], rows)
@@ -105,40 +135,69 @@ def _take_sparse(X, rows):
 
 def _take(X, rows):
     "Some samples: a view where they are a run, else a copy."
-    if is_frame(X): return X.iloc[rows]
     if is_sparse(X) and not hasattr(X, 'tocsr'): return _take_sparse(X, rows)
     X = X.tocsr() if is_sparse(X) else X if is_torch_array(X) else np.asarray(X)
     is_run = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
     return X[int(rows[0]):int(rows[-1]) + 1] if is_run else X[rows]
 
-# %% ../nbs/50b_strata_estimators.ipynb #a6dcc472
+def _cut(x, rows, name):
+    "The record of some samples."
+    mask = None if x.mask is None else _take(x.mask if is_torch_array(x.mask) else _plain_mask(x.mask), rows)
+    return Incoming(_take(x.data, rows), x.kind, (len(rows), *x.shape[1:]), mask, name)
+
+# %% ../nbs/50b_strata_estimators.ipynb #aa21507e
 class _Strata(NamedTuple):
     "Samples, stratum by stratum."
-    names: list # What the strata are called
-    parts: list # The data of each
+    keys: list # What the strata are called
+    parts: list # The record of each
     rows: list # Where its samples stand in the one body that came in; None if strata came apart
-    masks: list # The mask of each; None if there are none
+    names: Names # Of the modes and their indices
 
-def _strata(X, strata=None, mask=None, check=lambda X: X):
+def _joined_names(parts):
+    "The names of strata that came apart."
+    labels = [x.names.labels for x in parts]
+    if any(names is None for names in labels): return Names()
+    samples = None if any(names[0] is None for names in labels) else sum((names[0] for names in labels), [])
+    return Names(parts[0].names.modes, [samples, *labels[0][1:]])
+
+def _given_masks(mask, keys, parts):
+    "A list with one mask per stratum, from a dict or a list, or one of all samples of a `Dataset`."
+    if not isinstance(mask, Mapping): return mask
+    missing = [key for key in keys if key not in mask]
+    if missing: raise ValueError(f"mask has no entry for stratum {missing[0]!r}; give one mask per stratum")
+    return [mask[key] for key in keys]
+
+# %% ../nbs/50b_strata_estimators.ipynb #a6dcc472
+def _strata(est, X, strata=None, mask=None, reset=False):
     "Strata in any of the three ways; one body of samples is checked before it is cut."
-    if isinstance(X, dict) and not is_sparse(X):
-        return _Strata(list(X), list(X.values()), None, None if mask is None else [mask[k] for k in X])
-    if strata is None and _is_list_of_strata(X): return _Strata(list(range(len(X))), list(X), None, mask)
-    X = check(X)
-    X = X if hasattr(X, 'shape') else as_float(X)
-    names, index = _stratum_labels(strata, check_shape(X.shape)[0])
-    rows = [np.flatnonzero(index == s) for s in range(len(names))]
-    masks = None if mask is None else [_take(mask, r) for r in rows]
-    return _Strata(names.tolist(), [_take(X, r) for r in rows], rows, masks)
+    apart = None if strata is not None and isinstance(X, (list, tuple)) else _apart(X)
+    if apart is not None: return _apart_strata(est, X, *apart, strata, mask, reset)
+    x = _door(est, X, mask, reset)
+    n = check_shape(x.shape)[0]
+    keys, index = _stratum_labels(strata, n, x.names.labels and x.names.labels[0])
+    rows = [np.flatnonzero(index == s) for s in range(len(keys))]
+    called = [x.name] if len(rows) == 1 else [f'{x.name}[{s}]' for s in range(len(rows))]
+    return _Strata(keys, [_cut(x, r, name) for r, name in zip(rows, called)], rows, x.names)
 
-# %% ../nbs/50b_strata_estimators.ipynb #35687760
-def _names_of(X, s):
-    "Names of the modes and of their indices, for strata `s` that came as X; None where there are none."
-    if s.rows is not None: return find_labels(X)
-    found = [find_labels(part) for part in s.parts]
-    if not found or any(labels is None or labels[0] is None for _, labels in found): return None, None
-    modes, (_, *rest) = found[0]
-    return modes, [sum((labels[0] for _, labels in found), []), *rest]
+def _apart_strata(est, X, keys, parts, strata, mask, reset):
+    "Strata that came one by one."
+    if strata is not None:
+        raise ValueError(f"strata= is for one tensor; this {type(X).__name__} brings its strata itself: "
+                         "leave strata= out")
+    mask = _masks_of(mask, parts) if isinstance(X, Dataset) else mask
+    xs = incoming_strata(parts, mask=_given_masks(mask, keys, parts))
+    names = _dataset_names(X) if isinstance(X, Dataset) else _joined_names(xs)
+    if not reset: xs = [x.like(Names(est.mode_names_, est.labels_), x.name) for x in xs]
+    elif _is_of_matrices(est): _keep_features(est, xs[0])
+    return _Strata(keys or list(range(len(xs))), xs, None, names)
+
+def _keep_features(est, x):
+    "Let scikit-learn keep the names and the number of features; a stratum that is no matrix is refused."
+    if x.order > 2:
+        raise ValueError(f"{x.name} has shape {x.shape}; {type(est).__name__} takes matrices: reshape it, or "
+                         "use a tensor model")
+    if x.kind != 'torch' and x.order == 2:
+        validate_data(est, x.source if _is_framelike(x.source) else x.data, reset=True, skip_check_array=True)
 
 # %% ../nbs/50b_strata_estimators.ipynb #07e8d5f2
 def _strata_ranks(est, count):
@@ -165,32 +224,39 @@ def _keep_strata(est, model, p):
     if est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
     fitted = est.model_
-    est.topics_ = list(fitted.H)
-    est.weights_ = [fitted.weights(s) for s in range(len(est.strata_))]
-    est.strata_features_ = [[v[s][:, :q] for v in fitted.V] for s, q in enumerate(model.strata_rank)]
+    est.topics_ = list(map(_contiguous, fitted.H))
+    est.weights_ = [_contiguous(fitted.weights(s)) for s in range(len(est.strata_))]
+    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in fitted.V]
+                            for s, q in enumerate(model.strata_rank)]
     return est
 
-def _fit_strata(est, s, names):
+def _fit_strata(est, s):
     "Factorize strata `s`."
-    est.mode_names_, est.labels_ = names
-    data, offsets = as_strata(s.parts, mask=s.masks)
-    est.strata_, est.sample_indices_ = s.names, s.rows
+    est.mode_names_, est.labels_ = s.names
+    data, offsets = as_strata(s.parts)
+    est.strata_, est.sample_indices_ = s.keys, s.rows
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
     r = _run(est, _strata_model(est, data, offsets))
     return _keep_strata(est, r.model, r.params)
 
 # %% ../nbs/50b_strata_estimators.ipynb #0d856021
+def _warn_of_labels():
+    "Warn of labels that were given as y."
+    warnings.warn("y takes no part in a stratified model; if it holds the stratum of each sample, pass it as "
+                  "strata=", UserWarning, stacklevel=3)
+
+# %% ../nbs/50b_strata_estimators.ipynb #9611803d
 @patch
 def fit(self:StratifiedNTF|StratifiedNMF,
-    X:Array, # A list or dict of tensors (n_s, d_2, ..., d_N), or one tensor (n, d_2, ..., d_N)
+    X:Array, # A list, dict, groupby or `Dataset` of tensors (n_s, d_2, ..., d_N), or one (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
     mask:Array=None, # True where an entry was observed, in the form of X; None for all
 )->object: # Itself
     "Factorize strata; `ValueError` or `TypeError` if they do not fit together or do not hold such numbers."
-    s = _strata(X, strata, mask, lambda X: _checked(self, X, reset=True))
-    return _fit_strata(self, s, _names_of(X, s))
+    if y is not None and strata is None: _warn_of_labels()
+    return _fit_strata(self, _strata(self, X, strata, mask, reset=True))
 
 # %% ../nbs/50b_strata_estimators.ipynb #5d3d36ae
 def _number(est, stratum):
@@ -201,20 +267,24 @@ def _number(est, stratum):
     raise ValueError(f"stratum must be one of {', '.join(map(repr, est.strata_))}, not {stratum!r}; for "
                      "another use new_stratum")
 
-def _weights_in(est, X, stratum, mask=None):
-    "Exact weights of samples of one stratum."
+def _weights_in(est, x, stratum):
+    "(data, exact weights, features) of samples of one stratum."
     s = _number(est, stratum)
-    data, features = _same_samples(est, as_data(_checked(est, X), mask)), est.strata_features_[s]
-    return strata_weights(data, features if features[0].shape[1] else [], est.topics_)
+    data, features = _same_samples(est, as_data(x)), est.strata_features_[s]
+    features = features if features[0].shape[1] else []
+    return data, strata_weights(data, features, est.topics_), features
 
-def _weights_of_strata(est, X, strata, mask):
-    "Exact weights of samples in several strata: a list, or one array in the order of the samples."
-    s = _strata(X, strata, mask)
-    as_in_fit = strata is None and not isinstance(X, dict) and len(s.parts) == len(est.strata_)
-    names = est.strata_ if as_in_fit else s.names
-    W = [_weights_in(est, *one) for one in zip(s.parts, names, s.masks or [None]*len(s.parts))]
-    if s.rows is None: return W
-    return array_namespace(*W).concat(W)[np.argsort(np.concatenate(s.rows))]
+def _by_strata(est, X, strata=None, stratum=None, mask=None):
+    "(what `_weights_in` says of each stratum, where its samples stand or None if strata came apart)."
+    check_is_fitted(est)
+    alone = strata is None and len(est.strata_) == 1 and _apart(X) is None
+    if alone or stratum is not None:
+        x = _door(est, X, mask)
+        return [_weights_in(est, x, stratum)], [np.arange(x.shape[0])]
+    s = _strata(est, X, strata, mask)
+    numbered = strata is None and s.keys == list(range(len(est.strata_)))
+    keys = est.strata_ if numbered else s.keys
+    return [_weights_in(est, x, key) for x, key in zip(s.parts, keys)], s.rows
 
 # %% ../nbs/50b_strata_estimators.ipynb #e35a3440
 @patch
@@ -226,14 +296,14 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     mask:Array=None, # True where an entry was observed, in the form of X; None for all
 )->Array: # Weights (n, rank) in the order of the samples; a list of them where strata came apart
     "Exact weights of samples of known strata; `ValueError` if a stratum was not in the fit."
-    check_is_fitted(self)
-    alone = strata is None and len(self.strata_) == 1 and not isinstance(X, (list, dict, tuple))
-    if alone or stratum is not None: return _weights_in(self, X, stratum, mask)
-    return _weights_of_strata(self, X, strata, mask)
+    found, rows = _by_strata(self, X, strata, stratum, mask)
+    W = [weights for _, weights, _ in found]
+    if rows is None: return _framed(self, W, _apart(X)[1])
+    return _framed(self, array_namespace(*W).concat(W)[np.argsort(np.concatenate(rows))], X)
 
 @patch
 def fit_transform(self:StratifiedNTF|StratifiedNMF,
-    X:Array, # A list or dict of tensors (n_s, d_2, ..., d_N), or one tensor (n, d_2, ..., d_N)
+    X:Array, # A list, dict, groupby or `Dataset` of tensors (n_s, d_2, ..., d_N), or one (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
@@ -241,6 +311,28 @@ def fit_transform(self:StratifiedNTF|StratifiedNMF,
 )->Array: # Weights, as `transform` gives them
     "`fit`, then `transform` of the same samples."
     return self.fit(X, y, strata=strata, mask=mask).transform(X, strata=strata, mask=mask)
+
+# %% ../nbs/50b_strata_estimators.ipynb #b60b07a1
+def _with_background(data, W, features, topics):
+    "(data, weights, topics) of the CP model of one stratum, its features with weights of one."
+    if not len(features): return data, W, topics
+    xp = array_namespace(W)
+    ones = xp.ones((W.shape[0], features[0].shape[1]), dtype=W.dtype, device=W.device)
+    return data, xp.concat([ones, W], axis=1), [xp.concat([v, h], axis=1) for v, h in zip(features, topics)]
+
+# %% ../nbs/50b_strata_estimators.ipynb #65c6c3fe
+@patch
+def score(self:StratifiedNTF|StratifiedNMF,
+    X:Array, # Samples (n, d_2, ..., d_N), or strata as `fit` takes them
+    y:Array=None, # Not looked at
+    *,
+    strata:Array=None, # The stratum of each sample (n,)
+    stratum:object=None, # The one stratum that all samples belong to
+    mask:Array=None, # True where an entry was observed, in the form of X; None for all
+)->float: # At most 1
+    "The part of the squared norm of samples of known strata that the model explains."
+    found, _ = _by_strata(self, X, strata, stratum, mask)
+    return _explained([_with_background(*one, self.topics_) for one in found])
 
 # %% ../nbs/50b_strata_estimators.ipynb #26ea26a8
 @patch
@@ -266,14 +358,16 @@ def reconstruct(self:StratifiedNTF|StratifiedNMF,
 def new_stratum(self:StratifiedNTF|StratifiedNMF,
     X:Array, # Samples (n, d_2, ..., d_N) of a stratum that was not in the fit
     strata_rank:int=1, # How many features it has
+    *,
+    mask:Array=None, # True where an entry was observed; None for all
 )->tuple: # (features [V_2, ..., V_N], each (d_k, strata_rank); weights (n, rank))
     "Features and weights of a new stratum; the topics stay. `ValueError` if samples have another shape."
     check_is_fitted(self)
-    data, offsets = as_strata([X])
+    data, offsets = as_strata([_door(self, X, mask)])
     model = StrataModel(_same_samples(self, data), self.rank, self.solver, self.inner,
                         strata_rank=(check_count(strata_rank, 'strata_rank', 0),), offsets=tuple(offsets),
                         rounds=self.rounds, topics=self.topics_)
     p = _best(self, model).params
     return [v[0] for v in p.V], p.W
 
-_announce(StratifiedNTF, StratifiedNMF)
+_announce(StratifiedNTF, StratifiedNMF, frames=False)

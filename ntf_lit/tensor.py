@@ -21,7 +21,7 @@ from array_api_compat import array_namespace, is_torch_array
 
 from fastcore.basics import patch
 
-from .checks import Array, as_float, check_nonnegative, check_shape
+from .checks import Array, as_float, check_fill, check_nonnegative, check_shape
 
 # %% ../nbs/01_tensor.ipynb #a2590ade
 def unfold(
@@ -409,7 +409,7 @@ class COO:
 
 def _coordinates(X, name):
     "Coordinates (N, nnz), values and shape of anything sparse, checked."
-    C = X if hasattr(X, 'coords') else X.tocoo()
+    C = check_fill(X, name) if hasattr(X, 'coords') else check_fill(X, name).tocoo()
     coords = np.asarray(C.coords if hasattr(C, 'coords') else (C.row, C.col))
     values, shape = as_float(C.data, name), check_shape(C.shape, name)
     if coords.size and coords.dtype.kind not in 'iu':

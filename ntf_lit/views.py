@@ -22,7 +22,8 @@ from .model_parts import beside, fitted_part, read_model, with_names, _matrix
 from .names import (as_words, check_keywords, is_missing, named_samples, names_order, nearest,
                            only_count, order_keys)
 from .result import Hierarchy
-from .shown_data import index_sums, is_labelled, shown_data, _taken
+from .incoming import is_labelled, reordered
+from .shown_data import index_sums, shown_data
 
 # %% ../nbs/60_views.ipynb #0ebece21
 _JOINERS = '\u200c\u200d' # Invisible, but parts of Persian words and of emoji
@@ -525,7 +526,7 @@ def _reordered(v, k, at):
     each = lambda values, of: tuple(of(x) if i == k else x for i, x in enumerate(values))
     labels = each(v.labels, lambda words: tuple(words[i] for i in at))
     weights, stratum = (v.weights, v.stratum) if k else (v.weights[at], v.stratum[at])
-    data = tuple(_taken(X, at, k) for X in v.data) if k or len(v.data) == 1 else ()
+    data = tuple(reordered(X, at, k) for X in v.data) if k or len(v.data) == 1 else ()
     return replace(v, labels=labels, topics=turn(v.topics), features=turn(v.features), data=data,
                    corpus=each(v.corpus, lambda c: c[at]), weights=weights, stratum=stratum)
 
