@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CELLS', 'ROW_RULES', 'LADDER', 'PLENTY', 'Weighted', 'DenseSlices', 'Sorted', 'Observed', 'as_observed',
            'SparseSlices', 'RowProblem', 'WeightedModel', 'as_weighted', 'check_sample_weight', 'samples_times',
-           'Ridge', 'Hidden', 'hidden_ridge', 'entries_per_parameter']
+           'Ridge', 'Hidden', 'hidden_ridge', 'entries_per_parameter', 'chosen_ridge', 'observed_weights']
 
 # %% ../nbs/16_weights.ipynb #32b919d0
 import math
@@ -19,7 +19,7 @@ from array_api_compat import array_namespace
 from fastcore.basics import patch
 
 from .blocks import BlockModel, penalty, prepared, relative_error
-from .checks import Array, as_float, check_choice, host, is_sparse
+from .checks import Array, as_float, check_choice, check_seed, host, is_sparse
 from .fit import TimeLimit, Tolerance, fit
 from .incoming import as_data, incoming
 from .init import move, start_cp
@@ -135,11 +135,12 @@ def _taken(v, order):
 def as_observed(
     X, # scipy.sparse matrix or array, or a COO tensor of any order
     name:str='X', # What to call it in a message
+    modes:int=None, # Of how many leading modes each index must have been seen; None for all
 )->Observed: # `TypeError` or `ValueError` if they cannot be factorized
     "Sparse data of which only what is stored was seen, checked and scaled."
     coords, values, shape = _coordinates(X, name)
     _check_repeats(coords, shape, name)
-    _check_slices([np.bincount(c, minlength=d) for c, d in zip(coords, shape)], name)
+    _check_slices([np.bincount(c, minlength=d) for c, d in zip(coords[:modes], shape)], name)
     index = np.int32 if values.size < 2**31 > max(shape) else np.int64
     coords = [c.astype(index) for c in coords]
     scale, square = power_of_two([values])
@@ -507,10 +508,11 @@ def as_weighted(
     weights=None, # One number per entry; for sparse data, the same pattern with weights as values
     mask=None, # True where observed; 'stored' for sparse data of which only what is stored was seen
     name:str='X', # What to call the data in a message
+    modes:int=None, # For 'stored', as in `as_observed`
 )->Weighted|Observed: # `TypeError` or `ValueError` if they cannot be factorized
     "Checked data with weights."
     x = incoming(X, None if isinstance(mask, str) else mask, name)
-    if isinstance(mask, str): return _stored(x, weights, mask)
+    if isinstance(mask, str): return _stored(x, weights, mask, modes)
     if x.kind == 'sparse':
         raise TypeError("weights= of sparse data need mask='stored' (what is not stored is unknown); to "
                         f"weigh its zeros too, pass {name}.todense() if it fits into memory")
@@ -529,13 +531,13 @@ def _without_hidden(x, W):
     return replace(x, mask=W > 0 if x.mask is None else (W > 0) & (host(x.mask) != 0))
 
 # %% ../nbs/16_weights.ipynb #23a690cd
-def _stored(x, weights, mask):
+def _stored(x, weights, mask, modes):
     "Sparse data of which only what is stored was seen, with weights if there are any."
     check_choice(mask, 'mask (if it is a word)', ('stored',))
     if x.kind != 'sparse':
         raise TypeError(f"mask='stored' needs sparse data; {x.name} is dense: pass a mask that is True "
                         "where an entry was observed")
-    data = as_observed(x.data, x.name)
+    data = as_observed(x.data, x.name, modes)
     return data if weights is None else data.weighted(_stored_weights(x, weights))
 
 def _stored_weights(x, weights):
@@ -575,7 +577,7 @@ def check_sample_weight(
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"sample_weight must be positive and finite; sample_weight[{i}] is {s[i]:g}: leave "
-                         "a sample of no weight out of the fit, and transform it afterwards")
+                         "a sample of weight zero out of the fit, and transform it afterwards")
     return s
 
 # %% ../nbs/16_weights.ipynb #46bb7c95
@@ -699,3 +701,31 @@ def entries_per_parameter(
     elif isinstance(data, Weighted): seen = float((data.weights > 0).sum())
     else: seen = float(data.mask.sum())
     return seen/(rank*sum(data.shape))
+
+# %% ../nbs/16_weights.ipynb #96f26d1d
+def chosen_ridge(
+    model:WeightedModel, # The model
+    seed=None, # Seeds what is hidden, and the starts
+    n_init:int=1, # How many times to go down the ladder; the least error on hidden entries is kept
+    **kw, # Passed on to `hidden_ridge`
+)->tuple: # (the model with its ridge and its start, ridge); as it was where enough was observed
+    "A model with the ridge that hidden entries choose."
+    if entries_per_parameter(model.data, model.rank) >= PLENTY: return model, 0.
+    tries = [hidden_ridge(model, rng, **kw) for rng in check_seed(seed).spawn(n_init)]
+    best = min(tries, key=lambda h: h.error)
+    if best.start is None: return model, 0.
+    model = replace(model, penalties=(*model.penalties, Ridge(best.ridge)))
+    if not isinstance(model.init, str): return model, best.ridge
+    first, *rest = _revived(best.start, model.start(check_seed(0))).factors
+    return replace(model, init=CP((first/model.data.scale, *rest))), best.ridge
+
+# %% ../nbs/16_weights.ipynb #7660a946
+def observed_weights(
+    data, # New samples, `Weighted` or `Observed` (n, d_2, ..., d_N)
+    topics:list, # The other factors, (d_k, rank)
+    ridge:float=0., # Of the fit
+)->Array: # Weights (n, rank), in the units of the data
+    "The weights of samples that are best for what was observed of them."
+    zeros = move(np.zeros((data.shape[0], topics[0].shape[1])), topics[0])
+    gram = move(ridge*data.unit*np.eye(zeros.shape[1]), topics[0])
+    return ROW_RULES['nnls'](zeros, RowProblem(data.slices([zeros, *topics], 0), gram))/data.scale
