@@ -281,6 +281,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'ntf_lit.cp_estimators._new_samples': ( 'cp_estimators.html#_new_samples',
                                                                                'ntf_lit/cp_estimators.py'),
                                        'ntf_lit.cp_estimators._opened': ('cp_estimators.html#_opened', 'ntf_lit/cp_estimators.py'),
+                                       'ntf_lit.cp_estimators._scaled_samples': ( 'cp_estimators.html#_scaled_samples',
+                                                                                  'ntf_lit/cp_estimators.py'),
                                        'ntf_lit.cp_estimators._targets': ('cp_estimators.html#_targets', 'ntf_lit/cp_estimators.py'),
                                        'ntf_lit.cp_estimators._weighted_model': ( 'cp_estimators.html#_weighted_model',
                                                                                   'ntf_lit/cp_estimators.py')},

@@ -87,11 +87,15 @@ def _as_word(mask): return (None, mask) if isinstance(mask, str) else (mask, Non
 def _opened(est, X, mask, weights, sample_weight):
     "(data, what each sample was multiplied by) of a fit."
     mask, word = _as_word(mask)
-    x = _door(est, X, mask, reset=True)
-    if sample_weight is None: return _fit_data(est, x, word, weights), 1.
+    x, c = _scaled_samples(est, _door(est, X, mask, reset=True), sample_weight)
+    return _fit_data(est, x, word, weights), c
+
+def _scaled_samples(est, x, sample_weight):
+    "(samples times the root of their weights or, for the divergence, times these; the factors)."
+    if sample_weight is None: return x, 1.
     c = check_sample_weight(sample_weight, x.shape[0])
     c = c**.5 if est.loss == 'frobenius' else c
-    return _fit_data(est, replace(x, data=samples_times(x.data, c), source=None), word, weights), c
+    return replace(x, data=samples_times(x.data, c), source=None), c
 
 def _fit_opened(est, data, c):
     "Factorize data, and undo what samples were multiplied by."
@@ -210,15 +214,16 @@ def _targets(est, y, data):
     Y[known, index] = 1.
     return move(Y, data.like), known
 
-def _fit_supervised(est, data, y):
-    "Factorize a matrix together with its labels."
+def _fit_supervised(est, data, y, c=1.):
+    "Factorize a matrix together with its labels, both multiplied by c in each sample."
     if est.loss != 'frobenius': raise ValueError("label_weight > 0 needs loss='frobenius'")
     Y, known = _targets(est, y, data)
+    Y = Y*move(c, Y)[:, None] if np.ndim(c) else Y
     model = SupervisedModel(data, est.rank, est.solver, est.inner, est.init,
                             labels=Targets(Y, known, est.label_weight))
     p = _run(est, model).params
     est._topics, est.label_components_ = [p.H], _contiguous(p.B)
-    return _keep_cp(est, data, p.W)
+    return _keep_cp(est, data, samples_times(p.W, 1/c) if np.ndim(c) else p.W)
 
 # %% ../nbs/50a_cp_estimators.ipynb #af2bfa07
 @patch
@@ -234,11 +239,12 @@ def fit(self:NMF,
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
     self.__dict__.pop('label_components_', None)      # the labels of an earlier fit are gone
     if not supervised: return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
-    if isinstance(mask, str) or weights is not None or sample_weight is not None:
-        raise ValueError("labels (label_weight > 0 and y) cannot be had with weights=, sample_weight= or "
-                         "mask='stored'; leave out one or the other")
+    if isinstance(mask, str) or weights is not None:
+        raise ValueError("labels (label_weight > 0 and y) cannot be had with weights= or mask='stored'; leave "
+                         "out one or the other")
+    x, c = _scaled_samples(self, _door(self, X, mask, reset=True), sample_weight)
     self.ridge_ = 0.
-    return _fit_supervised(self, as_data(_door(self, X, mask, reset=True)), y)
+    return _fit_supervised(self, as_data(x), y, c)
 
 # %% ../nbs/50a_cp_estimators.ipynb #5b1c47e7
 def _new_samples(est, X, mask=None):

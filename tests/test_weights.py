@@ -1,4 +1,4 @@
-"""Weights of entries and samples, sparse data of which only what is stored was seen, the ridge of hidden entries."""
+"""Weights of entries and samples, sparse data of which only what is stored was seen, the ridge."""
 
 import tracemalloc
 import warnings
@@ -98,7 +98,7 @@ def test_the_authors_rule():
 
 @pytest.mark.parametrize('missing, most', [(0.3, 0.011), (0.7, 0.012), (0.9, 0.3)])
 def test_hidden_entries_are_met(missing, most):
-    "150 x 120 of rank 5, five seeds: filling in by the model and the authors' rule end at .4 and more for 90 %."
+    "150 x 120 of rank 5, five seeds: filling in ends at .46, the authors' rule at 1.2 for 90 %."
     errors = []
     for seed in range(5):
         rng = np.random.default_rng(seed)
