@@ -599,10 +599,25 @@ class Ridge:
     "Half of `weight` times the sum of the squared entries of all factors."
     weight: float # For the scaled problem, in which the norm of the data is between 1/2 and 1
 
-    def value(self, factors)->float: return .5*self.weight*sum(inner(f, f) for f in factors)
-    def inside(self, factors, t)->float: return .5*self.weight*inner(factors[t], factors[t])
-    def charge(self, q, factors, t)->object:
-        "The problem with the ridge in its Gram matrix, or in all of them."
+    def value(self,
+        factors:list, # F_1, ..., F_N
+    )->float: # The whole penalty
+        "What factors cost."
+        return .5*self.weight*sum(inner(f, f) for f in factors)
+
+    def inside(self,
+        factors:list, # F_1, ..., F_N
+        t:int, # A mode
+    )->float: # That part of the penalty
+        "What the value of a problem contains."
+        return .5*self.weight*inner(factors[t], factors[t])
+
+    def charge(self,
+        q, # A `Quadratic` or a `RowProblem`
+        factors:list, # F_1, ..., F_N
+        t:int, # The mode that q is the problem of
+    )->object: # The same problem with I times the weight in its Gram matrix, or in all of them
+        "The ridge in a problem."
         return replace(q, gram=q.gram + self.weight*move(np.eye(q.gram.shape[-1]), factors[t]))
 
 # %% ../nbs/16_weights.ipynb #cbe0d7f9
