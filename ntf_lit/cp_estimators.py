@@ -6,13 +6,15 @@
 __all__ = ['NCPD', 'NMF']
 
 # %% ../nbs/50a_cp_estimators.ipynb #3c6ab094
+from dataclasses import replace
+
 import numpy as np
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .checks import Array, check_number
+from .checks import Array, check_count, check_number
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
                                 _known_labels, _run, _same_samples, _Settings, _takes_labels,
@@ -23,12 +25,16 @@ from .ncpd import NCPDModel, SupervisedModel, Targets, cp_weights, masked_weight
 from .penalties import Fixed, elastic_net, weight_prices
 from .result import CP
 from .tensor import Masked, cp_rows
+from .weights import (PLENTY, Observed, Weighted, WeightedModel, as_weighted,
+                             check_sample_weight, chosen_ridge, entries_per_parameter, observed_weights,
+                             samples_times)
 
 # %% ../nbs/50a_cp_estimators.ipynb #f81413c6
 _CP = dict(
     weights_=('array (n, rank)', 'How much of each component is in each sample'),
     factors_=('list of arrays (d_k, rank)', 'The weights, and the topics of each further mode'),
-    cp_=('`CP`', 'The same as one model, which TensorLy takes too'))
+    cp_=('`CP`', 'The same as one model, which TensorLy takes too'),
+    ridge_=('float', 'The ridge that hidden entries chose, 0 where there was none to choose'))
 _LABELS = dict(
     components_=('array (rank, features)', 'The topics, as scikit-learn has them'),
     classes_=('array (classes,)', 'The labels that occur, if labels took part'),
@@ -59,7 +65,7 @@ class NCPD(_Settings):
     ):
         self._set(locals())
 
-# %% ../nbs/50a_cp_estimators.ipynb #4e8c9d46
+# %% ../nbs/50a_cp_estimators.ipynb #1bc54119
 def _penalties(est, data):
     "What entries cost, and what stays, as the settings say."
     if hasattr(est, 'alpha_W'):
@@ -69,27 +75,81 @@ def _penalties(est, data):
     else: costs = elastic_net(data, est.alpha, est.l1_ratio)
     return costs if est.fixed is None else (*costs, Fixed(est.fixed))
 
+# %% ../nbs/50a_cp_estimators.ipynb #654b16ca
+def _weighted_model(est, model):
+    "A weighted model with the ridge that suits it, and as a start where that was found."
+    limit = np.inf if est.time_limit is None else check_number(est.time_limit, 'time_limit')
+    est.ridge_ = 0.
+    sweeps, n_init = check_count(est.max_iter, 'max_iter', 0), check_count(est.n_init, 'n_init')
+    if not sweeps: return model
+    model, ridge = chosen_ridge(model, est.random_state, n_init, sweeps=min(sweeps, 100), limit=limit)
+    est.ridge_ = ridge/model.data.unit
+    return model
+
+def _fit_data(est, x, word, weights):
+    "Data in the form that the loss asks for, and what was observed of them."
+    if word is not None or weights is not None:
+        if as_beta(est.loss) < 2: raise ValueError("weights= and mask='stored' need loss='frobenius'")
+        return as_weighted(x, weights, word)
+    data = as_data(x)
+    if as_beta(est.loss) < 2 or not isinstance(data, Masked) or bool(data.mask.all()): return data
+    if _penalties(est, data): return data
+    if entries_per_parameter(data, check_count(est.rank, 'rank')) >= PLENTY: return data
+    return Weighted(data.arrays, data.scale, data.square, data.mask)
+
+# %% ../nbs/50a_cp_estimators.ipynb #70fb0f2d
+def _as_word(mask): return (None, mask) if isinstance(mask, str) else (mask, None)
+
+def _opened(est, X, mask, weights, sample_weight):
+    "(data, what each sample was multiplied by) of a fit."
+    mask, word = _as_word(mask)
+    x, c = _scaled_samples(est, _door(est, X, mask, reset=True), sample_weight)
+    return _fit_data(est, x, word, weights), c
+
+def _scaled_samples(est, x, sample_weight):
+    "(samples times the root of their weights, that of the order of the loss; these roots)."
+    if sample_weight is None: return x, 1.
+    c, beta = check_sample_weight(sample_weight, x.shape[0]), as_beta(est.loss)
+    if not beta:
+        raise ValueError("sample_weight: for 'itakura-saito' no scale of a sample counts; leave it out")
+    c = c**(1/beta)
+    return replace(x, data=samples_times(x.data, c), source=None), c
+
+def _fit_opened(est, data, c):
+    "Factorize data, and undo what samples were multiplied by."
+    est = _fit_cp(est, data)
+    if np.ndim(c) == 0: return est
+    W = samples_times(est.weights_, 1/c)
+    return _keep_cp(est, data, W)
+
+# %% ../nbs/50a_cp_estimators.ipynb #4e8c9d46
 def _cp_model(est, data):
     "The model that the settings describe."
     beta, penalties = as_beta(est.loss), _penalties(est, data)
+    if isinstance(data, (Weighted, Observed)):
+        _check_no_penalties(penalties, "leave out weights= and mask='stored'")
+        return _weighted_model(est, WeightedModel(data, est.rank, est.solver, est.inner, est.init))
+    est.ridge_ = 0.
     if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, est.init, penalties)
-    _check_no_penalties(penalties)
+    _check_no_penalties(penalties, "use loss='frobenius'")
     return DivergenceModel(data, est.rank, _power_rule(est), 1, est.init, beta=beta)
 
-def _check_no_penalties(penalties):
-    "`ValueError` if there are some: divergences do not know them."
-    if penalties:
-        raise ValueError("alpha (alpha_W, alpha_H) and fixed need loss='frobenius'; the rule of the "
-                         "divergence does not know them")
+def _check_no_penalties(penalties, cure):
+    "`ValueError` if there are some where no rule knows them."
+    if penalties: raise ValueError(f"alpha (alpha_W, alpha_H) and fixed do not go with this: {cure}, or them")
 
 def _power_rule(est):
     "The rule of the divergences; the default stands for it."
     return 'mu' if est.solver == 'hals' else est.solver
 
+# %% ../nbs/50a_cp_estimators.ipynb #21d3558c
 def _best_weights(est, data):
     "The weights that are best for the topics found."
     beta = as_beta(est.loss)
     if beta < 2: return divergence_weights(data, est._topics, beta)
+    if isinstance(data, Masked) and est.ridge_:
+        data = Weighted(data.arrays, data.scale, data.square, data.mask)
+    if isinstance(data, (Weighted, Observed)): return observed_weights(data, est._topics, est.ridge_)
     solve = masked_weights if isinstance(data, Masked) else cp_weights
     return solve(data, est._topics, prices=est._weight_prices)
 
@@ -118,10 +178,12 @@ def fit(self:NCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # Not looked at
     *,
-    mask:Array=None, # True where an entry was observed, of the shape of X; None for all
+    mask:Array=None, # True where an entry was observed; 'stored': only what sparse X stores was; None for all
+    weights:Array=None, # One nonnegative number per entry; for sparse X, its pattern with weights as values
+    sample_weight:Array=None, # One positive number per sample (n,)
 )->NCPD: # Itself
     "Factorize a tensor; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
-    return _fit_cp(self, as_data(_door(self, X, mask, reset=True)))
+    return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
 
 # %% ../nbs/50a_cp_estimators.ipynb #f71e5dfa
 class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
@@ -185,18 +247,19 @@ def _targets(est, y, data):
     Y[known, index] = 1.
     return move(Y, data.like), known
 
-def _fit_supervised(est, data, y):
-    "Factorize a matrix together with its labels."
-    labels, beta = Targets(*_targets(est, y, data), est.label_weight), as_beta(est.loss)
-    basic, penalties = (data, est.rank), _penalties(est, data)
+def _fit_supervised(est, data, y, c=1.):
+    "Factorize a matrix together with its labels, both multiplied by c in each sample."
+    (Y, known), beta = _targets(est, y, data), as_beta(est.loss)
+    Y = Y*move(c, Y)[:, None] if np.ndim(c) else Y
+    labels, basic, penalties = Targets(Y, known, est.label_weight), (data, est.rank), _penalties(est, data)
     if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, est.init, penalties, labels=labels)
     else:
-        _check_no_penalties(penalties)
+        _check_no_penalties(penalties, "use loss='frobenius'")
         model = LabelledDivergence(*basic, _power_rule(est), 1, est.init, labels=labels, beta=beta)
     p = _run(est, model).params
     est._weight_prices = weight_prices(data, penalties)
     est._topics, est.label_components_ = [p.H], _contiguous(p.B)
-    return _keep_cp(est, data, p.W)
+    return _keep_cp(est, data, samples_times(p.W, 1/c) if np.ndim(c) else p.W)
 
 # %% ../nbs/50a_cp_estimators.ipynb #af2bfa07
 @patch
@@ -204,19 +267,30 @@ def fit(self:NMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
     *,
-    mask:Array=None, # True where an entry was observed, of the shape of X; None for all
+    mask:Array=None, # True where an entry was observed; 'stored': only what sparse X stores was; None for all
+    weights:Array=None, # One nonnegative number per entry; for sparse X, its pattern with weights as values
+    sample_weight:Array=None, # One positive number per sample (n,)
 )->NMF: # Itself
     "Factorize a matrix; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
-    data = as_data(_door(self, X, mask, reset=True))
-    self.__dict__.pop('label_components_', None)      # the labels of an earlier fit are gone
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
-    return _fit_supervised(self, data, y) if supervised else _fit_cp(self, data)
+    self.__dict__.pop('label_components_', None)      # the labels of an earlier fit are gone
+    if not supervised:
+        return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
+    if isinstance(mask, str) or weights is not None:
+        raise ValueError("labels (label_weight > 0 and y) cannot be had with weights= or mask='stored'; "
+                         "leave out one or the other")
+    x, c = _scaled_samples(self, _door(self, X, mask, reset=True), sample_weight)
+    self.ridge_ = 0.
+    return _fit_supervised(self, as_data(x), y, c)
 
 # %% ../nbs/50a_cp_estimators.ipynb #5b1c47e7
 def _new_samples(est, X, mask=None):
     "Samples that a fitted estimator is applied to, as data."
     check_is_fitted(est)
-    return _same_samples(est, as_data(_door(est, X, mask)))
+    mask, word = _as_word(mask)
+    x = _door(est, X, mask)
+    if word is None: return _same_samples(est, as_data(x))
+    return _same_samples(est, as_weighted(x, mask=word, modes=1))
 
 def _class_scores(est, X, mask=None):
     "How much of each class is in each sample (n, classes)."
@@ -253,16 +327,20 @@ def score(self:NCPD|NMF,
 )->float: # At most 1
     "The part of the squared norm of samples that the topics explain."
     data = _new_samples(self, X, mask)
-    return _explained([(data, _best_weights(self, data), self._topics)])
+    W = _best_weights(self, data)
+    if not isinstance(data, Observed): return _explained([(data, W, self._topics)])
+    return 1 - data.misfit([W*data.scale, *self._topics])/data.square if data.square else 1.
 
 @patch
 def fit_transform(self:NCPD|NMF,
     X:Array, # Samples (n, d_2, ..., d_N)
     y:Array=None, # One label per sample, for an `NMF` with `label_weight` > 0
     *,
-    mask:Array=None, # True where an entry was observed; None for all
+    mask:Array=None, # True where an entry was observed, or 'stored'; None for all
+    **kw, # `weights` and `sample_weight` of `fit`
 )->Array: # Weights (n, rank)
-    "`fit`, then `transform` of the same samples."
-    return self.fit(X, y, mask=mask).transform(X, mask=mask)
+    "`fit`, then `transform` of the same samples; with `weights`, those of the fit."
+    self.fit(X, y, mask=mask, **kw)
+    return self.transform(X, mask=mask) if kw.get('weights') is None else self.weights_
 
 _announce(NCPD, NMF)

@@ -51,6 +51,12 @@ def mapped(f, X):
 # --- scikit-learn's list ---
 
 
+NOT_OURS = {
+    f'check_sample_weight_equivalence_on_{kind}_data': 'a sample of weight zero is refused'
+    for kind in ('dense', 'sparse')
+}
+
+
 @pytest.mark.parametrize(
     'estimator',
     [
@@ -66,10 +72,9 @@ def mapped(f, X):
 def test_scikit_learns_checks(estimator):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        results = check_estimator(estimator, on_fail=None)
-    assert [
-        (r['check_name'], str(r['exception'])) for r in results if r['status'] not in ('passed', 'skipped')
-    ] == []
+        results = check_estimator(estimator, on_fail=None, expected_failed_checks=NOT_OURS)
+    fine = 'passed', 'skipped', 'xfail'
+    assert [(r['check_name'], str(r['exception'])) for r in results if r['status'] not in fine] == []
     assert sum(r['status'] == 'passed' for r in results) >= 45
 
 
