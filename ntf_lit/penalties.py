@@ -111,6 +111,7 @@ def elastic_net(
 )->tuple: # `L2` and `L1`, as far as they are needed, for the field `penalties` of a model
     "Both penalties, scaled as in scikit-learn; `TypeError` or `ValueError` for what makes no sense."
     alphas, ratio = _per_mode(alpha, len(data.shape)), check_number(l1_ratio, 'l1_ratio', 0., 1.)
+    if not any(alphas): return ()
     count = float(data.mask.sum()) if isinstance(data, Masked) else math.prod(data.shape)
     unit = math.sqrt(data.square/count) if relative else data.scale
     costs = [a*count/d for a, d in zip(alphas, data.shape)]
