@@ -719,6 +719,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'ntf_lit.init._given': ('init.html#_given', 'ntf_lit/init.py'),
                               'ntf_lit.init._mode_gram': ('init.html#_mode_gram', 'ntf_lit/init.py'),
                               'ntf_lit.init._nonnegative': ('init.html#_nonnegative', 'ntf_lit/init.py'),
+                              'ntf_lit.init._nonnegative_pairs': ('init.html#_nonnegative_pairs', 'ntf_lit/init.py'),
+                              'ntf_lit.init._pairs': ('init.html#_pairs', 'ntf_lit/init.py'),
                               'ntf_lit.init._sparse_unfolding': ('init.html#_sparse_unfolding', 'ntf_lit/init.py'),
                               'ntf_lit.init._sparse_vectors': ('init.html#_sparse_vectors', 'ntf_lit/init.py'),
                               'ntf_lit.init.fit_scale': ('init.html#fit_scale', 'ntf_lit/init.py'),

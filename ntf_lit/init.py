@@ -110,20 +110,46 @@ def _nonnegative(U, rank, rng):
     F = np.maximum(F, .01*F.mean(0, keepdims=True)) if F.size else F
     return np.concatenate([F, rng.random((len(U), rank - F.shape[1]))/math.sqrt(len(U)/3)], axis=1)
 
+# %% ../nbs/13_init.ipynb #d5a1e0c2
+def _pairs(data, count):
+    "(U, V) of a matrix: singular vectors of the side that is smaller, and their products with the data."
+    k = 1 if len(getattr(data, 'arrays', ())) > 1 or data.shape[1] <= data.shape[0] else 0
+    known = leading_vectors(data, k, count)
+    F = [move(np.zeros((d, known.shape[1])), data.like) for d in data.shape]
+    F[k] = move(known, data.like)
+    other = next(C for t, C in mttkrps(data, F) if t != k)
+    pair = [known, host(other)]
+    return pair if k == 0 else pair[::-1]
+
+def _nonnegative_pairs(U, V, rank, rng):
+    "The larger of the two nonnegative parts of each u v', its size shared; the rest at random."
+    halves = [[np.maximum(sign*A, 0) for A in (U, V)] for sign in (1, -1)]
+    sizes = np.array([math.prod(np.sqrt((A*A).sum(0)) for A in half) for half in halves])
+    up, size = sizes[0] >= sizes[1], sizes.max(0)
+    kept = [np.where(up, a, b)[:, size > 0] for a, b in zip(*halves)]
+    roots = np.sqrt(size[size > 0])
+    F = [A/np.sqrt((A*A).sum(0))*roots for A in kept]
+    F = [np.maximum(A, .01*A.mean(0, keepdims=True)) if A.size else A for A in F]
+    typical = roots.mean() if roots.size else 1.
+    fill = [rng.random((len(A), rank - A.shape[1]))/math.sqrt(len(A)/3)*typical for A in F]
+    return [np.concatenate(both, axis=1) for both in zip(F, fill)]
+
 # %% ../nbs/13_init.ipynb #2018b2f1
 def nndsvd(
     data, # Data of shape (d_1, ..., d_N), from `as_data`
     rank:int, # How many components
     rng, # For components beyond the singular vectors
 )->list: # Factors (d_k, rank), NumPy, strictly positive
-    "Nonnegative parts of each unfolding's singular vectors; warns where it starts at random instead."
+    "Nonnegative parts of singular vectors, in pairs for a matrix; warns where it starts at random instead."
     longest, shortest = max(data.shape), min(data.shape)
     if longest > GRAM and isinstance(data, DenseData):
         warnings.warn(f"init='nndsvd' would need a Gram matrix of side {longest}; starting at random instead",
                       stacklevel=2)
         return [rng.random((d, rank)) for d in data.shape]
-    vectors = (leading_vectors(data, k, min(rank, d)) for k, d in enumerate(data.shape))
-    factors = [_nonnegative(U, rank, rng) for U in vectors]
+    if len(data.shape) == 2: factors = _nonnegative_pairs(*_pairs(data, min(rank, shortest)), rank, rng)
+    else:
+        vectors = (leading_vectors(data, k, min(rank, d)) for k, d in enumerate(data.shape))
+        factors = [_nonnegative(U, rank, rng) for U in vectors]
     if rank > shortest:
         warnings.warn(f"rank {rank} exceeds mode size {shortest}: components beyond it start at random",
                       stacklevel=2)

@@ -14,7 +14,6 @@ OTHERWISE = {
 }
 # What rounding decides: entries of 1e-8 to seven digits, and components of a model that is not unique
 ROUNDING = {'test_nmf_sparse_input', 'test_nmf_float32_float64_consistency'}
-NOT_YET = {'test_initialize_close': 'F2'}
 CHECKS = checks()
 
 
@@ -28,9 +27,8 @@ def expected(request):
         and not (asked.get('alpha_W') or asked.get('alpha_H') == 1.0)
     ):
         pytest.skip('rounding decides')
-    for reasons in (OTHERWISE, NOT_YET):
-        if name in reasons:
-            request.node.add_marker(pytest.mark.xfail(strict=True, reason=reasons[name]))
+    if name in OTHERWISE:
+        request.node.add_marker(pytest.mark.xfail(strict=True, reason=OTHERWISE[name]))
 
 
 def test_there_are_checks():
