@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DataUnavailable', 'available', 'tfidf', 'sotu_addresses', 'split_parts', 'sotu_tensor', 'sotu_paragraphs',
            'sotu_parties', 'tweets_rank8', 'newsgroups_posts', 'newsgroups_tensor', 'newsgroups_sparse',
-           'newsgroups_coo', 'newsgroups_supervised', 'olivetti_strata']
+           'newsgroups_coo', 'newsgroups_supervised', 'olivetti_strata', 'read_tns']
 
 # %% ../nbs/03a_datasets.ipynb #313769a9
 import hashlib
@@ -433,3 +433,35 @@ def olivetti_strata(
     return Dataset('Olivetti faces', tensors, labels, people, names, 'picture',
                    note='AT&T Laboratories Cambridge; please credit them; fetched by scikit-learn; pixels in '
                         '[0, 1]')
+
+# %% ../nbs/03a_datasets.ipynb #7c4e1a03
+def _check_from_one(path, coords):
+    "`ValueError` unless indices are whole numbers from 1 on."
+    wrong = np.argwhere(((coords < 1) | (coords != np.floor(coords))).T)
+    if not len(wrong): return
+    entry, mode = wrong[0]
+    raise ValueError(f"{path}: entry {entry + 1} has the index {coords[mode, entry]:g} in mode {mode}; "
+                     "indices are whole numbers counted from 1 (add 1 to all of them if yours begin at 0)")
+
+def _tns_shape(path, coords, shape):
+    "The shape that was asked for, checked, or the smallest one."
+    least = tuple(int(n) for n in coords.max(1) + 1)
+    if shape is None: return least
+    if len(shape) != len(least) or any(n < m for n, m in zip(shape, least)):
+        raise ValueError(f"shape is {tuple(shape)}, but the entries of {path} need {least} at least")
+    return tuple(map(int, shape))
+
+# %% ../nbs/03a_datasets.ipynb #7c4e1a02
+def read_tns(
+    path, # A `.tns` file: per line the indices of an entry, counted from 1, and its value
+    shape=None, # Size of each mode; the largest index of each when left out
+)->COO: # The tensor; `ValueError` where the file holds something else
+    "A sparse tensor from a text file; entries that are listed again add up."
+    try: table = np.loadtxt(path, comments='#', ndmin=2)
+    except ValueError as e: raise ValueError(f"{path} is no .tns file: {e}") from None
+    if not table.size or table.shape[1] < 3:
+        raise ValueError(f"{path} is no .tns file: a line has two indices at least, and a value")
+    coords, values = table[:, :-1].T, table[:, -1]
+    _check_from_one(path, coords)
+    coords = coords.astype(np.int64) - 1
+    return COO(coords, values, _tns_shape(path, coords, shape))
