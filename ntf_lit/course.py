@@ -362,6 +362,7 @@ def _transposed(e): return ast.Attribute(e, 'T', ast.Load())
 
 OTHER = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 
+# %% ../nbs/80_course.ipynb #8c1e5a06
 def _operation_changes(e, names):
     "Another sign, a product in place of a quotient, one side only, a transpose, a factor 2 or ½."
     l, op, r = e.left, e.op, e.right

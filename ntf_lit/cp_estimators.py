@@ -165,7 +165,7 @@ def _fit_cp(est, data):
     "Factorize data without labels."
     model = _cp_model(est, data)
     W, *est._topics = _run(est, model).params.factors
-    est._weight_prices = weight_prices(data, getattr(model, 'penalties', ()))
+    est._weight_prices = weight_prices(data, _penalties(est, data))
     holds_weights = est.fixed is not None and Fixed(est.fixed).held(0, est.rank)
     if as_beta(est.loss) == 2 and est.n_iter_ and not holds_weights: W = _best_weights(est, data)
     scaled = CP((W*data.scale, *est._topics))
@@ -323,7 +323,7 @@ def score(self:NCPD|NMF,
     X:Array, # Samples (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
     *,
-    mask:Array=None, # True where an entry was observed; None for all
+    mask:Array=None, # True where an entry was observed, or 'stored'; None for all
 )->float: # At most 1
     "The part of the squared norm of samples that the topics explain."
     data = _new_samples(self, X, mask)
@@ -331,6 +331,7 @@ def score(self:NCPD|NMF,
     if not isinstance(data, Observed): return _explained([(data, W, self._topics)])
     return 1 - data.misfit([W*data.scale, *self._topics])/data.square if data.square else 1.
 
+# %% ../nbs/50a_cp_estimators.ipynb #b1a6a38b
 @patch
 def fit_transform(self:NCPD|NMF,
     X:Array, # Samples (n, d_2, ..., d_N)

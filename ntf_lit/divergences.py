@@ -199,6 +199,7 @@ class DivergenceModel(BlockModel):
     rule: str = 'mu' # There is no other
     inner: int = 1 # Not used: one step per mode
     beta: float = 1. # Which divergence, 0 to 2
+    parts, joined, rows = NCPDModel.parts, NCPDModel.joined, NCPDModel.rows # Those of a CP model
 
     def __post_init__(self):
         super().__post_init__()
@@ -212,29 +213,7 @@ def start(self:DivergenceModel,
     "Factors to start from."
     return start_cp(self.data, self.rank, self.init, rng)
 
-@patch
-def parts(self:DivergenceModel,
-    cp:CP, # Parameters
-)->tuple: # ([F_1, ..., F_N], [])
-    "The factors; there is nothing else."
-    return list(cp.factors), []
-
-@patch
-def joined(self:DivergenceModel,
-    factors:list, # F_1, ..., F_N
-    rest:list, # Nothing
-)->CP: # The parameters
-    "The inverse of `parts`."
-    return CP(tuple(factors))
-
 # %% ../nbs/20a_divergences.ipynb #5928e9dc
-@patch
-def rows(self:DivergenceModel,
-    cp:CP, # Parameters
-)->object: # rows(a, b): rows a to b of the first mode, an array (b - a, d_2, ..., d_N)
-    "The model some rows at a time."
-    return cp_rows(cp.factors)
-
 @patch
 def blocks(self:DivergenceModel,
     factors:list, # F_1, ..., F_N; the caller replaces entry t after it was yielded
@@ -317,6 +296,8 @@ class LabelledDivergence(BlockModel):
     inner: int = 1 # Not used
     labels: object = None # `Targets`, or a record like it
     beta: float = 1. # Which divergence, above 0 to 2
+    parts, joined, rows = SupervisedModel.parts, SupervisedModel.joined, SupervisedModel.rows
+    loss = DivergenceModel.loss
 
     def __post_init__(self):
         super().__post_init__()
@@ -340,29 +321,7 @@ def start(self:LabelledDivergence,
     "Factors to start from, and classes of the size of the targets."
     return self.squares.start(rng)
 
-@patch
-def parts(self:LabelledDivergence,
-    p:Labelled, # Parameters
-)->tuple: # ([W, H], [B])
-    "The factors of the data, and the classes."
-    return [p.W, p.H], [p.B]
-
-@patch
-def joined(self:LabelledDivergence,
-    factors:list, # W, H
-    rest:list, # B
-)->Labelled: # The parameters
-    "The inverse of `parts`."
-    return Labelled(*factors, *rest)
-
 # %% ../nbs/20a_divergences.ipynb #02c7b18a
-@patch
-def rows(self:LabelledDivergence,
-    p:Labelled, # Parameters
-)->object: # rows(a, b): rows a to b of W H'
-    "The model of the data, some rows at a time."
-    return cp_rows([p.W, p.H])
-
 @patch
 def blocks(self:LabelledDivergence,
     factors:list, # W, H
@@ -387,15 +346,6 @@ def objective(self:LabelledDivergence,
     "The objective of any parameters."
     of_labels = divergence(self.targets, [p.W[self.labels.known], p.B], self.beta)
     return divergence(self.data, [p.W, p.H], self.beta) + self.label_weight*of_labels
-
-@patch
-def loss(self:LabelledDivergence,
-    p:Labelled, # Parameters of the scaled data
-    ends:dict, # Not used
-    inside:float, # 0: there are no penalties
-)->float: # As `objective`
-    "The loss at the end of a sweep."
-    return self.objective(p)
 
 # %% ../nbs/20a_divergences.ipynb #e6191edd
 @patch

@@ -216,6 +216,7 @@ def rows(self:SupervisedModel,
     "The model of the data, some rows at a time."
     return cp_rows([p.W, p.H])
 
+# %% ../nbs/20_ncpd.ipynb #5a1113c2
 @patch
 def loss(self:SupervisedModel,
     p:Labelled, # Parameters of the scaled data

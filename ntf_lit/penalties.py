@@ -27,22 +27,17 @@ class L2:
     "Half the sum of squared entries of each factor, times its price."
     prices: tuple # One number per factor, for the model's scaled data
 
-    def check(self,
-        model:BlockModel, # The model that is to carry it
-    )->None: # `ValueError` if another penalty moves size between factors
-        "Factors keep their scale."
-        _check_scale(self, model)
-
 @dataclass(frozen=True)
 class L1:
     "The sum of the entries of each factor, times its price."
     prices: tuple # One number per factor, for the model's scaled data
 
-    def check(self,
-        model:BlockModel, # The model that is to carry it
-    )->None: # `ValueError` if another penalty moves size between factors
-        "Factors keep their scale."
-        _check_scale(self, model)
+@patch
+def check(self:L2|L1,
+    model:BlockModel, # The model that is to carry it
+)->None: # `ValueError` if another penalty moves size between factors
+    "Factors keep their scale."
+    _check_scale(self, model)
 
 # %% ../nbs/15_penalties.ipynb #a582ca0a
 def _check_scale(own, model):

@@ -14,7 +14,8 @@ from array_api_compat import array_namespace
 from fastcore.basics import patch
 
 from .blocks import BlockModel, relative_error
-from .divergences import Slopes, beside, check_divergence, divergence, in_units, slopes
+from .divergences import (DivergenceModel, Slopes, beside, check_divergence, divergence, in_units,
+                                 slopes)
 from .result import Strata
 from .stratified import StrataModel
 from .tensor import Dense, Masked, Sparse
@@ -48,6 +49,7 @@ class StrataDivergence(BlockModel):
     offsets: tuple = () # Where each stratum begins, and the end
     topics: object = None # Topics to keep as they are, one (d_k, rank) per feature mode; None to fit them
     beta: float = 1. # Which divergence, 0 to 2
+    joined, loss = StrataModel.joined, DivergenceModel.loss
 
     def __post_init__(self):
         super().__post_init__()
@@ -78,14 +80,6 @@ def parts(self:StrataDivergence,
 )->tuple: # ([W, H_2, ..., H_N], [V_2, ..., V_N])
     "The factors of all samples, and the strata features."
     return [p.W, *p.H], list(p.V)
-
-@patch
-def joined(self:StrataDivergence,
-    factors:list, # W, H_2, ..., H_N
-    rest:list, # V_2, ..., V_N
-)->Strata: # The parameters
-    "The inverse of `parts`."
-    return Strata(tuple(rest), factors[0], tuple(factors[1:]), tuple(map(int, self.offsets)))
 
 # %% ../nbs/24_strata_divergence.ipynb #efcca9cb
 def stratum_factors(
@@ -148,15 +142,6 @@ def objective(self:StrataDivergence,
 )->float: # The divergence
     "The objective of any parameters."
     return sum(divergence(X, stratum_factors(p, s), self.beta) for s, X in enumerate(self.strata))
-
-@patch
-def loss(self:StrataDivergence,
-    p:Strata, # Parameters of the scaled data
-    ends:dict, # Not used
-    inside:float, # 0: there are no penalties
-)->float: # The divergence
-    "The loss at the end of a sweep."
-    return self.objective(p)
 
 # %% ../nbs/24_strata_divergence.ipynb #f6216f59
 @patch

@@ -147,12 +147,10 @@ class Browser(W.VBox):
     merged = T.Tuple(help='For every topic the number of the one it is part of, its own if none')
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
-
     _valid = T.validate(*CHECKED)(_valid_trait)
-
     def close(self):
         "Take down the widget and everything that listens to it."
-        if self.front is not None: self._stop_front()
+        self._stop_front()
         super().close()
 
 # %% ../nbs/62b_topic_browser.ipynb #370dd2a4
@@ -225,6 +223,7 @@ def _trait_changed(self:Browser, change):
 @patch
 def _stop_front(self:Browser):
     "Nothing is drawn any more."
+    if self.front is None: return
     self.unobserve(self._trait_changed, self._watched)
     self.front.stop()
     self.front = None
@@ -620,7 +619,6 @@ def take_view_options(
 class TopicBrowser(Browser):
     "Topics on one screen: words, modes, strata, samples; names, hiding and merging."
     core_front, height = TopicCore, 900
-
     def __init__(self,
         model, # A fitted estimator, record, hierarchy, CPTensor, list of factors, or `View`
         data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CELLS', 'ROW_RULES', 'LADDER', 'PLENTY', 'Weighted', 'DenseSlices', 'Sorted', 'Observed', 'as_observed',
            'SparseSlices', 'RowProblem', 'WeightedModel', 'as_weighted', 'check_sample_weight', 'samples_times',
-           'Ridge', 'Hidden', 'hidden_ridge', 'entries_per_parameter', 'chosen_ridge', 'observed_weights']
+           'ridge_penalty', 'Hidden', 'hidden_ridge', 'entries_per_parameter', 'chosen_ridge', 'observed_weights']
 
 # %% ../nbs/23_weights.ipynb #32b919d0
 import math
@@ -23,7 +23,9 @@ from .checks import Array, as_float, check_choice, check_seed, host, is_sparse
 from .fit import TimeLimit, Tolerance, fit
 from .incoming import as_data, incoming
 from .init import move, start_cp
+from .ncpd import NCPDModel
 from .nnls import _padded, eliminate, lawson_hanson
+from .penalties import L2
 from .result import CP
 from .tensor import (CHUNK, COO, DenseData, Masked, _coordinates, as_sparse, cp_rows, hadamard,
                             inner, khatri_rao, others, power_of_two)
@@ -332,6 +334,7 @@ class RowProblem:
     @property
     def rules(self): return ROW_RULES
 
+# %% ../nbs/23_weights.ipynb #e644753f
 @patch
 def parts(self:RowProblem)->Iterator: # Of (first row, one past the last, `Quadratic` of a stack (rows, 1, r))
     "The problems of the rows, some at a time."
@@ -407,19 +410,9 @@ def violation(self:RowProblem,
 @dataclass(frozen=True)
 class WeightedModel(BlockModel):
     "NCPD of least weighted half squared error (Acar et al. 2011; weighted NMF for order two)."
-    def parts(self,
-        cp:CP, # Parameters
-    )->tuple: # ([F_1, ..., F_N], [])
-        "The factors; there is nothing else."
-        return list(cp.factors), []
+    parts, joined = NCPDModel.parts, NCPDModel.joined # Those of a CP model
 
-    def joined(self,
-        factors:list, # F_1, ..., F_N
-        rest:list, # Nothing
-    )->CP: # The parameters
-        "The inverse of `parts`."
-        return CP(tuple(factors))
-
+# %% ../nbs/23_weights.ipynb #337e70a7
 @patch
 def blocks(self:WeightedModel,
     factors:list, # F_1, ..., F_N; the caller replaces entry t after it was yielded
@@ -594,31 +587,12 @@ def samples_times(
     return COO(coords, values*c[coords[0]].astype(values.dtype), shape)
 
 # %% ../nbs/23_weights.ipynb #97eb76e4
-@dataclass(frozen=True)
-class Ridge:
-    "Half of `weight` times the sum of the squared entries of all factors."
-    weight: float # For the scaled problem, in which the norm of the data is between 1/2 and 1
-
-    def value(self,
-        factors:list, # F_1, ..., F_N
-    )->float: # The whole penalty
-        "What factors cost."
-        return .5*self.weight*sum(inner(f, f) for f in factors)
-
-    def inside(self,
-        factors:list, # F_1, ..., F_N
-        t:int, # A mode
-    )->float: # That part of the penalty
-        "What the value of a problem contains."
-        return .5*self.weight*inner(factors[t], factors[t])
-
-    def charge(self,
-        q, # A `Quadratic` or a `RowProblem`
-        factors:list, # F_1, ..., F_N
-        t:int, # The mode that q is the problem of
-    )->object: # The same problem with I times the weight in its Gram matrix, or in all of them
-        "The ridge in a problem."
-        return replace(q, gram=q.gram + self.weight*move(np.eye(q.gram.shape[-1]), factors[t]))
+def ridge_penalty(
+    data, # The data of the model that is to carry it
+    weight:float, # Of half the square of every entry, for the scaled problem
+)->L2: # The same price in all factors
+    "A ridge."
+    return L2((weight,)*len(data.shape))
 
 # %% ../nbs/23_weights.ipynb #cbe0d7f9
 @patch
@@ -683,7 +657,7 @@ def hidden_ridge(
     if rest.square == 0 or out.square == 0: return Hidden(0., None, ((0., 0.),))
     errors, starts, stop = [], [], [Tolerance(1e-5), TimeLimit(limit/len(LADDER))]
     for ridge in LADDER:
-        rung = replace(model, data=rest, penalties=(*model.penalties, Ridge(ridge)))
+        rung = replace(model, data=rest, penalties=(*model.penalties, ridge_penalty(model.data, ridge)))
         start = model.start(rng)
         if starts: start = _revived(starts[-1], start)
         starts.append(start := _scaled(fit(rung, start, max_iter=sweeps, stop=stop), rest))
@@ -729,7 +703,7 @@ def chosen_ridge(
     tries = [hidden_ridge(model, rng, **kw) for rng in check_seed(seed).spawn(n_init)]
     best = min(tries, key=lambda h: h.error)
     if best.start is None: return model, 0.
-    model = replace(model, penalties=(*model.penalties, Ridge(best.ridge)))
+    model = replace(model, penalties=(*model.penalties, ridge_penalty(model.data, best.ridge)))
     if not isinstance(model.init, str): return model, best.ridge
     first, *rest = _revived(best.start, model.start(check_seed(0))).factors
     return replace(model, init=CP((first/model.data.scale, *rest))), best.ridge

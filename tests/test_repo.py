@@ -346,6 +346,7 @@ LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
             notebook(code(LONG), code(f'#| export\n#| slow\n\n{LONG[7:]}')),
         ),
         (rules.long_cells, notebook(code(f'#|exporti\n{LONG}')), notebook()),
+        (rules.long_cells, notebook(code('#| export\n' + LONG[7:].replace('\n', '\n\n', 1))), notebook()),
         (rules.bad_ids, notebook(code(), code()), notebook(code(), code(id='b-2'))),
         (rules.bad_ids, notebook(code(id=None)), notebook()),
         (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),

@@ -14,7 +14,7 @@ from ntf_lit.ncpd import NCPDModel
 from ntf_lit.incoming import as_data
 from ntf_lit.result import CP
 from ntf_lit.tensor import COO
-from ntf_lit.weights import Ridge, WeightedModel, as_weighted, chosen_ridge
+from ntf_lit.weights import WeightedModel, as_weighted, chosen_ridge, ridge_penalty
 
 SHAPES = (9, 8), (6, 5, 4), (4, 3, 4, 3)
 RULES = 'mu', 'hals', 'nnls'
@@ -45,8 +45,8 @@ def as_coo(X, W):
 def test_never_rises_and_says_its_error(seed, shape, rule, ridge):
     rng = np.random.default_rng(seed)
     X, W = planted(shape, 2, rng), some_weights(shape, rng)
-    penalties = (Ridge(ridge),) if ridge else ()
-    r = fit(WeightedModel(as_weighted(X, W), 3, rule, penalties=penalties), seed=seed, max_iter=12)
+    data = as_weighted(X, W)
+    r = fit(WeightedModel(data, 3, rule, penalties=(ridge_penalty(data, ridge),)), seed=seed, max_iter=12)
     size = r.history.objective[0]
     assert (np.diff(r.history.objective) <= 1e-12 * size).all()
     misfit = (W * (X - r.params.full()) ** 2).sum()
