@@ -16,7 +16,8 @@ from fastcore.basics import patch
 from .checks import check_choice, check_count
 from .init import INITS
 from .nnls import nnls_gram
-from .tensor import Masked, Sparse, residual
+from .result import CP
+from .tensor import Masked, Sparse, residual, square_at_nonzeros
 from .updates import Quadratic, hals, mu, violation
 
 # %% ../nbs/14_blocks.ipynb #49c35c33
@@ -139,7 +140,10 @@ def square_loss(
     value:float, # The loss without its constant, half the square of the data
 )->float: # Half the squared error
     "Half the squared error, from the value of a block's problem where that is exact enough."
-    return exact_loss(model.data, lambda: model.rows(params), .5*model.data.square + value)
+    cheap, data = .5*model.data.square + value, model.data
+    if isinstance(data, Sparse) and isinstance(params, CP) and cheap <= 1e-3*.5*data.square:
+        return .5*square_at_nonzeros(data, list(params.factors))
+    return exact_loss(data, lambda: model.rows(params), cheap)
 
 # %% ../nbs/14_blocks.ipynb #a4d07b3d
 def relative_error(
@@ -229,6 +233,5 @@ def kkt(self:BlockModel,
 @patch(as_prop=True)
 def rounding(self:BlockModel)->float: # In the units of the loss of the scaled data
     "What a loss that is summed directly cannot be told from zero below: some roundings per entry."
-    if isinstance(self.data, Sparse): return 0.
     eps = float(array_namespace(self.data.like).finfo(self.data.like.dtype).eps)
     return 2*self.rank*eps**2*self.data.square

@@ -14,16 +14,18 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .checks import Array, check_count, check_number
+from .checks import Array, as_float, check_count, check_number
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
                                 _known_labels, _run, _same_samples, _Settings, _takes_labels,
                                 _with_attributes)
 from .incoming import as_data
 from .init import move
+from .names import named_samples
 from .ncpd import NCPDModel, SupervisedModel, Targets, cp_weights, masked_weights
 from .penalties import Fixed, elastic_net, weight_prices
 from .result import CP
+from .score import as_cp
 from .tensor import Masked, cp_rows
 from .weights import (PLENTY, Observed, Weighted, WeightedModel, as_weighted,
                              check_sample_weight, chosen_ridge, entries_per_parameter, observed_weights,
@@ -73,7 +75,7 @@ def _penalties(est, data):
         alpha = check_number(est.alpha_W, 'alpha_W'), check_number(alpha_H, 'alpha_H')
         costs = elastic_net(data, alpha, est.l1_ratio, relative=False)
     else: costs = elastic_net(data, est.alpha, est.l1_ratio)
-    return costs if est.fixed is None else (*costs, Fixed(est.fixed))
+    return (*costs, Fixed(est.fixed)) if est.fixed else costs
 
 # %% ../nbs/50a_cp_estimators.ipynb #654b16ca
 def _weighted_model(est, model):
@@ -109,6 +111,8 @@ def _opened(est, X, mask, weights, sample_weight):
 def _scaled_samples(est, x, sample_weight):
     "(samples times the root of their weights, that of the order of the loss; these roots)."
     if sample_weight is None: return x, 1.
+    if x.names.labels and x.names.labels[0]:
+        sample_weight = named_samples(sample_weight, x.names.labels[0], 'sample_weight')
     c, beta = check_sample_weight(sample_weight, x.shape[0]), as_beta(est.loss)
     if not beta:
         raise ValueError("sample_weight: for 'itakura-saito' no scale of a sample counts; leave it out")
@@ -117,26 +121,28 @@ def _scaled_samples(est, x, sample_weight):
 
 def _fit_opened(est, data, c):
     "Factorize data, and undo what samples were multiplied by."
-    est = _fit_cp(est, data)
+    est = _fit_cp(est, data, c)
     if np.ndim(c) == 0: return est
     W = samples_times(est.weights_, 1/c)
     return _keep_cp(est, data, W)
 
 # %% ../nbs/50a_cp_estimators.ipynb #4e8c9d46
-def _cp_model(est, data):
-    "The model that the settings describe."
-    beta, penalties = as_beta(est.loss), _penalties(est, data)
+def _cp_model(est, data, c=1.):
+    "The model that the settings describe, of data whose samples were multiplied by c."
+    beta, penalties, init = as_beta(est.loss), _penalties(est, data), _start(est.init, c)
     if isinstance(data, (Weighted, Observed)):
-        _check_no_penalties(penalties, "leave out weights= and mask='stored'")
-        return _weighted_model(est, WeightedModel(data, est.rank, est.solver, est.inner, est.init))
+        if penalties: raise ValueError("weights= and mask='stored' do not go with alpha (alpha_W, alpha_H) "
+                                       "and fixed; leave out one or the other")
+        return _weighted_model(est, WeightedModel(data, est.rank, est.solver, est.inner, init))
     est.ridge_ = 0.
-    if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, est.init, penalties)
-    _check_no_penalties(penalties, "use loss='frobenius'")
-    return DivergenceModel(data, est.rank, _power_rule(est), 1, est.init, beta=beta)
+    if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, init, penalties)
+    return DivergenceModel(data, est.rank, _power_rule(est), 1, init, penalties, beta=beta)
 
-def _check_no_penalties(penalties, cure):
-    "`ValueError` if there are some where no rule knows them."
-    if penalties: raise ValueError(f"alpha (alpha_W, alpha_H) and fixed do not go with this: {cure}, or them")
+def _start(init, c):
+    "A start whose samples are multiplied by c as well."
+    if np.ndim(c) == 0 or isinstance(init, str): return init
+    F = list(as_cp(init).plain().factors if hasattr(init, 'factors') else init)
+    return [None if W is None else samples_times(as_float(W, 'start[0]'), c) for W in F[:1]] + F[1:]
 
 def _power_rule(est):
     "The rule of the divergences; the default stands for it."
@@ -147,11 +153,8 @@ def _best_weights(est, data):
     "The weights that are best for the topics found."
     beta = as_beta(est.loss)
     if beta < 2: return divergence_weights(data, est._topics, beta)
-    if isinstance(data, Masked) and est.ridge_:
-        data = Weighted(data.arrays, data.scale, data.square, data.mask)
-    if isinstance(data, (Weighted, Observed)): return observed_weights(data, est._topics, est.ridge_)
-    solve = masked_weights if isinstance(data, Masked) else cp_weights
-    return solve(data, est._topics, prices=est._weight_prices)
+    of_kind = {Masked: masked_weights, Weighted: observed_weights, Observed: observed_weights}
+    return of_kind.get(type(data), cp_weights)(data, est._topics, prices=est._weight_prices)
 
 # %% ../nbs/50a_cp_estimators.ipynb #231575c3
 def _keep_cp(est, data, W):
@@ -161,12 +164,13 @@ def _keep_cp(est, data, W):
     est.weights_, est.factors_, est.cp_ = W, [W, *est._topics], CP((W, *est._topics))
     return est
 
-def _fit_cp(est, data):
-    "Factorize data without labels."
-    model = _cp_model(est, data)
+def _fit_cp(est, data, c=1.):
+    "Factorize data without labels, whose samples were multiplied by c."
+    model = _cp_model(est, data, c)
     W, *est._topics = _run(est, model).params.factors
-    est._weight_prices = weight_prices(data, _penalties(est, data))
-    holds_weights = est.fixed is not None and Fixed(est.fixed).held(0, est.rank)
+    unit = getattr(data, 'unit', 1.)
+    est._weight_prices = tuple(p/unit for p in weight_prices(data, getattr(model, 'penalties', ())))
+    holds_weights = bool(est.fixed) and Fixed(est.fixed).held(0, est.rank)
     if as_beta(est.loss) == 2 and est.n_iter_ and not holds_weights: W = _best_weights(est, data)
     scaled = CP((W*data.scale, *est._topics))
     _, est.objective_, est.relative_error_ = model.finish(scaled, model.objective(scaled))
@@ -252,10 +256,9 @@ def _fit_supervised(est, data, y, c=1.):
     (Y, known), beta = _targets(est, y, data), as_beta(est.loss)
     Y = Y*move(c, Y)[:, None] if np.ndim(c) else Y
     labels, basic, penalties = Targets(Y, known, est.label_weight), (data, est.rank), _penalties(est, data)
-    if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, est.init, penalties, labels=labels)
-    else:
-        _check_no_penalties(penalties, "use loss='frobenius'")
-        model = LabelledDivergence(*basic, _power_rule(est), 1, est.init, labels=labels, beta=beta)
+    how = dict(labels=labels, penalties=penalties, init=_start(est.init, c))
+    if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, **how)
+    else: model = LabelledDivergence(*basic, _power_rule(est), 1, beta=beta, **how)
     p = _run(est, model).params
     est._weight_prices = weight_prices(data, penalties)
     est._topics, est.label_components_ = [p.H], _contiguous(p.B)
@@ -273,7 +276,7 @@ def fit(self:NMF,
 )->NMF: # Itself
     "Factorize a matrix; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
-    self.__dict__.pop('label_components_', None)      # the labels of an earlier fit are gone
+    for name in ('label_components_', 'classes_'): self.__dict__.pop(name, None) # labels of an earlier fit
     if not supervised:
         return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
     if isinstance(mask, str) or weights is not None:
@@ -290,6 +293,7 @@ def _new_samples(est, X, mask=None):
     mask, word = _as_word(mask)
     x = _door(est, X, mask)
     if word is None: return _same_samples(est, as_data(x))
+    if as_beta(est.loss) < 2: raise ValueError("mask='stored' needs loss='frobenius'")
     return _same_samples(est, as_weighted(x, mask=word, modes=1))
 
 def _class_scores(est, X, mask=None):

@@ -23,7 +23,7 @@ from .checks import as_float, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .incoming import Names, _is_framelike, incoming, incoming_strata, joined
 from .init import move
-from .names import check_keywords
+from .names import check_keywords, is_missing
 from .ncpd import NCPDModel
 from .result import CP, Status
 from .synthetic import Dataset
@@ -125,6 +125,7 @@ def _without_data(model):
 def _run(est, model):
     "Fit a model by an estimator's settings, keep how it went, and return its `Result`."
     n_init, sweeps = check_count(est.n_init, 'n_init'), check_count(est.max_iter, 'max_iter', 0)
+    if isinstance(getattr(model, 'init', None), CP): n_init = 1 # a start that was found: the same each time
     r = _best(est, model, n_init, _calls(est, sweeps))
     if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning, stacklevel=4)
     est.result_ = replace(r, model=_without_data(r.model))
@@ -219,7 +220,7 @@ def _known_labels(y):
     "(labels, true where known); an unknown one is replaced by some known one."
     y = np.asarray(y, object)
     if y.ndim != 1: raise ValueError(f"y must hold one label per sample; it has shape {y.shape}")
-    known = np.array([v is not None and v != -1 and v == v for v in y])
+    known = np.array([not gone and v != -1 for gone, v in zip(is_missing(y), y)])
     if not known.any(): raise ValueError("y has no known label; give some, or set label_weight=0")
     some = y[known][0]
     return np.array([v if k else some for v, k in zip(y, known)]), known

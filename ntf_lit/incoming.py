@@ -195,9 +195,13 @@ def incoming(
     names = Names(*_all_names(X)) if is_labelled(X) else Names()
     return _with_mask(Incoming(data, kind, tuple(data.shape), None, name, names, X), mask)
 
+# %% ../nbs/01a_incoming.ipynb #4230860e
 def _with_mask(x, mask):
     "The record with a mask, which is put in the order of the data's names if it has names."
     if mask is None: return x
+    if isinstance(mask, str):
+        raise ValueError(f"mask={mask!r}: only NMF and NCPD know the word 'stored'; for others pass a mask "
+                         "that is True where an entry was observed")
     if x.kind == 'sparse': _refuse_mask(x.name)
     if not is_labelled(mask): return replace(x, mask=mask)
     m = Incoming(_plain_mask(mask), 'numpy', tuple(mask.shape), None, 'mask', Names(*_all_names(mask)))
@@ -312,6 +316,9 @@ def _check_kinds(xs, mask, name):
     if first.kind == 'sparse': _refuse_mask(f'{name}[0]')
     if len(mask) != len(xs):
         raise ValueError(f"mask has {len(mask)} entries for {len(xs)} strata; give one mask per stratum")
+    if len({m is None for m in mask}) > 1:
+        raise ValueError("mask is None for some strata and not for others; give numpy.ones(shape, bool) "
+                         "where all was observed")
 
 # %% ../nbs/01a_incoming.ipynb #4cc8d74d
 def _check_stratum(shape, first, s, name):

@@ -322,6 +322,25 @@ def polish(
     W, B = *f.arrays(z), *([None] if B is None else [])
     return Links(W, B, status, history)
 
+# %% ../nbs/31_multi_hntf.ipynb #5e771e02
+SETTLED, MORE = 1e-6, 3 # A violation that is small enough; how often to go on at most
+
+def _violation(P, links):
+    "The largest violation of the gradient conditions, by the square of the data's norm."
+    _, of_W, of_B = objective_and_gradients(P, links.W, links.B)
+    pairs = (links.W, of_W), (links.B, of_B)
+    return max(float(abs(np.minimum(A, g/P.square)).max()) for A, g in pairs if A is not None)
+
+def _settled(P, links, max_iter):
+    "Links that were polished until the gradient conditions hold."
+    for _ in range(MORE):
+        if links.status is not Status.CONVERGED or _violation(P, links) < SETTLED: break
+        old, more = links.history, polish(P, links.W, links.B, max_iter)
+        seconds = more.delayed(old.seconds[-1]).history.seconds[1:]
+        longer = History(old.objective + more.history.objective[1:], old.seconds + seconds)
+        links = more._replace(history=longer)
+    return links
+
 # %% ../nbs/31_multi_hntf.ipynb #f7561863
 SCREEN, FINALISTS = 100, 3 # Steps of all starts together; how many are polished
 TIE = 1e-9 # What does not count as better, by the square of the data's norm
@@ -345,7 +364,7 @@ def exact_link(
         run = polish(P, W[i], None if B is None else B[i], max_iter).delayed(ahead)
         if best is None or run.history.objective[-1] < best.history.objective[-1] - TIE*P.square: best = run
         if run.status is Status.INTERRUPTED: return best._replace(status=run.status)
-    return best
+    return _settled(P, best, max_iter)
 
 # %% ../nbs/31_multi_hntf.ipynb #f55cbfbb
 @dataclass(frozen=True)

@@ -73,13 +73,15 @@ def short_dates(
     for tail in (':00', ' 00:00', '-01', '-01'):
         if not all(t.endswith(tail) for t in texts) or (tail == '-01' and len(set(texts)) < 2): break
         texts = [t[:-len(tail)] for t in texts]
-    return texts
+    return texts if len(set(texts)) == len(set(words)) else words
 
 # %% ../nbs/00a_names.ipynb #f881e3cf
 def _short_spans(words):
     "Spans as pandas writes them, 0 days 01:00:00 or 2019-01-07/2019-01-13, shorter where that loses nothing."
     if not words: return words
-    if all(re.fullmatch(r'[\d-]+/[\d-]+', w) for w in words): return [w.split('/')[0] for w in words]
+    if all(re.fullmatch(r'[\d-]+/[\d-]+', w) for w in words):
+        starts = [w.split('/')[0] for w in words]
+        return starts if len(set(starts)) == len(set(words)) else words
     if not all(re.fullmatch(r'-?\d+ days( [+\d:.]+)?', w) for w in words): return words
     if all(w.endswith(' 00:00:00') for w in words): return [w[:-9] for w in words]
     return [w[7:] for w in words] if all(w.startswith('0 days ') for w in words) else words

@@ -19,7 +19,7 @@ from .checks import check_choice, check_count, check_number, host
 from .incoming import Incoming, as_data, incoming, names_in
 from .names import names_order
 from .result import CP, Strata
-from .tensor import at_nonzeros, cp_inner, cp_rows, inner, mttkrps, residual, Sparse
+from .tensor import Masked, Sparse, cp_inner, cp_rows, inner, mttkrps, residual, square_at_nonzeros
 
 # %% ../nbs/04_score.ipynb #79355f0d
 def as_cp(
@@ -41,20 +41,19 @@ def _cp_square(data, F):
     left = data.square - 2*inner(C, F[0]) + norm2
     if left > 1e-6*data.square: return left
     if not isinstance(data, Sparse): return residual(data, cp_rows(F))
-    m = at_nonzeros(data, F)
-    return inner(data.M.data - m, data.M.data - m) + max(0., norm2 - inner(m, m))
+    return square_at_nonzeros(data, F)
 
 # %% ../nbs/04_score.ipynb #aa79bdb0
 def _is_array(model): return hasattr(model, 'shape') and not hasattr(model, 'factors')
 
-def _square(data, model, masked):
+def _square(data, model):
     "Squared distance of scaled data to a model, a CP model or an array in the units of the caller's data."
     if _is_array(model): rows = lambda a, b: model[a:b]*data.scale
     else:
         F = list(as_cp(model).plain().factors)
         F[0] = F[0]*data.scale
         rows = cp_rows(F)
-    if masked: return residual(data, data.seen(rows))
+    if isinstance(data, Masked): return residual(data, data.seen(rows))
     return residual(data, rows) if _is_array(model) else _cp_square(data, F)
 
 def _distance(X, model, mask=None, name='X'):
@@ -65,7 +64,7 @@ def _distance(X, model, mask=None, name='X'):
         raise ValueError(f"the model has shape {shape}, {name} has {tuple(data.shape)}; they must agree")
     if _is_array(model) and isinstance(data, Sparse):
         raise TypeError(f"{name} is sparse and the model dense; pass the model's factors")
-    left = _square(data, model, mask is not None)
+    left = _square(data, model)
     return math.sqrt(max(0., left))/data.scale, math.sqrt(data.square)/data.scale
 
 # %% ../nbs/04_score.ipynb #f13594e4
@@ -89,6 +88,8 @@ def _strata_distances(X, model, mask):
     if len(models) != len(X):
         raise ValueError(f"the model has {len(models)} strata, the data {len(X)}; they must agree")
     masks = [None]*len(X) if mask is None else mask
+    if len(masks) != len(X):
+        raise ValueError(f"mask has {len(masks)} entries for {len(X)} strata; give one mask per stratum")
     xs = [incoming(A, k, f'X[{s}]') for s, (A, k) in enumerate(zip(X, masks))]
     xs = [x.like(xs[0].names, x.name, 'X[0]') for x in xs]
     return [_distance(x, m, x.mask, x.name) for x, m in zip(xs, models)]

@@ -143,6 +143,9 @@ def transposed(self:ShownData,
 # %% ../nbs/59_shown_data.ipynb #739d73df
 def _checked_mask(mask, X, names, name):
     "A mask as an array of the data's shape, in the order of their names."
+    if isinstance(mask, str):
+        raise ValueError("mask='stored' is for fit and transform; to show other samples, pass the model "
+                         "CP((model.transform(X, mask='stored'), *model.factors_[1:]))")
     modes, labels = names_in(mask)
     mask = np.asarray(host(mask.to_numpy() if hasattr(mask, 'to_numpy') else mask))
     for k, (own, other) in enumerate(zip(labels or (), names[1] or ())):

@@ -404,4 +404,5 @@ def _best_masked(model, p):
     parts = enumerate(zip(model.offsets[:-1], model.offsets[1:]))
     W = [s*masked_weights(model.data.part(int(a), int(b)), p.H, p.background(i).reshape(-1)/s, prices)
          for i, (a, b) in parts]
-    return replace(p, W=array_namespace(p.W).concat(W))
+    new = replace(p, W=array_namespace(p.W).concat(W))
+    return new if model.objective(new) <= model.objective(p) else p # total variation has no price here

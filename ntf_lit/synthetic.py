@@ -15,7 +15,7 @@ from fastcore.basics import patch
 
 from .checks import check_choice, check_count, check_labels, check_number, check_seed, need
 from .result import CP, Strata
-from .tensor import COO, _stack_sparse, cp_rows
+from .tensor import COO, _stack_sparse
 
 # %% ../nbs/03_synthetic.ipynb #dc41cb5e
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,9 +63,14 @@ def _check_modes(data):
             raise ValueError(f"stratum {s} has shape {tuple(A.shape)}, stratum 0 {first}; all modes but the "
                              "first must agree")
 
+# %% ../nbs/03_synthetic.ipynb #b17b616c
 def _check_samples(data):
     "`ValueError` if a stratum is empty, or names, texts and facts do not fit its samples."
     of_samples = dict(samples=data.samples, texts=data.texts, passages=data.passages, **data.info)
+    for key, value in of_samples.items():
+        if value is not None and len(value) != len(data.tensors):
+            raise ValueError(f"{key} has {len(value)} entries for {len(data.tensors)} strata; give one list "
+                             "per stratum")
     for s, A in enumerate(data.tensors):
         if A.shape[0] == 0:
             raise ValueError(f"stratum {s} ({data.strata[s]}) is empty; leave it out or give it samples")
@@ -161,7 +166,7 @@ def salt_and_pepper(
 )->np.ndarray: # A new array, entries in [0, 1]
     "Entries at random set to one or to zero (Sietsema et al. 2024, MNIST experiment)."
     check_number(salt, 'salt', 0, 1)
-    check_number(pepper, 'pepper', 0, 1 - salt)
+    check_number(pepper, 'pepper', 0, 1 - salt + 1e-12) # .1 beside .9, too
     u = check_seed(seed).random(X.shape)
     return np.clip(X + (u < salt) - (u >= 1 - pepper), 0, 1)
 
@@ -229,17 +234,6 @@ def _strata_model(sizes, shape, rank, ranks, rng, coherence):
     W = [spread_columns(n, rank, rng, 1.)*(scale*np.sqrt(n)*rng.uniform(1, 2, rank)) for n in sizes]
     return Strata(V, np.vstack(W), H, (0, *np.cumsum(sizes).tolist()))
 
-# %% ../nbs/03_synthetic.ipynb #ba7f4f71
-def _strata_tensors(model):
-    "What a stratified model says of the data: one tensor per stratum."
-    tensors = []
-    for s in range(len(model.offsets) - 1):
-        W = model.weights(s)
-        ones = np.ones((len(W), model.V[0].shape[-1]))
-        features = [np.hstack([v[s], h]) for v, h in zip(model.V, model.H)]
-        tensors.append(cp_rows([np.hstack([ones, W]), *features])(0, len(W)))
-    return tensors
-
 # %% ../nbs/03_synthetic.ipynb #f83e87ed
 def random_strata(
     sizes, # Samples in each stratum, (n_1, ..., n_S)
@@ -257,7 +251,7 @@ def random_strata(
         raise ValueError(f"strata_rank has {len(ranks)} entries for {S} strata; give one number, or one per "
                          "stratum")
     model = _strata_model(sizes, shape, rank, ranks, rng, coherence)
-    clean = _strata_tensors(model)
+    clean = [model.full(s) for s in range(S)]
     tensors = [add_noise(A, noise, rng) if noise else A.copy() for A in clean]
     labels = {f'mode {k+2}': numbered('index', d) for k, d in enumerate(shape)}
     return Dataset('random strata', tensors, labels, numbered('stratum', S),

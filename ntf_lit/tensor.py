@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CHUNK', 'unfold', 'fold', 'khatri_rao', 'others', 'mttkrp', 'hadamard', 'gram', 'inner', 'cp_inner', 'best_split',
            'contract', 'power_of_two', 'DenseData', 'Dense', 'mttkrps', 'chunks', 'residual', 'cp_rows', 'Mapped',
-           'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros', 'with_values', 'run_sums', 'segment_sum',
-           'stratum_sums']
+           'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros', 'with_values', 'square_at_nonzeros',
+           'run_sums', 'segment_sum', 'stratum_sums']
 
 # %% ../nbs/01_tensor.ipynb #90c21004
 import math
@@ -474,6 +474,16 @@ def with_values(
     "The same pattern of nonzeros with other values."
     M = sp.csr_matrix((values, data.M.indices, data.M.indptr), shape=data.M.shape)
     return replace(data, M=M)
+
+# %% ../nbs/01_tensor.ipynb #5ab07e02
+def square_at_nonzeros(
+    data:Sparse, # The data
+    factors, # CP factors (d_k, rank), of the scaled data
+)->float: # In float64
+    "Squared distance of a CP model from sparse data, summed directly where they are not zero."
+    m = at_nonzeros(data, factors)
+    left = data.M.data - m
+    return inner(left, left) + max(0., cp_inner(factors, factors) - inner(m, m))
 
 # %% ../nbs/01_tensor.ipynb #184ca9e3
 def run_sums(

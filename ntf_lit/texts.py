@@ -6,6 +6,7 @@
 __all__ = ['Periods', 'date_periods', 'text_tensor', 'table_tensor']
 
 # %% ../nbs/05_texts.ipynb #776ebb88
+import numbers
 import re
 import warnings
 from copy import deepcopy
@@ -16,15 +17,14 @@ import scipy.sparse as sp
 
 from .checks import check_choice, check_count, is_frame
 from .datasets import split_parts
+from .names import is_missing
 from .synthetic import Dataset, numbered
 from .tensor import COO
 
 # %% ../nbs/05_texts.ipynb #af4eea2b
 def _is_missing(value):
     "Whether a value says that nothing is known."
-    if value is None or type(value).__name__ in ('NAType', 'NaTType'): return True
-    if isinstance(value, str): return not value.strip()
-    return isinstance(value, (float, np.floating, np.datetime64)) and bool(value != value)
+    return not value.strip() if isinstance(value, str) else bool(is_missing([value])[0])
 
 def _column(values, name, n=None):
     "A list with `None` for what is missing; errors for what is not one column of `n` values."
@@ -45,7 +45,8 @@ def _column(values, name, n=None):
 def _name(value):
     "An entry's name."
     if isinstance(value, bytes): return value.decode()
-    if isinstance(value, (float, np.floating)) and value == int(value): return str(int(value))
+    whole = isinstance(value, (float, np.floating)) and np.isfinite(value) and value == int(value)
+    if whole: return str(int(value))
     return re.sub(r'[T ]00:00(:00(\.0+)?)?$', '', str(value))
 
 # %% ../nbs/05_texts.ipynb #330c91b5
@@ -74,7 +75,7 @@ def _date_parts(value):
         known = dict(Y=1, A=1, Q=2, M=2).get(getattr(value, 'freqstr', 'D')[0], 3)
         return [value.year, value.month, getattr(value, 'day', 1)][:known]
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return [int(value)] if number and value == int(value) and 0 < value < 10000 else []
+    return [int(value)] if number and 0 < value < 10000 and value == int(value) else []
 
 # %% ../nbs/05_texts.ipynb #3948777d
 def _date(value, i, period):
@@ -462,7 +463,7 @@ def _aggregated(index, values, names, aggregate):
 # %% ../nbs/05_texts.ipynb #1651a3fb
 def _filled(coords, values, shape, fill, sparse):
     "A tensor with the values at their coordinates, and `fill` everywhere else."
-    if not isinstance(fill, (int, float)) or fill < 0:
+    if not isinstance(fill, numbers.Real) or fill < 0 or fill == np.inf:
         raise ValueError(f"fill must be a nonnegative number, or NaN for \"not observed\", not {fill!r}")
     if sparse and fill != 0:
         raise ValueError(f"a sparse tensor is 0 where nothing is listed; fill={fill!r} needs sparse=False")
@@ -528,6 +529,7 @@ def table_tensor(
 )->Dataset: # One tensor per stratum: samples × the other modes
     "A long table as a tensor that keeps its names. What is left out is said in a warning."
     if aggregate is not None: check_choice(aggregate, 'aggregate', ('sum', 'mean'))
+    if aggregate and value is None: raise ValueError("aggregate= needs value=; without it rows are counted")
     modes = _check_modes(modes, value, strata)
     rows = _rows(frame, modes, value, strata)
     tensors, samples = [], []

@@ -23,7 +23,7 @@ from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import fit
 from .incoming import as_data
 from .init import move
-from .tensor import Masked, Sparse, residual
+from .tensor import Masked, Sparse, power_of_two, residual
 from .updates import Quadratic
 
 # %% ../nbs/22_tv.ipynb #bcb8eead
@@ -503,7 +503,8 @@ def split_entries(
     X = data.arrays[0] if len(data.arrays) == 1 else xp.concat(list(data.arrays))
     hidden = move(1.*(rng.random(tuple(X.shape)) < share), like) > 0
     seen = data.mask if isinstance(data, Masked) else hidden == hidden
-    return as_data(X, seen & ~hidden), as_data(X, seen & hidden)
+    test = xp.where(seen & hidden, X, xp.zeros_like(X))
+    return as_data(X, seen & ~hidden), Masked((test,), *power_of_two([test]), seen & hidden)
 
 # %% ../nbs/22_tv.ipynb #4a9b585e
 def prediction_error(

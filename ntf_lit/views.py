@@ -443,7 +443,8 @@ def as_dates(
     "Dates of any library, or written as 2019-01-31, as one array."
     texts = [str(t) for t in times]
     if not all(re.match(r'\d{4}-\d\d(-\d\d)?($|[T ]\d\d:\d\d)', t) for t in texts): return None
-    return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
+    try: return np.array([t[:19].replace(' ', 'T') for t in texts], 'M8[s]')
+    except ValueError: return None # it only looks like one: 2012-13
 
 # %% ../nbs/60_views.ipynb #af9cdbb3
 def _log_unit(*logs):

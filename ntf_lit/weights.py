@@ -21,14 +21,14 @@ from fastcore.basics import patch
 from .blocks import BlockModel, penalty, prepared, relative_error
 from .checks import Array, as_float, check_choice, check_seed, host, is_sparse
 from .fit import TimeLimit, Tolerance, fit
-from .incoming import as_data, incoming
+from .incoming import as_data, incoming, is_labelled
 from .init import move, start_cp
 from .ncpd import NCPDModel
 from .nnls import _padded, eliminate, lawson_hanson
-from .penalties import L2
+from .penalties import L1, L2, priced_weights
 from .result import CP
-from .tensor import (CHUNK, COO, DenseData, Masked, _coordinates, as_sparse, cp_rows, hadamard,
-                            inner, khatri_rao, others, power_of_two)
+from .tensor import (CHUNK, COO, Dense, DenseData, Masked, _coordinates, _group, as_sparse, cp_rows,
+                            hadamard, inner, khatri_rao, others, power_of_two)
 from .updates import Quadratic, hals, mu
 
 # %% ../nbs/23_weights.ipynb #a8f13e4f
@@ -153,13 +153,14 @@ def as_observed(
 # %% ../nbs/23_weights.ipynb #06a64fa7
 def _check_repeats(coords, shape, name):
     "`ValueError` if an entry is listed twice."
-    if math.prod(shape) >= 2**62: return
-    place = np.ravel_multi_index(tuple(coords), shape)
+    large = math.prod(shape) >= 2**62
+    place = _group(coords, shape)[0] if large else np.ravel_multi_index(tuple(coords), shape)
     if (place[1:] > place[:-1]).all(): return
     place.sort()
     if (place[1:] == place[:-1]).any():
         raise ValueError(f"{name} lists an entry twice, and with mask='stored' it is not clear what was "
-                         f"observed; average what is repeated, or add it up ({name}.sum_duplicates())")
+                         "observed; average what is repeated, or add it up (of a SciPy matrix: "
+                         f"{name}.sum_duplicates())")
 
 def _check_slices(totals, name, what='stored'):
     "`ValueError` for an index of a mode at which there is nothing."
@@ -412,6 +413,13 @@ class WeightedModel(BlockModel):
     "NCPD of least weighted half squared error (Acar et al. 2011; weighted NMF for order two)."
     parts, joined = NCPDModel.parts, NCPDModel.joined # Those of a CP model
 
+    def __post_init__(self):
+        super().__post_init__()
+        for p in self.penalties:
+            if not isinstance(p, (L1, L2)):
+                raise ValueError(f"{type(p).__name__} does not go with weights, where every row is a problem "
+                                 "of its own; take L1 or L2")
+
 # %% ../nbs/23_weights.ipynb #337e70a7
 @patch
 def blocks(self:WeightedModel,
@@ -467,8 +475,8 @@ def start(self:WeightedModel,
     return prepared(self, CP(tuple(f*a for f in F)))
 
 def _zeros_for_unknown(data):
-    "Data whose singular vectors can be had: sparse data with zeros where nothing was seen."
-    if isinstance(data, Weighted): return data
+    "Data whose singular vectors can be had: without weights, zeros where nothing was seen."
+    if isinstance(data, Weighted): return Dense(data.arrays, data.scale, data.square)
     E = data.modes[0]
     row = np.repeat(np.arange(data.shape[0]), np.diff(E.starts))
     return replace(as_sparse(COO(np.stack([row, *E.at]), E.values/data.scale, data.shape)), scale=data.scale)
@@ -476,6 +484,8 @@ def _zeros_for_unknown(data):
 # %% ../nbs/23_weights.ipynb #6da453e6
 def _checked_weights(weights, X, name):
     "Nonnegative weights of the shape of dense data, as NumPy; `ValueError` or `TypeError` if they are not."
+    if is_labelled(weights):
+        weights = incoming(weights, name='weights').like(X.names, 'weights', name, samples=True).data
     W = as_float(weights, 'weights')
     if tuple(W.shape) != tuple(X.shape):
         raise ValueError(f"weights have shape {tuple(W.shape)}, {name} has {tuple(X.shape)}; give one weight "
@@ -534,15 +544,16 @@ def _stored(x, weights, mask, modes):
     return data if weights is None else data.weighted(_stored_weights(x, weights))
 
 def _stored_weights(x, weights):
-    "One weight per stored entry."
+    "One weight per stored entry, in the order of the data's."
     if not is_sparse(weights):
         raise TypeError(f"weights of sparse data must be sparse too, one for every entry that {x.name} "
-                        "stores, in the same order")
+                        "stores")
     (at, W, _), (own, _, _) = _coordinates(weights, 'weights'), _coordinates(x.data, x.name)
-    if at.shape != own.shape or (at != own).any():
-        raise ValueError(f"weights must store the same entries as {x.name}, in the same order; make them "
-                         f"from {x.name} by a copy with other values")
-    return W
+    theirs, ours = np.lexsort(at), np.lexsort(own)
+    if at.shape != own.shape or (at[:, theirs] != own[:, ours]).any():
+        raise ValueError(f"weights must store the same entries as {x.name}; make them from {x.name} by a "
+                         "copy with other values")
+    return W[theirs][np.argsort(ours)]
 
 # %% ../nbs/23_weights.ipynb #accd3442
 @patch
@@ -712,9 +723,10 @@ def chosen_ridge(
 def observed_weights(
     data, # New samples, `Weighted` or `Observed` (n, d_2, ..., d_N)
     topics:list, # The other factors, (d_k, rank)
-    ridge:float=0., # Of the fit
+    prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
 )->Array: # Weights (n, rank), in the units of the data
     "The weights of samples that are best for what was observed of them."
     zeros = move(np.zeros((data.shape[0], topics[0].shape[1])), topics[0])
-    gram = move(ridge*data.unit*np.eye(zeros.shape[1]), topics[0])
-    return ROW_RULES['nnls'](zeros, RowProblem(data.slices([zeros, *topics], 0), gram))/data.scale
+    q = RowProblem(data.slices([zeros, *topics], 0), 0*topics[0].mT @ topics[0])
+    q = priced_weights(q, tuple(p*data.unit for p in prices), data)
+    return ROW_RULES['nnls'](zeros, q)/data.scale

@@ -2,18 +2,21 @@
 
 import tracemalloc
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, strategies as st
 
-from ntf_lit import NCPD, NMF
+from ntf_lit import HNMF, NCPD, NMF, estimators
 from ntf_lit.fit import fit
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.incoming import as_data
 from ntf_lit.result import CP
 from ntf_lit.tensor import COO
+from ntf_lit.views import view
 from ntf_lit.weights import WeightedModel, as_weighted, chosen_ridge, ridge_penalty
 
 SHAPES = (9, 8), (6, 5, 4), (4, 3, 4, 3)
@@ -193,3 +196,95 @@ def test_few_samples_are_transformed():
 def test_the_ridge_is_left_out_where_enough_was_seen():
     model = WeightedModel(as_weighted(np.ones((30, 30)), np.ones((30, 30))), 1)
     assert chosen_ridge(model) == (model, 0.0)
+
+
+# --- Settings together ---
+
+
+@pytest.fixture
+def small():
+    rng = np.random.default_rng(0)
+    X = rng.random((12, 3)) @ rng.random((3, 8))
+    S = sp.random_array((30, 12), density=0.6, rng=rng, format='csr')
+    return SimpleNamespace(rng=rng, X=X, S=S)
+
+
+@pytest.mark.parametrize('label_weight', [0.0, 1.0])
+def test_fixed_weights_stay_beside_sample_weight(small, label_weight):
+    W, s = small.rng.random((12, 3)), small.rng.random(12) + 0.5
+    start = [W, small.rng.random((8, 3))]
+    model = NMF(3, init=start, fixed={0: True}, label_weight=label_weight, max_iter=5)
+    y = [0, 1] * 6 if label_weight else None
+    np.testing.assert_allclose(model.fit(small.X, y, sample_weight=s).weights_, W, rtol=1e-14)
+    model.set_params(max_iter=0, fixed=None).fit(small.X, y, sample_weight=s)
+    np.testing.assert_allclose(model.cp_.full(), W @ start[1].T, rtol=1e-12)
+
+
+def test_named_weights_are_put_in_order(small):
+    names, samples = list('abcdefgh'), [f's{i}' for i in range(12)]
+    X = pd.DataFrame(small.X, samples, names)
+    W = pd.DataFrame(small.rng.random((12, 8)) + 0.1, samples, names)
+    s = pd.Series(small.rng.random(12) + 0.5, samples)
+    for kw, turned in [(dict(weights=W), dict(weights=W.iloc[::-1, ::-1])), (dict(sample_weight=s),) * 2]:
+        if 'sample_weight' in kw:
+            turned = dict(sample_weight=s.iloc[::-1])
+        one, two = (NMF(2, random_state=0).fit(X, **k) for k in (kw, turned))
+        np.testing.assert_array_equal(one.components_, two.components_)
+    with pytest.raises(ValueError, match='weights'):
+        NMF(2).fit(X, weights=W.rename(columns=dict(a='z')))
+
+
+def test_weights_pay_the_same_price_in_every_form(small):
+    stored = small.S
+    dense = stored.toarray()
+    priced = NMF(2, alpha_W=0.1, random_state=0).fit(dense)
+    close = dict(rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        priced.transform(stored, mask='stored'), priced.transform(dense, mask=dense > 0), **close
+    )
+    seen = small.rng.random(small.X.shape) > 0.5
+    seen[0] = seen[:, 0] = True
+    noisy = small.X + small.rng.random(small.X.shape)
+    few = NMF(3, random_state=0).fit(noisy, mask=seen)
+    assert few.ridge_ > 0
+    batch, alone = few.transform(noisy, mask=seen), few.transform(noisy[:1])
+    np.testing.assert_allclose(batch[:1], alone, **close)
+    np.testing.assert_allclose(batch, few.weights_, **close)
+
+
+def test_sparse_weights_may_be_stored_in_another_order(small):
+    by_column = small.S.tocsc()
+    weights = by_column.copy()
+    weights.data = small.rng.random(by_column.nnz) + 0.1
+    one = NMF(2, random_state=0).fit(by_column, mask='stored', weights=weights)
+    two = NMF(2, random_state=0).fit(small.S, mask='stored', weights=weights.tocsr())
+    np.testing.assert_allclose(one.components_, two.components_, rtol=1e-10)
+
+
+def test_what_does_not_go_together_says_so(small):
+    kl = NMF(2, loss='kullback-leibler', random_state=0).fit(small.S.toarray())
+    with pytest.raises(ValueError, match="mask='stored' needs loss='frobenius'"):
+        kl.transform(small.S, mask='stored')
+    with pytest.raises(ValueError, match='leave out one or the other'):
+        NMF(2, alpha_W=0.1).fit(small.X, weights=np.ones(small.X.shape))
+    with pytest.raises(ValueError, match="only NMF and NCPD know the word 'stored'"):
+        HNMF((3, 2)).fit(small.S, mask='stored')
+    with pytest.raises(ValueError, match="mask='stored' is for fit and transform"):
+        view(NMF(2, random_state=0).fit(small.S, mask='stored'), small.S, mask='stored')
+    NMF(2, fixed={}).fit(small.X, weights=np.ones(small.X.shape))  # nothing is fixed
+
+
+def test_labels_with_gaps_of_pandas_and_labels_of_an_earlier_fit(small):
+    y = pd.array([0, 1, None] * 4, dtype='Int64')
+    model = NMF(2, label_weight=1.0, random_state=0).fit(small.X, y)
+    assert model.classes_.tolist() == [0, 1]
+    model.set_params(label_weight=0.0).fit(small.X)
+    assert not hasattr(model, 'classes_')
+
+
+def test_a_start_that_was_found_is_fitted_once(small, monkeypatch):
+    counts = []
+    best_of = estimators.best_of
+    monkeypatch.setattr(estimators, 'best_of', lambda m, n, **kw: counts.append(n) or best_of(m, n, **kw))
+    NMF(3, n_init=4, random_state=0).fit(small.S, mask='stored')
+    assert counts == [1]
