@@ -7,7 +7,7 @@ __all__ = ['PulledBlock', 'pull', 'Seeds', 'seed_columns', 'seed_penalty', 'name
 
 # %% ../nbs/25_guided.ipynb #83b51da6
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from .blocks import RULES, BlockModel
 from .checks import check_count, check_number
 from .init import move
-from .names import nearest
+from .names import as_words, nearest
 from .tensor import Sparse, mapped, mttkrps, with_values
 from .updates import Quadratic, violation
 
@@ -265,25 +265,43 @@ def _unknown_words(unknown, known, mode):
 # %% ../nbs/25_guided.ipynb #d21b776f
 def word_mode(
     lists:list, # One list of words or numbers per topic
-    modes, # Names of the modes, samples first, or None
-    labels, # Per mode the names of its indices, or None
-    order:int, # How many modes there are
-    given=None, # The mode by name or number; None to look for it
-)->int: # Its number; `ValueError` if it is none, or cannot be known
-    "The mode in which the words of seeds stand."
-    if given is not None: return _given_mode(given, list(modes or [None]*order), order)
-    if order == 2: return 1
-    texts = {str(w) for S in lists for w in S if not _is_index(w)}
-    hits = [len(texts & set(map(str, labels[k] or ()))) if labels else 0 for k in range(1, order)]
-    if max(hits) and hits.count(max(hits)) == 1: return hits.index(max(hits)) + 1
-    raise ValueError(f"in which of the modes 1 to {order - 1} do the words of seeds stand? Say so with "
-                     "seed_mode= (its name or number)")
+    shape:tuple, # Shape of the data, samples first
+    modes=None, # Names of the modes, or None
+    labels=None, # Per mode the names of its indices, or None
+    vocabulary=None, # Names of the words; or the mode they stand in, its name or number; None to look
+)->tuple: # (number of the mode, its names or None); `ValueError` if it is none, or cannot be known
+    "Where the words of seeds stand, and what is known there."
+    labels, modes = list(labels or [None]*len(shape)), list(modes or [None]*len(shape))
+    if isinstance(vocabulary, str) or _is_index(vocabulary):
+        mode = _given_mode(vocabulary, modes, len(shape))
+        return mode, labels[mode]
+    words = as_words(vocabulary, 'vocabulary')
+    mode = _mode_of_size(len(words), shape) if words else _knowing_mode(lists, labels)
+    return mode, words or labels[mode]
 
 # %% ../nbs/25_guided.ipynb #e95e0e7a
 def _given_mode(given, modes, order):
     "The number of a mode that is not that of the samples."
-    at = modes.index(given) if isinstance(given, str) and given in modes else given
+    at = modes.index(given) if given in modes else given
     if _is_index(at) and 1 <= at < order: return int(at)
     named = ', '.join(repr(m) for m in modes[1:] if m)
     choices = f'1 to {order - 1}' + (f' or one of {named}' if named else '')
-    raise ValueError(f"seed_mode must be a mode, {choices}, not {given!r} (mode 0 are the samples)")
+    raise ValueError(f"vocabulary must hold names, or be the mode of the words, {choices}, not {given!r} "
+                     "(mode 0 are the samples)")
+
+def _mode_of_size(size, shape):
+    "The one mode with so many indices."
+    fits = [k for k, d in enumerate(shape) if k and d == size]
+    if len(fits) == 1: return fits[0]
+    raise ValueError(f"vocabulary has {size} words, and {len(fits) or 'none'} of the modes after the samples "
+                     f"has so many indices (shape {tuple(shape)}); give one word per index of one mode")
+
+# %% ../nbs/25_guided.ipynb #1336c38b
+def _knowing_mode(lists, labels):
+    "The mode that knows most of the words; that of a matrix that is not the samples."
+    if len(labels) == 2: return 1
+    texts = {str(w) for S in lists for w in S if not _is_index(w)}
+    hits = [len(texts & set(map(str, names or ()))) for names in labels[1:]]
+    if max(hits) and hits.count(max(hits)) == 1: return hits.index(max(hits)) + 1
+    raise ValueError(f"in which of the modes 1 to {len(labels) - 1} do the words of seeds stand? Say so with "
+                     "vocabulary= (the mode's name or number, or the words)")
