@@ -130,15 +130,19 @@ def summed_topics(
     topics:list, # Numbers of the topics to put together
 )->tuple: # (factors of a smaller rank, for each topic of before its new number)
     "Topics put together by adding them up; the sum stands where the first of them stood."
-    (W, *H), mass = _even(factors), _masses(factors)
-    rank, place = len(mass), min(topics)
+    rank, place, mass = factors[0].shape[1], min(topics), _masses(factors)
+    part = mass[topics]/(mass[topics].sum() or 1.)
     rest = [j for j in range(rank) if j not in topics or j == place]
-    mix, into = np.eye(rank)[:, rest], np.eye(rank)[:, rest]
-    k, total = rest.index(place), mass[topics].sum()
-    into[topics, k] = 1.
-    mix[topics, k] = mass[topics]/total if total else 1/len(topics)
-    at = [k if j in topics else rest.index(j) for j in range(rank)]
-    return [W @ move(into, W), *(h @ move(mix, h) for h in H)], at
+    at = [rest.index(place if j in topics else j) for j in range(rank)]
+    xp, size, made = array_namespace(*factors), 1., []
+    for F, even in zip(factors[1:], _even(factors)[1:]):
+        share = move(part, F)
+        total = float((F[:, topics].sum(0)*share).sum()) or 1.
+        size, h = size*total, total*(even[:, topics] @ share)
+        made.append(h)
+    made = [_even(factors)[0][:, topics].sum(1)/size, *made]
+    return [xp.concat([F[:, rest[:at[place]]], h[:, None], F[:, rest[at[place]+1:]]], axis=1)
+            for F, h in zip(factors, made)], at
 
 # %% ../nbs/52_merge_split.ipynb #aae87fc4
 def _merged_names(model, topics, at, name):
