@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NCPD', 'NMF']
 
-# %% ../nbs/50a_cp_estimators.ipynb #3c6ab094
+# %% ../nbs/50a_cp_estimators.ipynb #0959d8c1
 from dataclasses import replace
 
 import numpy as np
@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, as_float, check_count, check_number
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
-                                _known_labels, _names_out, _run, _same_samples, _Settings, _takes_labels,
-                                _with_attributes)
+from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _contiguous, _door,
+                                _explained, _known_labels, _names_out, _run, _same_samples, _seeds,
+                                _takes_labels, _topic_names, _with_attributes)
 from .incoming import as_data
 from .init import move
 from .names import named_samples
@@ -46,7 +46,7 @@ _LABELS = dict(
 class NCPD(_Settings):
     __doc__ = _with_attributes(
         "Nonnegative CP decomposition of a tensor of any order (Kolda & Bader 2009, sec. 3.4).",
-        _CP, _FIT, _NAMES)
+        _CP, _SEEDED, _FIT, _NAMES)
     def __init__(self,
         rank=2, # How many components
         *,
@@ -56,6 +56,9 @@ class NCPD(_Settings):
         alpha=0., # What entries cost, relative to the data: a number, or one per mode (notebook `penalties`)
         l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
         fixed=None, # What stays as `init` gives it: {mode: True, or a list of components}
+        seeds=None, # Words that topics are about: one list per topic, or a dict name -> words (`guided`)
+        seed_weight=10., # How hard the words pull; 0: they are a start only
+        vocabulary=None, # Names of the words where the data have none; or the mode of the words
         max_iter=300, # At most so many sweeps
         tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
         inner=3, # Rounds of HALS in a block
@@ -64,18 +67,18 @@ class NCPD(_Settings):
         random_state=None, # None, a whole number, a `Generator` or a `RandomState`
         progress=False, # Show a progress bar?
         callbacks=(), # `Callback` objects
-    ):
-        self._set(locals())
+    ): self._set(locals())
 
 # %% ../nbs/50a_cp_estimators.ipynb #1bc54119
 def _penalties(est, data):
-    "What entries cost, and what stays, as the settings say."
+    "What entries cost, what pulls, and what stays, as the settings say."
     if hasattr(est, 'alpha_W'):
         alpha_H = est.alpha_W if est.alpha_H == 'same' else est.alpha_H
         alpha = check_number(est.alpha_W, 'alpha_W'), check_number(alpha_H, 'alpha_H')
         costs = elastic_net(data, alpha, est.l1_ratio, relative=False)
     else: costs = elastic_net(data, est.alpha, est.l1_ratio)
-    return (*costs, Fixed(est.fixed)) if est.fixed else costs
+    held = (Fixed(est.fixed),) if est.fixed else ()
+    return *costs, *_seeds(est, data), *held
 
 # %% ../nbs/50a_cp_estimators.ipynb #654b16ca
 def _weighted_model(est, model):
@@ -131,8 +134,8 @@ def _cp_model(est, data, c=1.):
     "The model that the settings describe, of data whose samples were multiplied by c."
     beta, penalties, init = as_beta(est.loss), _penalties(est, data), _start(est.init, c)
     if isinstance(data, (Weighted, Observed)):
-        if penalties: raise ValueError("weights= and mask='stored' do not go with alpha (alpha_W, alpha_H) "
-                                       "and fixed; leave out one or the other")
+        if penalties: raise ValueError("weights= and mask='stored' do not go with alpha (alpha_W, "
+                                       "alpha_H), fixed and seeds; leave out one or the other")
         return _weighted_model(est, WeightedModel(data, est.rank, est.solver, est.inner, init))
     est.ridge_ = 0.
     if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, init, penalties)
@@ -162,6 +165,7 @@ def _keep_cp(est, data, W):
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
     W, *est._topics = map(_contiguous, [W, *est._topics])
     est.weights_, est.factors_, est.cp_ = W, [W, *est._topics], CP((W, *est._topics))
+    est.topic_names_ = _topic_names(est)
     return est
 
 def _fit_cp(est, data, c=1.):
@@ -193,7 +197,7 @@ def fit(self:NCPD,
 class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     __doc__ = _with_attributes(
         "Nonnegative matrix factorization, samples in rows (Lee & Seung 2001), if labels are given "
-        "semi-supervised (Lee, Yoo & Choi 2010).", _CP, _LABELS, _FIT, _NAMES)
+        "semi-supervised (Lee, Yoo & Choi 2010).", _CP, _LABELS, _SEEDED, _FIT, _NAMES)
     @available_if(_takes_labels)
     def decision_function(self,
         X:Array, # Samples (n, features)
@@ -227,6 +231,9 @@ def __init__(self:NMF,
     alpha_H='same', # What entries of the topics cost, as in scikit-learn
     l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
     fixed=None, # What stays as `init` gives it: {0: weights, 1: topics}, each True or a list of components
+    seeds=None, # Words that topics are about: one list per topic, or a dict name -> words (`guided`)
+    seed_weight=10., # How hard the words pull; 0: they are a start only
+    vocabulary=None, # Names of the words where the data have none; or the mode of the words
     label_weight=0., # Weight of the labels; 0: labels take no part
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it

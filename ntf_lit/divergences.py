@@ -188,8 +188,8 @@ def check_divergence(
         name = next((repr(n) for n, b in LOSSES.items() if b == beta), f'{beta:g}')
         raise ValueError(f"loss={name} has the multiplicative rule only: solver='mu', not {model.rule!r}")
     if model.penalties:
-        raise ValueError("alpha, fixed and tv are for loss='frobenius' alone: the rules of the divergences "
-                         "have no penalties in them; leave them out")
+        raise ValueError("alpha, fixed, seeds and tv are for loss='frobenius' alone: the rules of the "
+                         "divergences have no penalties in them; leave them out")
     if beta == 0: _check_positive(model.data)
 
 # %% ../nbs/20a_divergences.ipynb #80f53406

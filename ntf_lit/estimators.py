@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/50_estimators.ipynb #9f0b89d3
+# %% ../nbs/50_estimators.ipynb #eddbbd21
 import warnings
 from dataclasses import fields, replace
 from inspect import signature
@@ -21,6 +21,7 @@ from sklearn.utils.validation import validate_data
 
 from .checks import as_float, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
+from .guided import find_words, named_seeds, seed_penalty, word_mode
 from .incoming import Names, _is_framelike, incoming, incoming_strata, joined, placed
 from .init import move
 from .names import check_keywords, is_missing
@@ -32,7 +33,8 @@ from .tensor import COO
 # %% ../nbs/50_estimators.ipynb #b07d45a2
 _ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', nr_topics='rank',
                   n_clusters='rank', seed='random_state', beta_loss='loss', n_iter_max='max_iter',
-                  n_iter='max_iter', maxiters='max_iter', verbose='progress', algorithm='solver')
+                  n_iter='max_iter', maxiters='max_iter', verbose='progress', algorithm='solver',
+                  seed_topic_list='seeds')
 
 def _check_settings(cls, given):
     "`TypeError` that names the right setting if one is unknown."
@@ -102,6 +104,23 @@ def _with_attributes(summary, *tables):
     rows = {name: row for table in tables for name, row in table.items()}
     text = ''.join(f'\n{name} : {kind}\n    {meaning}' for name, (kind, meaning) in rows.items())
     return f'{summary}\n\nAttributes\n----------{text}\n'
+
+# %% ../nbs/50_estimators.ipynb #2a45b3e5
+_SEEDED = dict(topic_names_=('dict', 'Names of topics by their number, from `seeds` with names'))
+
+def _seeds(est, data):
+    "What pulls topics towards their words; `ValueError` or `TypeError` for seeds that make no sense."
+    if est.seeds is None: return ()
+    (_, lists), shape, modes = named_seeds(est.seeds), data.shape, est.mode_names_
+    mode, known = word_mode(lists, shape, modes, est.labels_, est.vocabulary)
+    called = modes[mode] if modes and modes[mode] else mode
+    own = seed_penalty(data, find_words(lists, known, shape[mode], called), est.rank, mode, est.seed_weight)
+    return (own,) if est.seed_weight or isinstance(est.init, str) else ()
+
+def _topic_names(est):
+    "Names of topics by their number."
+    names = None if est.seeds is None else named_seeds(est.seeds)[0]
+    return dict(enumerate(names or ()))
 
 # %% ../nbs/50_estimators.ipynb #c321ce84
 def _stops(est):

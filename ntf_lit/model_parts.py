@@ -33,7 +33,7 @@ class Parts:
     modes:list=None # Names of the modes, samples first, None for what has none
     labels:list=None # Per mode the names of its indices, or None
     strata:tuple=None # Names of the strata
-    names:tuple=None # Names of the topics
+    names:tuple=None # Names of the topics, or a dict number -> name
 
 # %% ../nbs/59a_model_parts.ipynb #0aebfe15
 def _matrix(F, name):
@@ -155,6 +155,7 @@ def read_model(
     if is_labelled(model): return _read_parts(model, sample_mode)
     parts = with_names(_read_parts(model, sample_mode), model, sample_mode)
     names = getattr(model, 'names', None) if hasattr(model, 'factors') else None # of a `Layer`
+    names = getattr(model, 'topic_names_', names) # from seeds
     return replace(parts, strata=getattr(model, 'strata_', None), names=names)
 
 # %% ../nbs/59a_model_parts.ipynb #e7c76d3a

@@ -14,7 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
 
-from .blocks import BlockModel, charged, nnls_rule, penalty, prepared, relative_error, square_loss
+from .blocks import (BlockModel, begun, charged, nnls_rule, penalty, prepared, relative_error,
+                            square_loss)
 from .init import move, start_cp
 from .penalties import completed, priced_weights
 from .result import CP
@@ -74,7 +75,7 @@ def start(self:NCPDModel,
     rng, # A `numpy.random.Generator`
 )->CP: # Parameters of the scaled data
     "Factors to start from."
-    return prepared(self, start_cp(self.data, self.rank, completed(self, rng), rng))
+    return prepared(self, begun(self, start_cp(self.data, self.rank, completed(self, rng), rng)))
 
 @patch
 def objective(self:NCPDModel,
@@ -207,7 +208,8 @@ def start(self:SupervisedModel,
     W, H = start_cp(self.data, self.rank, completed(self, rng), rng).factors
     B = move(rng.random((Y.shape[1], self.rank)), self.data.like)
     size = cp_inner([W, B], [W, B])
-    return prepared(self, Labelled(W, H, B*math.sqrt(inner(Y, Y)/size) if size > 0 else B))
+    B = B*math.sqrt(inner(Y, Y)/size) if size > 0 else B
+    return prepared(self, begun(self, Labelled(W, H, B)))
 
 @patch
 def rows(self:SupervisedModel,

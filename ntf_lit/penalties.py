@@ -250,8 +250,8 @@ def reduced(self:FixedBlock,
     free = [j for j in range(B.shape[-1]) if j not in self.held]
     known = B[:, self.held] @ q.gram[self.held][:, free]
     extra = known if q.extra is None else known + q.extra[..., free]
-    priced = dict(price=q.price[free]) if hasattr(q, 'price') else {}
-    return free, replace(q, gram=q.gram[free][:, free], cross=q.cross[:, free], extra=extra, **priced)
+    own = {name: getattr(q, name)[..., free] for name in ('price', 'target') if hasattr(q, name)}
+    return free, replace(q, gram=q.gram[free][:, free], cross=q.cross[:, free], extra=extra, **own)
 
 def _on_free(B, q, inner=1, *, name):
     "A rule, applied to the columns that are free."

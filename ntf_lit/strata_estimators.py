@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['StratifiedNTF', 'StratifiedNMF']
 
-# %% ../nbs/50b_strata_estimators.ipynb #a6b4afc4
+# %% ../nbs/50b_strata_estimators.ipynb #0c6fca6d
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
-from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names,
-                                _door, _explained, _framed, _is_of_matrices, _masks_of, _names_out, _run,
-                                _same_samples, _Settings, _some_factor, _with_attributes)
+from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
+                                _dataset_names, _door, _explained, _framed, _is_of_matrices, _masks_of,
+                                _names_out, _run, _same_samples, _seeds, _some_factor, _topic_names,
+                                _with_attributes)
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, keeps_nonzeros)
 from .names import is_missing, named_samples
@@ -47,12 +48,12 @@ _COMPONENTS = dict(components_=('array (rank, features)', 'The topics, as scikit
 class StratifiedNTF(_Settings):
     __doc__ = _with_attributes(
         "Stratified nonnegative tensor factorization (arXiv 2411.18805).",
-        _STRATA, _FIT, _NAMES)
+        _STRATA, _SEEDED, _FIT, _NAMES)
 
 class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     __doc__ = _with_attributes(
         "Stratified nonnegative matrix factorization, samples in rows (arXiv 2311.10789).",
-        _STRATA, _COMPONENTS, _FIT, _NAMES)
+        _STRATA, _COMPONENTS, _SEEDED, _FIT, _NAMES)
 
     @property
     def components_(self): return _contiguous(self.topics_[0].mT)
@@ -61,16 +62,17 @@ class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
 
 # %% ../nbs/50b_strata_estimators.ipynb #bc8af0b5
 @patch
-def __init__(self:StratifiedNTF|StratifiedNMF,
-    rank=2, # Topics that all strata share
-    *,
-    strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
+def __init__(self:StratifiedNTF|StratifiedNMF, rank=2, # Topics that all strata share
+    *, strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
     loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
     alpha=0., # What entries of weights and topics cost, relative to the data: a number, or one per mode
     l1_ratio=0., # Share of the entries themselves in what they cost, 0 to 1; the rest is that of squares
     fixed=None, # Topics that stay as `init` gives them: {mode: True, or a list of components}
+    seeds=None, # Words that topics are about: one list per topic, or a dict name -> words (`guided`)
+    seed_weight=10., # How hard the words pull; 0: they are a start only
+    vocabulary=None, # Names of the words where the data have none; or the mode of the words
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     rounds=2, # Rounds over the strata features in a sweep (the paper's M)
@@ -83,8 +85,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?
     callbacks=(), # `Callback` objects
-):
-    self._set(locals())
+): self._set(locals())
 
 # %% ../nbs/50b_strata_estimators.ipynb #39a2ddce
 def _order(x):
@@ -223,7 +224,7 @@ def _strata_model(est, data, offsets):
     "The model that the settings describe."
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
     fixed = () if est.fixed is None else (Fixed(est.fixed),)
-    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *fixed
+    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *_seeds(est, data), *fixed
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
@@ -242,7 +243,7 @@ def _keep_strata(est, model, p):
     if as_beta(est.loss) == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
     fitted = est.model_
-    est.topics_ = list(map(_contiguous, fitted.H))
+    est.topics_, est.topic_names_ = list(map(_contiguous, fitted.H)), _topic_names(est)
     est.weights_ = [_contiguous(fitted.weights(s)) for s in range(len(est.strata_))]
     est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in fitted.V]
                             for s, q in enumerate(model.strata_rank)]

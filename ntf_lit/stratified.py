@@ -14,7 +14,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from fastcore.basics import patch
 
-from .blocks import (BlockModel, End, charged, charged_blocks, exact, inside, penalty, prepared,
+from .blocks import (BlockModel, End, begun, charged, charged_blocks, exact, inside, penalty, prepared,
                             relative_error, square_loss)
 from .checks import check_alive, check_choice, check_count, check_factor, host
 from .init import move, uniform
@@ -287,7 +287,7 @@ def start(self:StrataModel,
     rng, # A `numpy.random.Generator`
 )->Strata: # Parameters of the scaled data
     "Parameters to start from: drawn, or the user's own, checked."
-    if isinstance(self.init, str): p = _drawn(self, rng)
+    if isinstance(self.init, str): p = begun(self, _drawn(self, rng))
     else: p = _given(self, *_parts_of(self, _without_gaps(self, rng)))
     return prepared(self, p)
 

@@ -13,6 +13,7 @@ from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit
 from ntf_lit.incoming import as_data
 from ntf_lit.divergences import DivergenceModel
+from ntf_lit.merge_split import merge_topics, split_topic
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
@@ -739,6 +740,94 @@ def test_weights_to_invert(kind, W, words):
     assert np.array_equal(a, b) and np.array_equal(
         a, m.inverse_transform(pd.DataFrame(np.ones((3, 2))), **kw)
     )
+
+
+# --- Seed words, merging and splitting ---
+
+SEEDS = [  # settings, error, words
+    (dict(seeds='goal'), TypeError, "seeds must be a list with one list of words per topic.*not 'goal'"),
+    (dict(seeds=3), TypeError, 'seeds must be a list with one list of words per topic'),
+    (dict(seeds=['goal', 'team']), TypeError, r"seeds\[0\] is 'goal'; give a list of words for each topic"),
+    (dict(seeds=[[0], 1]), TypeError, r'seeds\[1\] is 1; give a list of words'),
+    (dict(seeds=[[0], []]), ValueError, r'seeds\[1\] is empty; give words, or leave it out'),
+    (dict(seeds=[[0], [1], [2]]), ValueError, 'seeds are given for 3 topics, and rank is 2; raise rank'),
+    (dict(seeds=[['v9']]), ValueError, r"seeds name words that mode 1 does not have: 'v9' \(nearest: v"),
+    (dict(seeds=[['?', '!', '.', ',']]), ValueError, r"'\?', '!', '.' and 1 more; take words of the vocab"),
+    (dict(seeds=[[5]]), ValueError, 'seeds name index 5; mode 1 has the indices 0 to 4'),
+    (dict(seeds=[[-1]]), ValueError, 'seeds name index -1'),
+    (dict(seeds=[[True]]), ValueError, "does not have: 'True'"),
+    (
+        dict(seeds=[[0]], seed_weight=-1),
+        ValueError,
+        'seed_weight must be a finite number of at least 0',
+    ),
+    (dict(seeds=[[0]], seed_weight='much'), TypeError, "seed_weight must be a number, not 'much'"),
+    (dict(seeds=[[0]], vocabulary=list('abc')), ValueError, 'vocabulary has 3 words, and none of the modes'),
+    (
+        dict(seeds=[[0]], vocabulary=0),
+        ValueError,
+        r'the mode of the words, .*not 0 \(mode 0 are the',
+    ),
+    (dict(seeds=[[0]], vocabulary='word'), ValueError, "or be the mode of the words.*not 'word'"),
+    (dict(seeds=[[0]], vocabulary={'a', 'b'}), TypeError, 'vocabulary is a set, which has no order'),
+]
+
+
+@pytest.mark.parametrize('settings, error, words', SEEDS, ids=lambda v: str(v)[:40])
+@each
+def test_seeds(kind, settings, error, words):
+    m = KINDS[kind](random_state=0, **dict(vocabulary=[f'v{i}' for i in range(5)]) | settings)
+    with refuses(error, words):
+        m.fit(good(kind))
+    assert not hasattr(m, 'objective_') and not hasattr(m, 'topic_names_')
+
+
+@each
+def test_seeds_beside_what_they_do_not_go_with(kind):
+    X, seeds = good(kind), dict(seeds=[[0]], vocabulary=1)
+    with refuses(ValueError, "alpha, fixed, seeds and tv are for loss='frobenius' alone"):
+        KINDS[kind](loss='kullback-leibler', solver='mu', **seeds).fit(X)
+    with refuses(ValueError, r'seeds\[0\]: no sample has any of its words'):
+        empty = lambda A: A * (np.arange(5) > 0).reshape(-1, *[1] * (A.ndim - 2))
+        KINDS[kind](**seeds).fit([*map(empty, X)] if isinstance(X, list) else empty(X))
+    with refuses(ValueError, "seeds name words such as 'goal', and mode 1 has no names"):
+        KINDS[kind](seeds=[['goal']], vocabulary=1).fit(X)
+    if kind.startswith('Strat'):
+        with refuses(ValueError, 'seeds pull the words of mode 1, which total variation smooths'):
+            KINDS[kind](tv='component', tv_weight=1.0, **seeds).fit(X)
+    else:
+        with refuses(ValueError, r'do not go with alpha \(alpha_W, alpha_H\), fixed and seeds'):
+            KINDS[kind](**seeds).fit(X, weights=np.ones(X.shape))
+
+
+@each
+def test_topics_to_merge_or_split(kind):
+    X = good(kind)
+    m = KINDS[kind](3, random_state=0, max_iter=3).fit(X)
+    rows = [  # function, topics, error, words
+        (merge_topics, [0], ValueError, r'\[0\] is no group; name two topics or more'),
+        (merge_topics, 1, ValueError, r'\[1\] is no group'),
+        (merge_topics, [0, 0], ValueError, r'\[0, 0\] names a topic twice'),
+        (merge_topics, [0, 3], ValueError, 'topics are 0 to 2, not 3'),
+        (merge_topics, [0, 'law'], ValueError, "topics are 0 to 2, not 'law'"),
+        (merge_topics, [0, True], ValueError, 'topics are 0 to 2, not True'),
+        (split_topic, -1, ValueError, 'topics are 0 to 2, not -1'),
+        (split_topic, 1.0, ValueError, 'topics are 0 to 2, not 1.0'),
+    ]
+    for f, topics, error, words in rows:
+        with refuses(error, words):
+            f(m, X, topics)
+    with refuses(ValueError, 'n_init must be at least 1'):
+        split_topic(m, X, 0, n_init=0)
+    with refuses(TypeError, 'sweeps must be a whole number'):
+        split_topic(m, X, 0, sweeps=1.5)
+    with refuses(NotFittedError, 'is not fitted yet'):
+        merge_topics(KINDS[kind](), X, [0, 1])
+    fewer = [X[0], X[1][:1]] if isinstance(X, list) else X[:-1]
+    with refuses(ValueError, 'the data (and the ranks )?ask for'):
+        merge_topics(m, fewer, [0, 1])
+    with refuses(TypeError, 'merge_topics takes a fitted NMF, NCPD, StratifiedNMF, StratifiedNTF, not list'):
+        merge_topics([X], X, [0, 1])
 
 
 # --- What is not refused ---

@@ -22,6 +22,7 @@ from test_properties import close, each, flat, good, matrix, stratified
 
 import ntf_lit
 from ntf_lit import HNMF, NMF, StratifiedNMF, StratifiedNTF, estimators
+from ntf_lit.guided import seed_penalty
 from ntf_lit.fit import Callback, Progress, TimeLimit, Tolerance
 from ntf_lit.blocks import RULES
 from ntf_lit.divergences import DivergenceModel
@@ -363,6 +364,7 @@ TV = dict(
 
 
 COSTS = 'alpha', 'alpha_W', 'alpha_H', 'l1_ratio'
+SEEDING = 'seeds', 'seed_weight', 'vocabulary'
 
 
 def costs_of(data, l1_ratio, alpha=None, alpha_W=0.0, alpha_H=None):
@@ -374,7 +376,7 @@ def costs_of(data, l1_ratio, alpha=None, alpha_W=0.0, alpha_H=None):
 
 @pytest.mark.parametrize('kind, name', [(k, n) for k in KINDS for n in KINDS[k]().get_params()])
 def test_settings_arrive(kind, name, monkeypatch):
-    others = ('loss', 'label_weight', 'fixed', *COSTS)
+    others = ('loss', 'label_weight', 'fixed', *SEEDING, *COSTS)
     assert name in LOOP or name in MODEL or name in TV or name in others, 'a setting that no test follows'
     if name in LOOP:
         value, read = LOOP[name]
@@ -399,6 +401,13 @@ def test_settings_arrive(kind, name, monkeypatch):
     elif name == 'fixed':
         model, _ = caught(kind, monkeypatch, fixed={1: True}, init=[None])
         assert model.penalties[-1].columns == {1: True}
+    elif name in SEEDING:
+        words = [f'word {i}' for i in range(5)]
+        seeds = dict(seeds=[['word 1', 3]], vocabulary=words, seed_weight=0.25)
+        model, _ = caught(kind, monkeypatch, **seeds)
+        own, basic = model.penalties[-1], seed_penalty(model.data, [[1, 3]], 2, 1, 1.0)
+        assert own.mode == 1 and np.array_equal(own.target, basic.target)
+        assert np.allclose(own.price, 0.25 * basic.price, rtol=1e-12) and own.price.any()
     elif name == 'loss':
         model, _ = caught(kind, monkeypatch, loss='kullback-leibler', solver='mu', rank=5, init='uniform')
         assert isinstance(model, DivergenceModel | StrataDivergence) and (model.rank, model.init) == (
