@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/50_estimators.ipynb #9f0b89d3
 import warnings
 from dataclasses import fields, replace
+from functools import cache
 from inspect import signature
 from types import SimpleNamespace
 
@@ -34,9 +35,12 @@ _ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', nr_to
                   n_clusters='rank', seed='random_state', beta_loss='loss', n_iter_max='max_iter',
                   n_iter='max_iter', maxiters='max_iter', verbose='progress', algorithm='solver')
 
+@cache
+def _settings_of(cls): return [name for name in signature(cls.__init__).parameters if name != 'self']
+
 def _check_settings(cls, given):
     "`TypeError` that names the right setting if one is unknown."
-    known = [name for name in signature(cls.__init__).parameters if name != 'self']
+    known = _settings_of(cls)
     for name in given:
         here = _ELSEWHERE.get(name, name)
         if here == 'rank' and here not in known: here = 'ranks'

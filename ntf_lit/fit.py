@@ -6,6 +6,7 @@
 __all__ = ['State', 'Tolerance', 'TimeLimit', 'Stationary', 'Callback', 'Progress', 'fit', 'Checkpoint', 'best_of']
 
 # %% ../nbs/12_fit.ipynb #b058e6ff
+import math
 import os
 import tempfile
 import time
@@ -15,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
-from .checks import check_count, check_seed, host, need
+from .checks import array_namespace, check_count, check_seed, host, need
 from .result import History, Result, Status, leaves, rebuild
 from .updates import extrapolate
 
@@ -139,8 +140,9 @@ def add(self:_Run, params, objective, changes, seconds):
     "Take the outcome of a sweep."
     old, best = self.state, self.best
     kept = None if objective <= best.objective else (best.params, best.objective)
-    self.state = replace(old, params=params, objective=objective, before=old.params, k=old.k + 1, best=kept,
-                         history=old.history.add(objective, seconds), **changes)
+    how = dict(momentum=old.momentum, ceiling=old.ceiling) | changes
+    history = old.history.add(objective, seconds)
+    self.state = State(params, objective, history, old.k + 1, before=old.params, best=kept, **how)
     if kept is None: self.best = self.state
 
 # %% ../nbs/12_fit.ipynb #bfd71e8e
@@ -165,24 +167,26 @@ def _result(model, state, status, history=None):
     params, objective, error = model.finish(state.params, state.objective)
     unit = objective/state.objective if state.objective else model.finish(state.params, 1.)[1]
     history = history or state.history
-    in_units = History(tuple(o*unit for o in history.objective), history.seconds)
+    in_units = History(tuple(o*unit for o in history.objective), tuple(history.seconds))
     return Result(params, objective, error, status, in_units, model)
 
-def _ended(model, state, max_iter, stop):
+def _ended(model, state, max_iter, stop, rounding=0.):
     "Why a fit ends before the next sweep; None to go on."
-    if state.objective <= getattr(model, 'rounding', 0.):
+    if state.objective <= rounding:
         return Status.ZERO if getattr(model, 'is_zero', False) else Status.EXACT
-    statuses = (rule(state) for rule in stop)
-    status = next((s for s in statuses if s is not None), None)
-    return status or (Status.MAX_ITER if state.k >= max_iter else None)
+    for rule in stop:
+        status = rule(state)
+        if status is not None: return status
+    return Status.MAX_ITER if state.k >= max_iter else None
 
 # %% ../nbs/12_fit.ipynb #8e226574
 def _loop(model, run, max_iter, stop, callbacks, clock):
     "Sweep until something says stop; returns why."
+    rounding = getattr(model, 'rounding', 0.)
     try:
-        while (status := _ended(model, run.state, max_iter, stop)) is None:
+        while (status := _ended(model, run.state, max_iter, stop, rounding)) is None:
             params, objective, changes = advance(model, run.state)
-            if not np.isfinite(objective): return Status.NOT_FINITE
+            if not math.isfinite(objective): return Status.NOT_FINITE
             run.add(params, objective, changes, time.monotonic() - clock)
             for c in callbacks: c.after_sweep(run.state)
     except KeyboardInterrupt: return Status.INTERRUPTED

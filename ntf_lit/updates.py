@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
+from .checks import array_namespace
 from .tensor import gram, inner
 
 # %% ../nbs/10_updates.ipynb #90329b6a
