@@ -499,6 +499,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'ntf_lit.fit.Tolerance.__call__': ('fit.html#tolerance.__call__', 'ntf_lit/fit.py'),
                              'ntf_lit.fit._Run': ('fit.html#_run', 'ntf_lit/fit.py'),
                              'ntf_lit.fit._Run.add': ('fit.html#_run.add', 'ntf_lit/fit.py'),
+                             'ntf_lit.fit._ahead': ('fit.html#_ahead', 'ntf_lit/fit.py'),
                              'ntf_lit.fit._begin': ('fit.html#_begin', 'ntf_lit/fit.py'),
                              'ntf_lit.fit._check_stored': ('fit.html#_check_stored', 'ntf_lit/fit.py'),
                              'ntf_lit.fit._copied': ('fit.html#_copied', 'ntf_lit/fit.py'),

@@ -21,6 +21,7 @@ from fastcore.basics import patch
 
 from .checks import array_namespace, check_count, check_seed, host, need
 from .result import History, Result, Status, leaves, rebuild
+from .tensor import inner
 from .updates import extrapolate
 
 # %% ../nbs/12_fit.ipynb #4873b4ed
@@ -37,6 +38,18 @@ class State:
     best: tuple = None # (parameters, objective) of the best state so far, where that is not this one
 
 # %% ../nbs/12_fit.ipynb #03feab97
+LEAST_PAY, EARLY = 1e-9, 1e-6 # What a step pays by the square of its length; a fall that is not looked into
+
+def _ahead(state):
+    "The extrapolated point; None where the last step did not pay for its length."
+    steps = [a - b for a, b in zip(leaves(state.params), leaves(state.before))]
+    past = state.history.objective
+    fell = past[-2] - state.objective if len(past) > 1 else math.inf
+    if fell < EARLY*state.objective and fell < LEAST_PAY*sum(inner(s, s) for s in steps): return None
+    further = [extrapolate(a, s, state.momentum) for a, s in zip(leaves(state.params), steps)]
+    return rebuild(state.params, further)
+
+# %% ../nbs/12_fit.ipynb #087e3d47
 @np.errstate(invalid='ignore')
 def advance(
     model, # A model
@@ -46,8 +59,9 @@ def advance(
     def plain(): return model.sweep(state.params, state.k)
     early = state.before is None or state.k < getattr(model, 'warmup', 0)
     if early or not getattr(model, 'accelerate', False): return *plain(), {}
-    ahead = [extrapolate(a, b, state.momentum) for a, b in zip(leaves(state.params), leaves(state.before))]
-    params, objective = model.sweep(rebuild(state.params, ahead), state.k)
+    ahead = _ahead(state)
+    if ahead is None: return *plain(), {}
+    params, objective = model.sweep(ahead, state.k)
     if objective <= state.objective:
         return params, objective, dict(momentum=min(state.ceiling, 1.05*state.momentum),
                                        ceiling=min(1., 1.01*state.ceiling))

@@ -172,8 +172,8 @@ def violation(
 # %% ../nbs/10_updates.ipynb #33697197
 def extrapolate(
     new, # Current array
-    old, # The one before
+    step, # How it came there: `new` less the array before
     momentum:float, # How far to go on, 0 to 1
 )->object: # A nonnegative array
     "Go on in the direction of the last step."
-    return (new + momentum*(new - old)).clip(0.)
+    return (new + momentum*step).clip(0.)
