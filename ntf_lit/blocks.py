@@ -64,6 +64,8 @@ class BlockModel:
     @property
     def warmup(self): return 0 if self.rule == 'mu' else WARMUP
     @property
+    def pace(self): return 4 if self.rule == 'mu' else 1 # How fast starts race, see `best_of`
+    @property
     def is_zero(self): return self.data.square == 0
 
 # %% ../nbs/14_blocks.ipynb #39ffb359
