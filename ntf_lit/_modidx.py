@@ -475,6 +475,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.estimators._settings_of': ('estimators.html#_settings_of', 'ntf_lit/estimators.py'),
                                     'ntf_lit.estimators._stops': ('estimators.html#_stops', 'ntf_lit/estimators.py'),
                                     'ntf_lit.estimators._takes_labels': ('estimators.html#_takes_labels', 'ntf_lit/estimators.py'),
+                                    'ntf_lit.estimators._warn_of_max_iter': ('estimators.html#_warn_of_max_iter', 'ntf_lit/estimators.py'),
                                     'ntf_lit.estimators._with_attributes': ('estimators.html#_with_attributes', 'ntf_lit/estimators.py'),
                                     'ntf_lit.estimators._without_data': ('estimators.html#_without_data', 'ntf_lit/estimators.py')},
             'ntf_lit.fit': { 'ntf_lit.fit.Callback': ('fit.html#callback', 'ntf_lit/fit.py'),

@@ -361,7 +361,7 @@ def check_jobs(
 
 # %% ../nbs/12_fit.ipynb #256e5991
 PER_START = 5 # How many set out for each full start
-LEGS = (7, .45, 3), (13, .08, 1), (20, 0, 1) # Sweeps, the share that goes on (two at least), falls to come
+LEGS = (7, .4, 3), (13, .08, 1), (20, 0, 1) # Sweeps, the share that goes on (two at least), falls to come
 
 def _plan(model, n_init, max_iter):
     "(how many set out, [(number of a sweep, how many go on after it, falls to come)])."
