@@ -10,10 +10,9 @@ __all__ = ['RULES', 'WARMUP', 'nnls_rule', 'check_settings', 'BlockModel', 'exac
 import math
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
 from fastcore.basics import patch
 
-from .checks import check_choice, check_count
+from .checks import array_namespace, check_choice, check_count
 from .init import INITS
 from .nnls import nnls_gram
 from .result import CP
@@ -64,6 +63,8 @@ class BlockModel:
     def accelerate(self): return self.rule == 'hals'
     @property
     def warmup(self): return 0 if self.rule == 'mu' else WARMUP
+    @property
+    def pace(self): return 4 if self.rule == 'mu' else 1 # How fast starts race, see `best_of`
     @property
     def is_zero(self): return self.data.square == 0
 
@@ -117,6 +118,7 @@ def prepared(
 
 def _through(model, name, params):
     "Hand the factors to the method `name` of every penalty that has it."
+    if not model.penalties: return params
     steps = [getattr(p, name) for p in model.penalties if hasattr(p, name)]
     if not steps or getattr(model, 'topics', None) is not None: return params
     factors, rest = model.parts(params)
@@ -225,7 +227,7 @@ def sweep(self:BlockModel,
 )->tuple: # (new parameters, their objective)
     "All blocks once, and the objective from the last problems."
     params, ends = updated(self, prepared(self, params), k)
-    if any(hasattr(p, 'finished') for p in self.penalties):
+    if self.penalties and any(hasattr(p, 'finished') for p in self.penalties):
         params = _through(self, 'finished', params)
         return params, self.objective(params)
     return params, self.loss(params, ends, inside(self, params, ends)) + penalty(self, params)

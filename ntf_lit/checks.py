@@ -15,10 +15,24 @@ import warnings
 from types import ModuleType
 from typing import Any
 
+import array_api_compat
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 
 Array = Any # In hints: a NumPy array or a torch tensor
+
+# %% ../nbs/00_checks.ipynb #46226627
+_NAMESPACES = {}
+
+def array_namespace(
+    *arrays, # NumPy arrays or torch tensors, of one kind; numbers may be among them
+)->ModuleType: # As `array_api_compat.array_namespace` says; `TypeError` for kinds that do not go together
+    "The functions that go with some arrays."
+    kinds = {type(A) for A in arrays} if len(arrays) > 1 else (type(arrays[0]),)
+    if len(kinds) > 1: return array_api_compat.array_namespace(*arrays)
+    kind, = kinds
+    if kind not in _NAMESPACES: _NAMESPACES[kind] = array_api_compat.array_namespace(arrays[0])
+    return _NAMESPACES[kind]
 
 # %% ../nbs/00_checks.ipynb #295096c8
 def is_frame(

@@ -62,7 +62,9 @@ class NCPD(_Settings):
         max_iter=300, # At most so many sweeps
         tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
         inner=3, # Rounds of HALS in a block
-        n_init=1, # How many random starts; the best is kept
+        n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
+        n_jobs=None, # Processes that share the starts; -1 for one per core
+        on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
         time_limit=None, # Stop a start after so many seconds
         random_state=None, # None, a whole number, a `Generator` or a `RandomState`
         progress=False, # Show a progress bar?
@@ -238,7 +240,9 @@ def __init__(self:NMF,
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     inner=3, # Rounds of HALS in a block
-    n_init=1, # How many random starts; the best is kept
+    n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
+    n_jobs=None, # Processes that share the starts; -1 for one per core
+    on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
     time_limit=None, # Stop a start after so many seconds
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?

@@ -12,11 +12,11 @@ from functools import cached_property
 from numbers import Real
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
 from .blocks import BlockModel, relative_error
-from .checks import check_choice, check_number
+from .checks import array_namespace, check_choice, check_number
 from .init import move, start_cp
 from .ncpd import Labelled, NCPDModel, SupervisedModel
 from .result import CP

@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/50_estimators.ipynb #eddbbd21
 import warnings
 from dataclasses import fields, replace
+from functools import cache
 from inspect import signature
 from types import SimpleNamespace
 
@@ -15,11 +16,12 @@ import numpy as np
 import scipy.sparse as sp
 from array_api_compat import is_torch_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import validate_data
 
-from .checks import as_float, check_count, check_number
+from .checks import as_float, check_choice, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .guided import find_words, named_seeds, seed_penalty, word_mode
 from .incoming import Names, _is_framelike, incoming, incoming_strata, joined, placed
@@ -36,9 +38,12 @@ _ELSEWHERE = dict(n_components='rank', n_topics='rank', num_topics='rank', nr_to
                   n_iter='max_iter', maxiters='max_iter', verbose='progress', algorithm='solver',
                   seed_topic_list='seeds')
 
+@cache
+def _settings_of(cls): return [name for name in signature(cls.__init__).parameters if name != 'self']
+
 def _check_settings(cls, given):
     "`TypeError` that names the right setting if one is unknown."
-    known = [name for name in signature(cls.__init__).parameters if name != 'self']
+    known = _settings_of(cls)
     for name in given:
         here = _ELSEWHERE.get(name, name)
         if here == 'rank' and here not in known: here = 'ranks'
@@ -136,7 +141,8 @@ def _best(est, model, n_init=1, callbacks=()):
     "The best of some starts of a model."
     stop = [Tolerance(check_number(est.tol, 'tol')), *_stops(est)]
     sweeps = check_count(est.max_iter, 'max_iter', 0)
-    return best_of(model, n_init, seed=est.random_state, max_iter=sweeps, stop=stop, callbacks=callbacks)
+    return best_of(model, n_init, seed=est.random_state, n_jobs=est.n_jobs, max_iter=sweeps, stop=stop,
+                   callbacks=callbacks)
 
 # %% ../nbs/50_estimators.ipynb #b89c2a9c
 def _without_data(model):
@@ -145,11 +151,19 @@ def _without_data(model):
     kept.__dict__.update({f.name: getattr(model, f.name) for f in fields(model)}, data=None)
     return kept
 
+def _warn_of_max_iter(est, statuses):
+    "`ConvergenceWarning`, where it is asked for, if a fit used all its sweeps."
+    if est.on_max_iter == 'warn' and est.tol > 0 and Status.MAX_ITER in statuses:
+        warnings.warn(f"Maximum number of iterations {est.max_iter} reached. Increase it to improve "
+                      "convergence. Or raise tol, if this is good enough.", ConvergenceWarning, stacklevel=5)
+
 def _run(est, model):
     "Fit a model by an estimator's settings, keep how it went, and return its `Result`."
     n_init, sweeps = check_count(est.n_init, 'n_init'), check_count(est.max_iter, 'max_iter', 0)
     if isinstance(getattr(model, 'init', None), CP): n_init = 1 # a start that was found: the same each time
+    check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
     r = _best(est, model, n_init, _calls(est, sweeps))
+    _warn_of_max_iter(est, [r.status])
     if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning, stacklevel=4)
     est.result_ = replace(r, model=_without_data(r.model))
     est.status_, est.history_, est.n_iter_ = r.status, r.history, r.n_iter

@@ -15,8 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
-from .estimators import (_NAMES, _announce, _calls, _contiguous, _door, _explained, _framed,
-                                _known_labels, _names_out, _Settings, _stops, _takes_labels,
+from .estimators import (_NAMES, _Settings, _announce, _calls, _contiguous, _door, _explained,
+                                _framed, _known_labels, _names_out, _stops, _takes_labels, _warn_of_max_iter,
                                 _with_attributes)
 from .hnmf import hncpd, hnmf, hntf, predict, project
 from .hnmf import score as accuracy
@@ -41,7 +41,8 @@ _LINKS = dict(
 def _layer_settings(est):
     "Settings of the fit of a layer."
     sweeps = check_count(est.max_iter, 'max_iter', 0)
-    return dict(rule=est.solver, init=est.init, max_iter=sweeps, tol=est.tol, inner=est.inner,
+    jobs = dict(n_jobs=est.n_jobs) if hasattr(est, 'n_jobs') else {}
+    return jobs | dict(rule=est.solver, init=est.init, max_iter=sweeps, tol=est.tol, inner=est.inner,
                 stop=_stops(est), callbacks=_calls(est, sweeps))
 
 def _label_settings(est, y):
@@ -64,6 +65,7 @@ def _in_rows(layer):
 
 def _grow(est, build, X, y, mask, **settings):
     "Build a hierarchy over X and keep it."
+    check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
     X = _opened(est, X, mask)
     h = build(X, est.ranks, seed=est.random_state, allow_growth=est.allow_growth, **_label_settings(est, y),
               **settings)
@@ -71,6 +73,7 @@ def _grow(est, build, X, y, mask, **settings):
     est.hierarchy_, est.layers_, est.links_ = h, list(h.layers), [layer.links for layer in h.layers]
     est.relative_error_ = [layer.relative_error for layer in h.layers]
     est.status_, est.history_ = list(h.status), list(h.history)
+    _warn_of_max_iter(est, est.status_)
     est.n_iter_ = max((len(r) - 1 for r in h.history if r is not None), default=0)
     est.n_features_in_ = int(np.prod(h.layers[0].cp.shape[1:]))
     return est
@@ -112,8 +115,10 @@ class HNCPD(_Settings):
         max_iter=300, # At most so many sweeps per fit
         tol=1e-6, # Stop when a sweep improves an objective by less than this part of it
         inner=3, # Rounds of HALS in a block
-        n_init=1, # How many starts per fit; the best is kept
+        n_init=1, # Price of the search per fit, in full starts: more than 1 for a race; the best is kept
+        n_jobs=None, # Processes that share the starts; -1 for one per core
         allow_growth=False, # May ranks grow from layer to layer?
+        on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if a fit ends at `max_iter`
         time_limit=None, # Stop a fit after so many seconds
         random_state=None, # None, a whole number, a `Generator` or a `RandomState`
         progress=False, # Show a progress bar?
@@ -135,8 +140,10 @@ class HNTF(_Settings):
         max_iter=300, # At most so many sweeps per layer
         tol=1e-6, # Stop when a sweep improves a layer's objective by less than this part of it
         inner=3, # Rounds of HALS in a block
-        n_init=1, # How many starts per layer; the best is kept
+        n_init=1, # Price of the search per layer, in full starts: more for a race; the best is kept
+        n_jobs=None, # Processes that share the starts; -1 for one per core
         allow_growth=False, # May ranks grow from layer to layer?
+        on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if a fit ends at `max_iter`
         time_limit=None, # Stop a layer after so many seconds
         random_state=None, # None, a whole number, a `Generator` or a `RandomState`
         progress=False, # Show a progress bar?
@@ -195,8 +202,10 @@ def __init__(self:HNMF,
     max_iter=300, # At most so many sweeps per layer
     tol=1e-6, # Stop when a sweep improves a layer's objective by less than this part of it
     inner=3, # Rounds of HALS in a block
-    n_init=1, # How many starts per layer; the best is kept
+    n_init=1, # Price of the search per layer, in full starts: more for a race; the best is kept
+    n_jobs=None, # Processes that share the starts; -1 for one per core
     allow_growth=False, # May ranks grow from layer to layer?
+    on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if a fit ends at `max_iter`
     time_limit=None, # Stop a layer after so many seconds
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?
@@ -249,6 +258,7 @@ def __init__(self:MultiHNTF,
     tol=1e-6, # Stop the NCPD when a sweep improves its objective by less than this part of it
     inner=3, # Rounds of HALS in a block
     allow_growth=False, # May ranks grow from layer to layer?
+    on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if a fit ends at `max_iter`
     time_limit=None, # Stop the NCPD after so many seconds
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?

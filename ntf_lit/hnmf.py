@@ -134,7 +134,8 @@ def fit_flat(
     rule:str='hals', # 'mu', 'hals' or 'nnls' (`RULES` in `ncpd`)
     inner:int=3, # Rounds of the rule in a block
     init='random', # 'random', 'uniform', 'nndsvd'; or a function (data, rank) -> factors
-    n_init:int=1, # Starts to choose the best of
+    n_init:int=1, # Price of the search, in full starts (`best_of`)
+    n_jobs=None, # Processes that share the starts
     max_iter:int=300, # At most so many iterations
     tol:float=1e-6, # Stop when an iteration improves the objective by less than this share of it
     stop=(), # Further stop rules
@@ -146,7 +147,7 @@ def fit_flat(
     if labels is None: model = NCPDModel(data, rank, rule, inner, start)
     else: model = SupervisedModel(data, rank, rule, inner, start, **labels.model())
     stop = (Tolerance(check_number(tol, 'tol')), *stop)
-    return best_of(model, n_init, seed=seed, max_iter=max_iter, stop=stop, callbacks=callbacks)
+    return best_of(model, n_init, seed=seed, n_jobs=n_jobs, max_iter=max_iter, stop=stop, callbacks=callbacks)
 
 # %% ../nbs/30_hnmf.ipynb #bf840645
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def hnmf(
     mask=None, # True where an entry was observed
     allow_growth:bool=False, # May ranks grow?
     seed=None, # Seeds the starts of all layers
-    **how, # `fit_flat`: rule, inner, init, n_init, max_iter, tol, stop, callbacks
+    **how, # `fit_flat`: rule, inner, init, n_init, n_jobs, max_iter, tol, stop, callbacks
 )->FittedHierarchy: # Feature topics carry the links; `ValueError` or `TypeError` if an argument is wrong
     "Hierarchical NMF: the weights of each layer are factorized by the next."
     ranks, data = check_ranks(ranks, allow_growth), as_data(X, mask)

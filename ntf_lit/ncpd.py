@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
 from .blocks import (BlockModel, begun, charged, nnls_rule, penalty, prepared, relative_error,
                             square_loss)
+from .checks import array_namespace
 from .init import move, start_cp
 from .penalties import completed, priced_weights
 from .result import CP

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
 from .blocks import RULES, BlockModel
-from .checks import check_factor, check_number
+from .checks import array_namespace, check_factor, check_number
 from .init import start_cp
 from .tensor import Masked, cp_inner, inner, mttkrps
 from .updates import violation

@@ -6,14 +6,17 @@
 __all__ = ['CP', 'normalized', 'Strata', 'Layer', 'Hierarchy', 'leaves', 'rebuild', 'Status', 'History', 'Result']
 
 # %% ../nbs/02_result.ipynb #cab56589
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
+from itertools import islice
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
-from .checks import Array, host
+from .checks import Array, array_namespace, host
 from .tensor import cp_rows, khatri_rao
 
 # %% ../nbs/02_result.ipynb #70eaedcd
@@ -139,12 +142,15 @@ def link(self:Hierarchy,
 # %% ../nbs/02_result.ipynb #f0bf73e7
 def _is_array(x): return isinstance(x, np.ndarray) or is_torch_array(x)
 
+@cache
+def _names(kind): return [f.name for f in fields(kind) if f.init]
+
 def leaves(
     params, # Nested records, tuples, lists and dicts with arrays in them
 )->list: # The arrays, in a fixed order
     "All arrays of some parameters."
     if _is_array(params): return [params]
-    if is_dataclass(params): params = [getattr(params, f.name) for f in fields(params)]
+    if is_dataclass(params): params = [getattr(params, name) for name in _names(type(params))]
     if isinstance(params, dict): params = list(params.values())
     return [a for p in params for a in leaves(p)] if isinstance(params, (list, tuple)) else []
 
@@ -158,7 +164,7 @@ def rebuild(
     def walk(p):
         if _is_array(p): return next(given)
         if is_dataclass(p):
-            return replace(p, **{f.name: walk(getattr(p, f.name)) for f in fields(p) if f.init})
+            return type(p)(**{name: walk(getattr(p, name)) for name in _names(type(p))})
         if isinstance(p, dict): return {k: walk(v) for k, v in p.items()}
         return type(p)(walk(v) for v in p) if isinstance(p, (list, tuple)) else p
     return walk(params)
@@ -182,6 +188,30 @@ class Status(Enum):
     def __str__(self): return self.value
 
 # %% ../nbs/02_result.ipynb #b7b95fa0
+class _FirstOf(Sequence):
+    "The first `n` entries of a list that may have grown since; equal to the tuple of them."
+    __slots__ = 'kept', 'n'
+    def __init__(self, kept, n): self.kept, self.n = kept, n
+    def __len__(self): return self.n
+    def __iter__(self): return islice(self.kept, self.n)
+    def __getitem__(self, i):
+        if isinstance(i, slice): return tuple(self.kept[j] for j in range(*i.indices(self.n)))
+        return self.kept[range(self.n)[i]]
+    def __eq__(self, other): return tuple(self) == (tuple(other) if isinstance(other, _FirstOf) else other)
+    def __hash__(self): return hash(tuple(self))
+    def __repr__(self): return repr(tuple(self))
+    def __add__(self, other): return tuple(self) + tuple(other)
+    def __reduce__(self): return tuple, (list(self),)
+
+def _with_one_more(entries, entry):
+    "A sequence and one more entry at its end; constant time, on average, for a `_FirstOf`."
+    n = len(entries)
+    kept = getattr(entries, 'kept', None)
+    if kept is None or len(kept) > n: kept = list(entries)
+    kept.append(entry)
+    return _FirstOf(kept, n + 1)
+
+# %% ../nbs/02_result.ipynb #07f1fb30
 @dataclass(frozen=True)
 class History:
     "The objective after every iteration (entry 0: at the start), and the seconds since the start."
@@ -194,12 +224,14 @@ class History:
         seconds:float, # Since the start
     )->'History': # A longer one
         "The history with one iteration more."
-        return History((*self.objective, float(objective)), (*self.seconds, float(seconds)))
+        return History(_with_one_more(self.objective, float(objective)),
+                       _with_one_more(self.seconds, float(seconds)))
 
     @property
     def improvement(self):
         "By what part of itself the objective fell in the last iteration."
-        a, b = self.objective[-2:] if len(self) > 1 else (float('inf'), 0.)
+        if len(self) < 2: return float('nan')
+        a, b = self.objective[-2], self.objective[-1]
         return (a - b)/a if a > 0 else 0.
 
 # %% ../nbs/02_result.ipynb #aabfcbd4

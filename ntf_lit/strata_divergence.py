@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from array_api_compat import array_namespace
 from fastcore.basics import patch
 
+from .checks import array_namespace
 from .blocks import BlockModel, relative_error
 from .divergences import (DivergenceModel, Slopes, beside, check_divergence, divergence, in_units,
                                  slopes)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from array_api_compat import array_namespace
 from fastcore.basics import patch
 
 from .blocks import (BlockModel, End, begun, charged, charged_blocks, exact, inside, penalty, prepared,
                             relative_error, square_loss)
-from .checks import check_alive, check_choice, check_count, check_factor, host
+from .checks import array_namespace, check_alive, check_choice, check_count, check_factor, host
 from .init import move, uniform
 from .ncpd import cp_weights, masked_weights
 from .penalties import fixed_of, weight_prices, with_gaps

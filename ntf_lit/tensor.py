@@ -13,15 +13,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cache, cached_property, reduce
 
 import numpy as np
 import scipy.sparse as sp
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 
 from fastcore.basics import patch
 
-from .checks import Array, as_float, check_fill, check_nonnegative, check_shape
+from .checks import Array, array_namespace, as_float, check_fill, check_nonnegative, check_shape
 
 # %% ../nbs/01_tensor.ipynb #a2590ade
 def unfold(
@@ -190,8 +190,12 @@ def _turned_product(X, K):
 
 def _two_scales(data):
     "Two powers of two whose product is the scale of a product: one for a factor, one for what comes out."
-    e = math.frexp(data.factor_scale)[1] - 1
-    if abs(e) <= _LARGEST[data.like.itemsize]//4: return data.factor_scale, 1.
+    return _parted(data.factor_scale, data.like.itemsize)
+
+@cache
+def _parted(scale, itemsize):
+    e = math.frexp(scale)[1] - 1
+    if abs(e) <= _LARGEST[itemsize]//4: return scale, 1.
     return math.ldexp(1., e//2), math.ldexp(1., e - e//2)
 
 # %% ../nbs/01_tensor.ipynb #80d2c674

@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from array_api_compat import array_namespace
 from fastcore.basics import patch
 
 from .blocks import BlockModel
-from .checks import check_choice, check_count, check_number, check_seed, host
+from .checks import array_namespace, check_choice, check_count, check_number, check_seed, host
 from .fit import fit
 from .incoming import as_data
 from .init import move

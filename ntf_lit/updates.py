@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
+from .checks import array_namespace
 from .tensor import gram, inner
 
 # %% ../nbs/10_updates.ipynb #90329b6a
@@ -171,8 +172,8 @@ def violation(
 # %% ../nbs/10_updates.ipynb #33697197
 def extrapolate(
     new, # Current array
-    old, # The one before
+    step, # How it came there: `new` less the array before
     momentum:float, # How far to go on, 0 to 1
 )->object: # A nonnegative array
     "Go on in the direction of the last step."
-    return (new + momentum*(new - old)).clip(0.)
+    return (new + momentum*step).clip(0.)

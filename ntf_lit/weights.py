@@ -15,11 +15,10 @@ from functools import cache, reduce
 
 import numpy as np
 import scipy.sparse as sp
-from array_api_compat import array_namespace
 from fastcore.basics import patch
 
 from .blocks import BlockModel, penalty, prepared, relative_error
-from .checks import Array, as_float, check_choice, check_seed, host, is_sparse
+from .checks import Array, array_namespace, as_float, check_choice, check_seed, host, is_sparse
 from .fit import TimeLimit, Tolerance, fit
 from .incoming import as_data, incoming, is_labelled
 from .init import move, start_cp

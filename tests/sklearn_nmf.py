@@ -81,6 +81,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             alpha_W=self.alpha_W,
             alpha_H=self.alpha_H,
             l1_ratio=self.l1_ratio,
+            on_max_iter='warn',
         ).fit(X)
         return self.ours_.weights_
 
