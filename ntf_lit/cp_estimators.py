@@ -70,11 +70,12 @@ class NCPD(_Settings):
 # %% ../nbs/50a_cp_estimators.ipynb #1bc54119
 def _penalties(est, data):
     "What entries cost, and what stays, as the settings say."
+    beta = as_beta(est.loss)
     if hasattr(est, 'alpha_W'):
         alpha_H = est.alpha_W if est.alpha_H == 'same' else est.alpha_H
         alpha = check_number(est.alpha_W, 'alpha_W'), check_number(alpha_H, 'alpha_H')
-        costs = elastic_net(data, alpha, est.l1_ratio, relative=False)
-    else: costs = elastic_net(data, est.alpha, est.l1_ratio)
+        costs = elastic_net(data, alpha, est.l1_ratio, relative=False, beta=beta)
+    else: costs = elastic_net(data, est.alpha, est.l1_ratio, beta=beta)
     return (*costs, Fixed(est.fixed)) if est.fixed else costs
 
 # %% ../nbs/50a_cp_estimators.ipynb #654b16ca
@@ -152,7 +153,7 @@ def _power_rule(est):
 def _best_weights(est, data):
     "The weights that are best for the topics found."
     beta = as_beta(est.loss)
-    if beta < 2: return divergence_weights(data, est._topics, beta)
+    if beta < 2: return divergence_weights(data, est._topics, beta, prices=est._weight_prices)
     of_kind = {Masked: masked_weights, Weighted: observed_weights, Observed: observed_weights}
     return of_kind.get(type(data), cp_weights)(data, est._topics, prices=est._weight_prices)
 
@@ -169,7 +170,8 @@ def _fit_cp(est, data, c=1.):
     model = _cp_model(est, data, c)
     W, *est._topics = _run(est, model).params.factors
     unit = getattr(data, 'unit', 1.)
-    est._weight_prices = tuple(p/unit for p in weight_prices(data, getattr(model, 'penalties', ())))
+    prices = weight_prices(data, model.penalties, as_beta(est.loss))
+    est._weight_prices = tuple(p/unit for p in prices)
     holds_weights = bool(est.fixed) and Fixed(est.fixed).held(0, est.rank)
     if as_beta(est.loss) == 2 and est.n_iter_ and not holds_weights: W = _best_weights(est, data)
     scaled = CP((W*data.scale, *est._topics))
@@ -260,7 +262,7 @@ def _fit_supervised(est, data, y, c=1.):
     if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, **how)
     else: model = LabelledDivergence(*basic, _power_rule(est), 1, beta=beta, **how)
     p = _run(est, model).params
-    est._weight_prices = weight_prices(data, penalties)
+    est._weight_prices = weight_prices(data, penalties, beta)
     est._topics, est.label_components_ = [p.H], _contiguous(p.B)
     return _keep_cp(est, data, samples_times(p.W, 1/c) if np.ndim(c) else p.W)
 

@@ -7,7 +7,7 @@ __all__ = ['LOSSES', 'as_beta', 'Slopes', 'divergence', 'DivergenceModel', 'dive
 
 # %% ../nbs/20a_divergences.ipynb #fa12f3ab
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -15,10 +15,11 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
 
-from .blocks import BlockModel, relative_error
+from .blocks import BlockModel, penalty, relative_error
 from .checks import check_choice, check_number
 from .init import move, start_cp
 from .ncpd import Labelled, NCPDModel, SupervisedModel
+from .penalties import L1, L2, Fixed, completed, priced_weights
 from .result import CP
 from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, cp_rows, hadamard, mapped, others,
                             with_values)
@@ -91,16 +92,18 @@ class Slopes:
     "The gradient in a factor at the model as it is, as a difference of two nonnegative parts."
     cross: object # What pushes up, of the shape of the factor
     down: object # What pushes down
-    exponent: float = 1. # gamma
+    beta: float = 1. # Which divergence
+    extra: object = 0. # What entries cost; what `L1` charges
+    ridge: float = 0. # What half their squares cost; what `L2` charges
 
     @property
     def rules(self): return dict(mu=power_step)
 
     def pos(self,
-        B, # The factor; not looked at
-    )->object: # What pushes down
+        B, # The factor
+    )->object: # What pushes down, costs included
         "As `Quadratic` has it."
-        return self.down
+        return self.down + self.extra + self.ridge*B
 
 # %% ../nbs/20a_divergences.ipynb #4a818fe5
 def power_step(
@@ -108,9 +111,22 @@ def power_step(
     q:Slopes, # Its problem
     inner:int=1, # Not used: a second step would need a new gradient
 )->object: # The new factor
-    "B (neg/pos)^gamma (Févotte & Idier 2011, sec. 4.1)."
-    step = ratio(q.cross, q.down)
-    return B*(step if q.exponent == 1 else step**q.exponent)
+    "B (neg/pos)^gamma (Févotte & Idier 2011, sec. 4.1), with what entries cost in it."
+    a, down = max(2 - q.beta, 1.), q.down if isinstance(q.extra, float) and not q.extra else q.down + q.extra
+    if q.ridge: return B*_root(down, q.ridge*B, q.cross, a, 3 - q.beta)
+    step = ratio(q.cross, down)
+    return B*(step if a == 1 else step**(1/a))
+
+def _root(P, Q, n, a, b):
+    "Where P x^a + Q x^b = n, by Newton's method from above."
+    xp = array_namespace(n)
+    least = float(xp.finfo(n.dtype).smallest_normal)**.5
+    alone = lambda A, e: (n/(A + least))**(1/e)
+    x = xp.minimum(alone(P, a), alone(Q, b))
+    for _ in range(6):
+        u, v = P*x**a, Q*x**b
+        x = x*(1 - ratio(u + v - n, a*u + b*v))
+    return x
 
 def slopes(
     data, # Data of shape (d_1, ..., d_N)
@@ -119,8 +135,7 @@ def slopes(
     beta:float, # Which divergence
 )->Slopes: # The problem of F_t
     "The problem of one factor."
-    gamma = 1/(2 - beta) if beta < 1 else 1.
-    return Slopes(_neg(data, factors, t, beta), _pos(data, factors, t, beta), gamma)
+    return Slopes(_neg(data, factors, t, beta), _pos(data, factors, t, beta), beta)
 
 # %% ../nbs/20a_divergences.ipynb #a79c84e2
 def _shape(u, beta):
@@ -161,7 +176,7 @@ def _sparse_divergence(data, factors, beta):
     M = at_nonzeros(data, factors)
     stored = _total(data.M.data, M, beta)
     if beta == 1: return stored + float(hadamard([f.sum(0) for f in factors]).sum())
-    if M.size == math.prod(data.shape): return stored
+    if beta == 0 or M.size == math.prod(data.shape): return stored
     rows, power = cp_rows(factors), lambda M: float((M.astype(float)**beta).sum())/beta
     return stored + math.fsum(power(rows(a, b)) for a, b, _ in chunks(_body(data))) - power(M)
 
@@ -187,9 +202,11 @@ def check_divergence(
     if model.rule != 'mu':
         name = next((repr(n) for n, b in LOSSES.items() if b == beta), f'{beta:g}')
         raise ValueError(f"loss={name} has the multiplicative rule only: solver='mu', not {model.rule!r}")
-    if model.penalties:
-        raise ValueError("alpha, fixed and tv are for loss='frobenius' alone: the rules of the divergences "
-                         "have no penalties in them; leave them out")
+    for p in model.penalties:
+        if not isinstance(p, (L1, L2, Fixed)):
+            raise ValueError(f"{type(p).__name__} (tv) is for loss='frobenius' alone: it ties neighbouring "
+                             "entries, and the rules of the divergences move each by itself; leave tv out, "
+                             "or take alpha")
     if beta == 0: _check_positive(model.data)
 
 # %% ../nbs/20a_divergences.ipynb #80f53406
@@ -211,7 +228,17 @@ def start(self:DivergenceModel,
     rng, # A `numpy.random.Generator`
 )->CP: # Parameters of the scaled data
     "Factors to start from."
-    return start_cp(self.data, self.rank, self.init, rng)
+    return start_cp(self.data, self.rank, completed(self, rng), rng)
+
+# %% ../nbs/20a_divergences.ipynb #06c548f2
+@patch
+def columns(self:Slopes,
+    free:list, # Columns that move
+    held:list, # Columns that stay; they are in the model that the slopes belong to
+    B, # The factor; not looked at
+)->Slopes: # The problem of some columns
+    "What is left of the problem where some columns stay."
+    return replace(self, cross=self.cross[:, free], down=self.down[:, free])
 
 # %% ../nbs/20a_divergences.ipynb #5928e9dc
 @patch
@@ -236,18 +263,18 @@ def in_units(
 @patch
 def objective(self:DivergenceModel,
     cp:CP, # Parameters of the scaled data
-)->float: # The divergence
+)->float: # The divergence, and penalties
     "The objective of any factors."
-    return divergence(self.data, cp.factors, self.beta)
+    return divergence(self.data, cp.factors, self.beta) + penalty(self, cp)
 
 @patch
 def loss(self:DivergenceModel,
     cp:CP, # Parameters of the scaled data
     ends:dict, # Not used: the gradient of a block does not hold the loss
-    inside:float, # 0: there are no penalties
+    inside:float, # Not used either
 )->float: # The divergence
     "The loss at the end of a sweep."
-    return self.objective(cp)
+    return divergence(self.data, cp.factors, self.beta)
 
 # %% ../nbs/20a_divergences.ipynb #c75894e2
 @patch
@@ -275,6 +302,7 @@ def divergence_weights(
     beta:float=1., # Which divergence
     features:list=(), # Components that every sample has with weight one, (d_k, q); empty for none
     steps:int=300, # Multiplicative steps
+    prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
 )->object: # Weights (n, rank), in the units of the data; `ValueError` for zeros where `beta` is 0
     "The weights of least divergence on given topics."
     if beta == 0: _check_positive(data)
@@ -285,7 +313,7 @@ def divergence_weights(
         H = list(map(beside, topics, features))
     for _ in range(steps):
         q = slopes(data, [beside(W, own), *H], 0, beta)
-        W = power_step(W, Slopes(q.cross[:, :r], q.down[:, :r], q.exponent))
+        W = power_step(W, priced_weights(q.columns(slice(r), None, None), prices, data, beta))
     return W/data.scale
 
 # %% ../nbs/20a_divergences.ipynb #c4d75051
@@ -297,7 +325,6 @@ class LabelledDivergence(BlockModel):
     labels: object = None # `Targets`, or a record like it
     beta: float = 1. # Which divergence, above 0 to 2
     parts, joined, rows = SupervisedModel.parts, SupervisedModel.joined, SupervisedModel.rows
-    loss = DivergenceModel.loss
 
     def __post_init__(self):
         super().__post_init__()
@@ -307,7 +334,8 @@ class LabelledDivergence(BlockModel):
                              "'kullback-leibler', or label_weight=0")
 
     @cached_property
-    def squares(self): return SupervisedModel(self.data, self.rank, 'mu', 1, self.init, labels=self.labels)
+    def squares(self):
+        return SupervisedModel(self.data, self.rank, 'mu', 1, self.init, self.penalties, self.labels)
     @cached_property
     def targets(self): return Dense((self.squares.targets[self.labels.known],), 1., 0.)
     @property
@@ -340,12 +368,21 @@ def blocks(self:LabelledDivergence,
 
 # %% ../nbs/20a_divergences.ipynb #7275ce56
 @patch
-def objective(self:LabelledDivergence,
+def loss(self:LabelledDivergence,
     p:Labelled, # Parameters of the scaled data
+    ends:dict=None, # Not used, nor is the next
+    inside:float=0.,
 )->float: # The divergence of the data, and lambda times that of the known labels
-    "The objective of any parameters."
+    "The objective without penalties."
     of_labels = divergence(self.targets, [p.W[self.labels.known], p.B], self.beta)
     return divergence(self.data, [p.W, p.H], self.beta) + self.label_weight*of_labels
+
+@patch
+def objective(self:LabelledDivergence,
+    p:Labelled, # Parameters of the scaled data
+)->float: # The loss, and penalties
+    "The objective of any parameters."
+    return self.loss(p) + penalty(self, p)
 
 # %% ../nbs/20a_divergences.ipynb #e6191edd
 @patch

@@ -13,9 +13,10 @@ import numpy as np
 from array_api_compat import array_namespace
 from fastcore.basics import patch
 
-from .blocks import BlockModel, relative_error
-from .divergences import (DivergenceModel, Slopes, beside, check_divergence, divergence, in_units,
+from .blocks import BlockModel, penalty, relative_error
+from .divergences import (Slopes, beside, check_divergence, divergence, in_units,
                                  slopes)
+from .penalties import Fixed
 from .result import Strata
 from .stratified import StrataModel
 from .tensor import Dense, Masked, Sparse
@@ -49,7 +50,7 @@ class StrataDivergence(BlockModel):
     offsets: tuple = () # Where each stratum begins, and the end
     topics: object = None # Topics to keep as they are, one (d_k, rank) per feature mode; None to fit them
     beta: float = 1. # Which divergence, 0 to 2
-    joined, loss = StrataModel.joined, DivergenceModel.loss
+    joined = StrataModel.joined
 
     def __post_init__(self):
         super().__post_init__()
@@ -58,8 +59,9 @@ class StrataDivergence(BlockModel):
     @cached_property
     def squares(self):
         "The model of least squares with the same parameters."
-        return StrataModel(self.data, self.rank, 'mu', 1, self.init, strata_rank=self.strata_rank,
-                           offsets=self.offsets, topics=self.topics)
+        fixed = tuple(p for p in self.penalties if isinstance(p, Fixed))
+        return StrataModel(self.data, self.rank, 'mu', 1, self.init, fixed, offsets=self.offsets,
+                           strata_rank=self.strata_rank, topics=self.topics)
     @cached_property
     def strata(self):
         "The data of each stratum."
@@ -133,15 +135,24 @@ def _joint(self:StrataDivergence,
     def put(name):
         arrays = [getattr(q, name)[:, columns] for q in parts]
         return sum(arrays[1:], arrays[0]) if how == 'sum' else getattr(xp, how)(arrays)
-    return Slopes(put('cross'), put('down'), parts[0].exponent)
+    return Slopes(put('cross'), put('down'), self.beta)
 
 # %% ../nbs/24_strata_divergence.ipynb #89894c0a
 @patch
+def loss(self:StrataDivergence,
+    p:Strata, # Parameters of the scaled data
+    ends:dict=None, # Not used, nor is the next
+    inside:float=0.,
+)->float: # The divergence
+    "The objective without penalties."
+    return sum(divergence(X, stratum_factors(p, s), self.beta) for s, X in enumerate(self.strata))
+
+@patch
 def objective(self:StrataDivergence,
     p:Strata, # Parameters of the scaled data
-)->float: # The divergence
+)->float: # The divergence, and penalties
     "The objective of any parameters."
-    return sum(divergence(X, stratum_factors(p, s), self.beta) for s, X in enumerate(self.strata))
+    return self.loss(p) + penalty(self, p)
 
 # %% ../nbs/24_strata_divergence.ipynb #f6216f59
 @patch

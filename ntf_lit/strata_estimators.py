@@ -222,7 +222,8 @@ def _strata_model(est, data, offsets):
     "The model that the settings describe."
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
     fixed = () if est.fixed is None else (Fixed(est.fixed),)
-    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *fixed
+    costs = elastic_net(data, est.alpha, est.l1_ratio, beta=as_beta(est.loss))
+    penalties = *smooth, *costs, *fixed
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
@@ -236,9 +237,10 @@ def _any_strata_model(est, data, ranks, offsets, **kw):
 # %% ../nbs/50b_strata_estimators.ipynb #02438549
 def _keep_strata(est, model, p):
     "The fitted model: parameters in the units of the data, with exact weights."
-    scale, est._weight_prices = model.data.scale, weight_prices(model.data, model.penalties)
+    scale, beta = model.data.scale, as_beta(est.loss)
+    est._weight_prices = weight_prices(model.data, model.penalties, beta)
     p = replace(p, V=(p.V[0]*scale, *p.V[1:]), W=p.W*scale)
-    if as_beta(est.loss) == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
+    if beta == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
     fitted = est.model_
     est.topics_ = list(map(_contiguous, fitted.H))
@@ -289,8 +291,9 @@ def _weights_in(est, x, stratum):
     s = _number(est, stratum)
     data, features = _same_samples(est, as_data(x)), est.strata_features_[s]
     features, beta = features if features[0].shape[1] else [], as_beta(est.loss)
-    if beta < 2: return data, divergence_weights(data, est.topics_, beta, features), features
-    return data, strata_weights(data, features, est.topics_, est._weight_prices), features
+    prices = est._weight_prices
+    if beta < 2: return data, divergence_weights(data, est.topics_, beta, features, prices=prices), features
+    return data, strata_weights(data, features, est.topics_, prices), features
 
 # %% ../nbs/50b_strata_estimators.ipynb #cdb83600
 def _by_strata(est, X, strata=None, stratum=None, mask=None):
@@ -383,7 +386,7 @@ def new_stratum(self:StratifiedNTF|StratifiedNMF,
     "Features and weights of a new stratum; the topics stay. `ValueError` if samples have another shape."
     check_is_fitted(self)
     data, offsets = as_strata([_door(self, X, mask)])
-    costs = weight_penalties(self._weight_prices, _same_samples(self, data))
+    costs = weight_penalties(self._weight_prices, _same_samples(self, data), as_beta(self.loss))
     ranks = (check_count(strata_rank, 'strata_rank', 0),)
     model = _any_strata_model(self, data, ranks, tuple(offsets), topics=self.topics_, penalties=costs)
     p = _best(self, model).params
