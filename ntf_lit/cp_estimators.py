@@ -91,9 +91,7 @@ def _weighted_model(est, model):
 
 def _fit_data(est, x, word, weights):
     "Data in the form that the loss asks for, and what was observed of them."
-    if word is not None or weights is not None:
-        if as_beta(est.loss) < 2: raise ValueError("weights= and mask='stored' need loss='frobenius'")
-        return as_weighted(x, weights, word)
+    if word is not None or weights is not None: return as_weighted(x, weights, word)
     data = as_data(x)
     if as_beta(est.loss) < 2 or not isinstance(data, Masked) or bool(data.mask.all()): return data
     if _penalties(est, data): return data
@@ -131,11 +129,10 @@ def _fit_opened(est, data, c):
 def _cp_model(est, data, c=1.):
     "The model that the settings describe, of data whose samples were multiplied by c."
     beta, penalties, init = as_beta(est.loss), _penalties(est, data), _start(est.init, c)
-    if isinstance(data, (Weighted, Observed)):
-        if penalties: raise ValueError("weights= and mask='stored' do not go with alpha (alpha_W, alpha_H) "
-                                       "and fixed; leave out one or the other")
-        return _weighted_model(est, WeightedModel(data, est.rank, est.solver, est.inner, init))
     est.ridge_ = 0.
+    if beta == 2 and isinstance(data, (Weighted, Observed)):
+        model = WeightedModel(data, est.rank, est.solver, est.inner, init, penalties)
+        return model if penalties else _weighted_model(est, model)
     if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, init, penalties)
     return DivergenceModel(data, est.rank, _power_rule(est), 1, init, penalties, beta=beta)
 
@@ -295,7 +292,6 @@ def _new_samples(est, X, mask=None):
     mask, word = _as_word(mask)
     x = _door(est, X, mask)
     if word is None: return _same_samples(est, as_data(x))
-    if as_beta(est.loss) < 2: raise ValueError("mask='stored' needs loss='frobenius'")
     return _same_samples(est, as_weighted(x, mask=word, modes=1))
 
 def _class_scores(est, X, mask=None):

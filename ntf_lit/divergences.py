@@ -134,7 +134,8 @@ def slopes(
     t:int, # The mode
     beta:float, # Which divergence
 )->Slopes: # The problem of F_t
-    "The problem of one factor."
+    "The problem of one factor. Data that have a way of their own (`weights`) bring `pushes`."
+    if hasattr(data, 'pushes'): return Slopes(*data.pushes(factors, t, beta), beta)
     return Slopes(_neg(data, factors, t, beta), _pos(data, factors, t, beta), beta)
 
 # %% ../nbs/20a_divergences.ipynb #a79c84e2
@@ -166,6 +167,7 @@ def divergence(
     beta:float=1., # Which
 )->float: # At least 0; infinite where the model rules out what has happened
     "Sum of d(x | m) over the observed entries."
+    if hasattr(data, 'divergence'): return max(data.divergence(factors, beta), 0.)
     if isinstance(data, Sparse): return max(_sparse_divergence(data, factors, beta), 0.)
     xp, seen = array_namespace(*factors), _seen(data, factors)
     total = lambda M: float(xp.sum(xp.astype(M, xp.float64))) if beta == 1 else 0.
@@ -187,7 +189,8 @@ def _check_positive(
     "What Itakura–Saito asks of data."
     cure = ("loss='itakura-saito' (0) needs data above zero: a zero is infinitely far from every model; "
             "add a small number (say X + 1e-6*X.max()), or take a loss above 0")
-    if isinstance(data, Sparse): zero = data.M.nnz < math.prod(data.shape)
+    if hasattr(data, 'has_zeros'): zero = data.has_zeros
+    elif isinstance(data, Sparse): zero = data.M.nnz < math.prod(data.shape)
     else:
         observed = lambda a, b: data.mask[a:b] if isinstance(data, Masked) else True
         zero = any(bool(((X <= 0) & observed(a, b)).any()) for a, b, X in chunks(data))
@@ -228,7 +231,9 @@ def start(self:DivergenceModel,
     rng, # A `numpy.random.Generator`
 )->CP: # Parameters of the scaled data
     "Factors to start from."
-    return start_cp(self.data, self.rank, completed(self, rng), rng)
+    init = completed(self, rng)
+    if hasattr(self.data, 'begin'): return self.data.begin(self.rank, init, rng)
+    return start_cp(self.data, self.rank, init, rng)
 
 # %% ../nbs/20a_divergences.ipynb #06c548f2
 @patch
@@ -283,9 +288,10 @@ def finish(self:DivergenceModel,
     objective:float, # Their objective
 )->tuple: # (parameters, objective, relative error) in the units of the data; the error is that of squares
     "Undo the scale."
-    squares, s = NCPDModel(self.data, self.rank).objective(cp), self.data.scale
-    error = relative_error(self.data, squares)
-    return CP((cp.factors[0]/s, *cp.factors[1:])), in_units(objective, s, self.beta), error
+    data, s, F = self.data, self.data.scale, cp.factors
+    squares = .5*data.misfit(F) if hasattr(data, 'misfit') else NCPDModel(data, self.rank).objective(cp)
+    value = in_units(objective, s, self.beta)/getattr(data, 'unit', 1.)
+    return CP((F[0]/s, *F[1:])), value, relative_error(data, squares)
 
 # %% ../nbs/20a_divergences.ipynb #8c07f141
 def beside(
@@ -307,7 +313,7 @@ def divergence_weights(
     "The weights of least divergence on given topics."
     if beta == 0: _check_positive(data)
     W, r = move(np.ones((data.shape[0], topics[0].shape[1])), topics[0]), topics[0].shape[1]
-    own, H = None, list(topics)
+    own, H, prices = None, list(topics), tuple(p*getattr(data, 'unit', 1.) for p in prices)
     if len(features):
         own = move(np.full((data.shape[0], features[0].shape[1]), data.scale), topics[0])
         H = list(map(beside, topics, features))
