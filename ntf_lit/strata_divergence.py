@@ -19,7 +19,7 @@ from .divergences import (Slopes, beside, check_divergence, divergence, in_units
 from .penalties import Fixed
 from .result import Strata
 from .stratified import StrataModel
-from .tensor import Dense, Masked, Sparse
+from .tensor import Dense, Sparse
 
 # %% ../nbs/24_strata_divergence.ipynb #7d9bbd50
 def stratum_part(
@@ -28,7 +28,7 @@ def stratum_part(
     b:int, # One past the last
 )->object: # Data of shape (b - a, d_2, ..., d_N), with the scale of the whole
     "Some samples, as data."
-    if isinstance(data, Masked): return data.part(a, b)
+    if hasattr(data, 'part'): return data.part(a, b)
     if isinstance(data, Sparse): return _sparse_part(data, a, b)
     runs = [X[max(a - first, 0):max(b - first, 0)] for first, X in data.pieces()]
     return Dense(tuple(X for X in runs if len(X)), data.scale, 1.)
@@ -69,12 +69,36 @@ class StrataDivergence(BlockModel):
         return [stratum_part(self.data, a, b) for a, b in zip(bounds, bounds[1:])]
 
 # %% ../nbs/24_strata_divergence.ipynb #2172921d
+def strata_start(
+    model, # A model of strata with `squares`, and with `strata`, the data of each
+    rng, # A `numpy.random.Generator`
+)->Strata: # Parameters of the scaled data
+    "Parameters to start from: drawn, or the user's own, checked."
+    squares, data = model.squares, model.data
+    if not hasattr(data, 'misfit') or not isinstance(model.init, str): return squares.start(rng)
+    p = replace(squares, init='uniform').start(rng)
+    if model.init == 'uniform': return p
+    there, back = (strata_misfit(model, p, sign) for sign in (1, -1))
+    cross, square = (back - there)/4, (back + there)/2 - data.square
+    a = cross/square if cross > 0 and square > 0 else 1.
+    return replace(p, V=(p.V[0]*a, *p.V[1:]), W=p.W*a)
+
+def strata_misfit(
+    model, # A model of strata with weights
+    p:Strata, # Parameters of the scaled data
+    a:float=1., # A multiple of the model
+)->float: # Sum of weight times squared difference
+    "The weighted squared distance of a stratified model."
+    of = lambda F: [F[0]*a, *F[1:]]
+    return sum(X.misfit(of(stratum_factors(p, s))) for s, X in enumerate(model.strata))
+
+# %% ../nbs/24_strata_divergence.ipynb #7829c7c8
 @patch
 def start(self:StrataDivergence,
     rng, # A `numpy.random.Generator`
 )->Strata: # Parameters of the scaled data
     "Parameters to start from: drawn, or the user's own, checked."
-    return self.squares.start(rng)
+    return strata_start(self, rng)
 
 @patch
 def parts(self:StrataDivergence,
@@ -161,6 +185,8 @@ def finish(self:StrataDivergence,
     objective:float, # Their objective
 )->tuple: # (parameters, objective, relative error) in the units of the data; the error is that of squares
     "Undo the scale."
-    s, error = self.data.scale, relative_error(self.data, self.squares.objective(p))
+    data, s = self.data, self.data.scale
+    squares = .5*strata_misfit(self, p) if hasattr(data, 'misfit') else self.squares.objective(p)
     p = replace(p, V=(p.V[0]/s, *p.V[1:]), W=p.W/s)
-    return p, in_units(objective, s, self.beta), error
+    value = in_units(objective, s, self.beta)/getattr(data, 'unit', 1.)
+    return p, value, relative_error(data, squares)

@@ -21,7 +21,7 @@ from fastcore.basics import patch
 
 from .blocks import BlockModel, penalty, prepared, relative_error
 from .checks import Array, as_float, check_choice, check_seed, host, is_sparse
-from .divergences import _power, _shape, _weighed, one_mttkrp
+from .divergences import _power, _shape, _weighed, beside, one_mttkrp
 from .fit import TimeLimit, Tolerance, fit
 from .incoming import as_data, incoming, is_labelled
 from .init import move, start_cp
@@ -865,14 +865,45 @@ def chosen_ridge(
     first, *rest = _revived(best.start, model.start(check_seed(0))).factors
     return replace(model, init=CP((first/model.data.scale, *rest))), best.ridge
 
+# %% ../nbs/23_weights.ipynb #e6e6cd49
+@patch
+def part(self:Weighted,
+    a:int, # First sample
+    b:int, # One past the last
+)->Weighted: # With the scale of the whole
+    "Some samples."
+    return replace(self, arrays=(self.arrays[0][a:b],))._only(self.weights[a:b])
+
+@patch
+def part(self:Observed,
+    a:int, # First sample
+    b:int, # One past the last
+)->Observed: # With the scale of the whole
+    "Some samples."
+    E = self.modes[0]
+    own, shape = slice(E.starts[a], E.starts[b]), (b - a, *self.shape[1:])
+    row = np.repeat(np.arange(b - a, dtype=E.at[0].dtype), np.diff(E.starts[a:b+1]))
+    coords, W = [row, *(i[own] for i in E.at)], None if E.weights is None else E.weights[own]
+    modes = [_sorted(coords, E.values[own], k, d) for k, d in enumerate(shape)]
+    modes = tuple(replace(M, weights=_taken(W, M.order)) for M in modes)
+    square = (modes[0].values**2).sum(dtype=np.float64) if W is None else (W*modes[0].values**2).sum()
+    return replace(self, modes=modes, shape=shape, square=float(square))
+
 # %% ../nbs/23_weights.ipynb #7660a946
 def observed_weights(
     data, # New samples, `Weighted` or `Observed` (n, d_2, ..., d_N)
     topics:list, # The other factors, (d_k, rank)
     prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
+    features:list=(), # Components that every sample has with weight one, (d_k, q); empty for none
 )->Array: # Weights (n, rank), in the units of the data
     "The weights of samples that are best for what was observed of them."
-    zeros = move(np.zeros((data.shape[0], topics[0].shape[1])), topics[0])
+    (n, *_), r = data.shape, topics[0].shape[1]
+    zeros = move(np.zeros((n, r)), topics[0])
     q = RowProblem(data.slices([zeros, *topics], 0), 0*topics[0].mT @ topics[0])
+    if len(features):
+        own = move(np.full((n, features[0].shape[1]), data.scale), zeros)
+        F = [beside(zeros, own), *map(beside, topics, features)]
+        some = list(range(r)), list(range(r, r + own.shape[1]))
+        q = replace(q, slices=HeldSlices(data.slices(F, 0), *some, F[0]))
     q = priced_weights(q, tuple(p*data.unit for p in prices), data)
     return ROW_RULES['nnls'](zeros, q)/data.scale
