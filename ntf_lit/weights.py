@@ -304,7 +304,7 @@ def contract(self:Observed,
     group, rest = product
     E, own = self.modes[group + t], others(factors, t)
     F, rows = (rest + own if group else own + rest), []
-    for a, b in E.blocks(0, len(E.starts) - 1):
+    for a, b in E.blocks(0, len(E.starts) - 1, CHUNK//F[0].shape[1]):
         K, _, wx = E.products(F, a, b)
         rows.append(_runs_sum(E.starts[a:b+1], wx) @ K)
     return np.concatenate(rows)
