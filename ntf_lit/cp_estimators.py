@@ -27,9 +27,8 @@ from .penalties import Fixed, elastic_net, weight_prices
 from .result import CP
 from .score import as_cp
 from .tensor import Masked, cp_rows
-from .weights import (PLENTY, Observed, Weighted, WeightedModel, as_weighted,
-                             check_sample_weight, chosen_ridge, entries_per_parameter, observed_weights,
-                             samples_times)
+from .weights import (PLENTY, Observed, Weighted, WeightedModel, as_weighted, check_sample_weight,
+                             chosen_ridge, entries_per_parameter, observed_weights, samples_times)
 
 # %% ../nbs/50a_cp_estimators.ipynb #f81413c6
 _CP = dict(
@@ -74,11 +73,12 @@ class NCPD(_Settings):
 # %% ../nbs/50a_cp_estimators.ipynb #1bc54119
 def _penalties(est, data):
     "What entries cost, what pulls, and what stays, as the settings say."
+    beta = as_beta(est.loss)
     if hasattr(est, 'alpha_W'):
         alpha_H = est.alpha_W if est.alpha_H == 'same' else est.alpha_H
         alpha = check_number(est.alpha_W, 'alpha_W'), check_number(alpha_H, 'alpha_H')
-        costs = elastic_net(data, alpha, est.l1_ratio, relative=False)
-    else: costs = elastic_net(data, est.alpha, est.l1_ratio)
+        costs = elastic_net(data, alpha, est.l1_ratio, relative=False, beta=beta)
+    else: costs = elastic_net(data, est.alpha, est.l1_ratio, beta=beta)
     held = (Fixed(est.fixed),) if est.fixed else ()
     return *costs, *_seeds(est, data), *held
 
@@ -95,9 +95,7 @@ def _weighted_model(est, model):
 
 def _fit_data(est, x, word, weights):
     "Data in the form that the loss asks for, and what was observed of them."
-    if word is not None or weights is not None:
-        if as_beta(est.loss) < 2: raise ValueError("weights= and mask='stored' need loss='frobenius'")
-        return as_weighted(x, weights, word)
+    if word is not None or weights is not None: return as_weighted(x, weights, word)
     data = as_data(x)
     if as_beta(est.loss) < 2 or not isinstance(data, Masked) or bool(data.mask.all()): return data
     if _penalties(est, data): return data
@@ -135,11 +133,10 @@ def _fit_opened(est, data, c):
 def _cp_model(est, data, c=1.):
     "The model that the settings describe, of data whose samples were multiplied by c."
     beta, penalties, init = as_beta(est.loss), _penalties(est, data), _start(est.init, c)
-    if isinstance(data, (Weighted, Observed)):
-        if penalties: raise ValueError("weights= and mask='stored' do not go with alpha (alpha_W, "
-                                       "alpha_H), fixed and seeds; leave out one or the other")
-        return _weighted_model(est, WeightedModel(data, est.rank, est.solver, est.inner, init))
     est.ridge_ = 0.
+    if beta == 2 and isinstance(data, (Weighted, Observed)):
+        model = WeightedModel(data, est.rank, est.solver, est.inner, init, penalties)
+        return model if penalties else _weighted_model(est, model)
     if beta == 2: return NCPDModel(data, est.rank, est.solver, est.inner, init, penalties)
     return DivergenceModel(data, est.rank, _power_rule(est), 1, init, penalties, beta=beta)
 
@@ -157,7 +154,7 @@ def _power_rule(est):
 def _best_weights(est, data):
     "The weights that are best for the topics found."
     beta = as_beta(est.loss)
-    if beta < 2: return divergence_weights(data, est._topics, beta)
+    if beta < 2: return divergence_weights(data, est._topics, beta, prices=est._weight_prices)
     of_kind = {Masked: masked_weights, Weighted: observed_weights, Observed: observed_weights}
     return of_kind.get(type(data), cp_weights)(data, est._topics, prices=est._weight_prices)
 
@@ -175,7 +172,8 @@ def _fit_cp(est, data, c=1.):
     model = _cp_model(est, data, c)
     W, *est._topics = _run(est, model).params.factors
     unit = getattr(data, 'unit', 1.)
-    est._weight_prices = tuple(p/unit for p in weight_prices(data, getattr(model, 'penalties', ())))
+    prices = weight_prices(data, model.penalties, as_beta(est.loss))
+    est._weight_prices = tuple(p/unit for p in prices)
     holds_weights = bool(est.fixed) and Fixed(est.fixed).held(0, est.rank)
     if as_beta(est.loss) == 2 and est.n_iter_ and not holds_weights: W = _best_weights(est, data)
     scaled = CP((W*data.scale, *est._topics))
@@ -271,7 +269,7 @@ def _fit_supervised(est, data, y, c=1.):
     if beta == 2: model = SupervisedModel(*basic, est.solver, est.inner, **how)
     else: model = LabelledDivergence(*basic, _power_rule(est), 1, beta=beta, **how)
     p = _run(est, model).params
-    est._weight_prices = weight_prices(data, penalties)
+    est._weight_prices = weight_prices(data, penalties, beta)
     est._topics, est.label_components_ = [p.H], _contiguous(p.B)
     return _keep_cp(est, data, samples_times(p.W, 1/c) if np.ndim(c) else p.W)
 
@@ -304,7 +302,6 @@ def _new_samples(est, X, mask=None):
     mask, word = _as_word(mask)
     x = _door(est, X, mask)
     if word is None: return _same_samples(est, as_data(x))
-    if as_beta(est.loss) < 2: raise ValueError("mask='stored' needs loss='frobenius'")
     return _same_samples(est, as_weighted(x, mask=word, modes=1))
 
 def _class_scores(est, X, mask=None):

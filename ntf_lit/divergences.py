@@ -7,7 +7,7 @@ __all__ = ['LOSSES', 'as_beta', 'Slopes', 'divergence', 'DivergenceModel', 'dive
 
 # %% ../nbs/20a_divergences.ipynb #fa12f3ab
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -15,10 +15,11 @@ import numpy as np
 from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
-from .blocks import BlockModel, relative_error
+from .blocks import BlockModel, penalty, relative_error
 from .checks import array_namespace, check_choice, check_number
 from .init import move, start_cp
 from .ncpd import Labelled, NCPDModel, SupervisedModel
+from .penalties import L1, L2, Fixed, completed, priced_weights
 from .result import CP
 from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, cp_rows, hadamard, mapped, others,
                             with_values)
@@ -91,16 +92,18 @@ class Slopes:
     "The gradient in a factor at the model as it is, as a difference of two nonnegative parts."
     cross: object # What pushes up, of the shape of the factor
     down: object # What pushes down
-    exponent: float = 1. # gamma
+    beta: float = 1. # Which divergence
+    extra: object = 0. # What entries cost; what `L1` charges
+    ridge: float = 0. # What half their squares cost; what `L2` charges
 
     @property
     def rules(self): return dict(mu=power_step)
 
     def pos(self,
-        B, # The factor; not looked at
-    )->object: # What pushes down
+        B, # The factor
+    )->object: # What pushes down, costs included
         "As `Quadratic` has it."
-        return self.down
+        return self.down + self.extra + self.ridge*B
 
 # %% ../nbs/20a_divergences.ipynb #4a818fe5
 def power_step(
@@ -108,9 +111,22 @@ def power_step(
     q:Slopes, # Its problem
     inner:int=1, # Not used: a second step would need a new gradient
 )->object: # The new factor
-    "B (neg/pos)^gamma (Févotte & Idier 2011, sec. 4.1)."
-    step = ratio(q.cross, q.down)
-    return B*(step if q.exponent == 1 else step**q.exponent)
+    "B (neg/pos)^gamma (Févotte & Idier 2011, sec. 4.1), with what entries cost in it."
+    a, down = max(2 - q.beta, 1.), q.down if isinstance(q.extra, float) and not q.extra else q.down + q.extra
+    if q.ridge: return B*_root(down, q.ridge*B, q.cross, a, 3 - q.beta)
+    step = ratio(q.cross, down)
+    return B*(step if a == 1 else step**(1/a))
+
+def _root(P, Q, n, a, b):
+    "Where P x^a + Q x^b = n, by Newton's method from above."
+    xp = array_namespace(n)
+    least = float(xp.finfo(n.dtype).smallest_normal)**.5
+    alone = lambda A, e: (n/(A + least))**(1/e)
+    x = xp.minimum(alone(P, a), alone(Q, b))
+    for _ in range(6):
+        u, v = P*x**a, Q*x**b
+        x = x*(1 - ratio(u + v - n, a*u + b*v))
+    return x
 
 def slopes(
     data, # Data of shape (d_1, ..., d_N)
@@ -118,9 +134,9 @@ def slopes(
     t:int, # The mode
     beta:float, # Which divergence
 )->Slopes: # The problem of F_t
-    "The problem of one factor."
-    gamma = 1/(2 - beta) if beta < 1 else 1.
-    return Slopes(_neg(data, factors, t, beta), _pos(data, factors, t, beta), gamma)
+    "The problem of one factor. Data that have a way of their own (`weights`) bring `pushes`."
+    if hasattr(data, 'pushes'): return Slopes(*data.pushes(factors, t, beta), beta)
+    return Slopes(_neg(data, factors, t, beta), _pos(data, factors, t, beta), beta)
 
 # %% ../nbs/20a_divergences.ipynb #a79c84e2
 def _shape(u, beta):
@@ -151,6 +167,7 @@ def divergence(
     beta:float=1., # Which
 )->float: # At least 0; infinite where the model rules out what has happened
     "Sum of d(x | m) over the observed entries."
+    if hasattr(data, 'divergence'): return max(data.divergence(factors, beta), 0.)
     if isinstance(data, Sparse): return max(_sparse_divergence(data, factors, beta), 0.)
     xp, seen = array_namespace(*factors), _seen(data, factors)
     total = lambda M: float(xp.sum(xp.astype(M, xp.float64))) if beta == 1 else 0.
@@ -161,7 +178,7 @@ def _sparse_divergence(data, factors, beta):
     M = at_nonzeros(data, factors)
     stored = _total(data.M.data, M, beta)
     if beta == 1: return stored + float(hadamard([f.sum(0) for f in factors]).sum())
-    if M.size == math.prod(data.shape): return stored
+    if beta == 0 or M.size == math.prod(data.shape): return stored
     rows, power = cp_rows(factors), lambda M: float((M.astype(float)**beta).sum())/beta
     return stored + math.fsum(power(rows(a, b)) for a, b, _ in chunks(_body(data))) - power(M)
 
@@ -172,7 +189,8 @@ def _check_positive(
     "What Itakura–Saito asks of data."
     cure = ("loss='itakura-saito' (0) needs data above zero: a zero is infinitely far from every model; "
             "add a small number (say X + 1e-6*X.max()), or take a loss above 0")
-    if isinstance(data, Sparse): zero = data.M.nnz < math.prod(data.shape)
+    if hasattr(data, 'has_zeros'): zero = data.has_zeros
+    elif isinstance(data, Sparse): zero = data.M.nnz < math.prod(data.shape)
     else:
         observed = lambda a, b: data.mask[a:b] if isinstance(data, Masked) else True
         zero = any(bool(((X <= 0) & observed(a, b)).any()) for a, b, X in chunks(data))
@@ -187,9 +205,11 @@ def check_divergence(
     if model.rule != 'mu':
         name = next((repr(n) for n, b in LOSSES.items() if b == beta), f'{beta:g}')
         raise ValueError(f"loss={name} has the multiplicative rule only: solver='mu', not {model.rule!r}")
-    if model.penalties:
-        raise ValueError("alpha, fixed, seeds and tv are for loss='frobenius' alone: the rules of the "
-                         "divergences have no penalties in them; leave them out")
+    for p in model.penalties:
+        if not isinstance(p, (L1, L2, Fixed)):
+            raise ValueError(f"{type(p).__name__} (tv or seeds) is for loss='frobenius' alone: it ties entries "
+                             "to each other, and the rules of the divergences move each by itself; leave it "
+                             "out, or take alpha")
     if beta == 0: _check_positive(model.data)
 
 # %% ../nbs/20a_divergences.ipynb #80f53406
@@ -211,7 +231,19 @@ def start(self:DivergenceModel,
     rng, # A `numpy.random.Generator`
 )->CP: # Parameters of the scaled data
     "Factors to start from."
-    return start_cp(self.data, self.rank, self.init, rng)
+    init = completed(self, rng)
+    if hasattr(self.data, 'begin'): return self.data.begin(self.rank, init, rng)
+    return start_cp(self.data, self.rank, init, rng)
+
+# %% ../nbs/20a_divergences.ipynb #06c548f2
+@patch
+def columns(self:Slopes,
+    free:list, # Columns that move
+    held:list, # Columns that stay; they are in the model that the slopes belong to
+    B, # The factor; not looked at
+)->Slopes: # The problem of some columns
+    "What is left of the problem where some columns stay."
+    return replace(self, cross=self.cross[:, free], down=self.down[:, free])
 
 # %% ../nbs/20a_divergences.ipynb #5928e9dc
 @patch
@@ -236,18 +268,18 @@ def in_units(
 @patch
 def objective(self:DivergenceModel,
     cp:CP, # Parameters of the scaled data
-)->float: # The divergence
+)->float: # The divergence, and penalties
     "The objective of any factors."
-    return divergence(self.data, cp.factors, self.beta)
+    return divergence(self.data, cp.factors, self.beta) + penalty(self, cp)
 
 @patch
 def loss(self:DivergenceModel,
     cp:CP, # Parameters of the scaled data
     ends:dict, # Not used: the gradient of a block does not hold the loss
-    inside:float, # 0: there are no penalties
+    inside:float, # Not used either
 )->float: # The divergence
     "The loss at the end of a sweep."
-    return self.objective(cp)
+    return divergence(self.data, cp.factors, self.beta)
 
 # %% ../nbs/20a_divergences.ipynb #c75894e2
 @patch
@@ -256,9 +288,10 @@ def finish(self:DivergenceModel,
     objective:float, # Their objective
 )->tuple: # (parameters, objective, relative error) in the units of the data; the error is that of squares
     "Undo the scale."
-    squares, s = NCPDModel(self.data, self.rank).objective(cp), self.data.scale
-    error = relative_error(self.data, squares)
-    return CP((cp.factors[0]/s, *cp.factors[1:])), in_units(objective, s, self.beta), error
+    data, s, F = self.data, self.data.scale, cp.factors
+    squares = .5*data.misfit(F) if hasattr(data, 'misfit') else NCPDModel(data, self.rank).objective(cp)
+    value = in_units(objective, s, self.beta)/getattr(data, 'unit', 1.)
+    return CP((F[0]/s, *F[1:])), value, relative_error(data, squares)
 
 # %% ../nbs/20a_divergences.ipynb #8c07f141
 def beside(
@@ -275,17 +308,18 @@ def divergence_weights(
     beta:float=1., # Which divergence
     features:list=(), # Components that every sample has with weight one, (d_k, q); empty for none
     steps:int=300, # Multiplicative steps
+    prices:tuple=(0., 0.), # What weights cost, from `weight_prices`
 )->object: # Weights (n, rank), in the units of the data; `ValueError` for zeros where `beta` is 0
     "The weights of least divergence on given topics."
     if beta == 0: _check_positive(data)
     W, r = move(np.ones((data.shape[0], topics[0].shape[1])), topics[0]), topics[0].shape[1]
-    own, H = None, list(topics)
+    own, H, prices = None, list(topics), tuple(p*getattr(data, 'unit', 1.) for p in prices)
     if len(features):
         own = move(np.full((data.shape[0], features[0].shape[1]), data.scale), topics[0])
         H = list(map(beside, topics, features))
     for _ in range(steps):
         q = slopes(data, [beside(W, own), *H], 0, beta)
-        W = power_step(W, Slopes(q.cross[:, :r], q.down[:, :r], q.exponent))
+        W = power_step(W, priced_weights(q.columns(slice(r), None, None), prices, data, beta))
     return W/data.scale
 
 # %% ../nbs/20a_divergences.ipynb #c4d75051
@@ -297,7 +331,6 @@ class LabelledDivergence(BlockModel):
     labels: object = None # `Targets`, or a record like it
     beta: float = 1. # Which divergence, above 0 to 2
     parts, joined, rows = SupervisedModel.parts, SupervisedModel.joined, SupervisedModel.rows
-    loss = DivergenceModel.loss
 
     def __post_init__(self):
         super().__post_init__()
@@ -307,7 +340,8 @@ class LabelledDivergence(BlockModel):
                              "'kullback-leibler', or label_weight=0")
 
     @cached_property
-    def squares(self): return SupervisedModel(self.data, self.rank, 'mu', 1, self.init, labels=self.labels)
+    def squares(self):
+        return SupervisedModel(self.data, self.rank, 'mu', 1, self.init, self.penalties, self.labels)
     @cached_property
     def targets(self): return Dense((self.squares.targets[self.labels.known],), 1., 0.)
     @property
@@ -340,12 +374,21 @@ def blocks(self:LabelledDivergence,
 
 # %% ../nbs/20a_divergences.ipynb #7275ce56
 @patch
-def objective(self:LabelledDivergence,
+def loss(self:LabelledDivergence,
     p:Labelled, # Parameters of the scaled data
+    ends:dict=None, # Not used, nor is the next
+    inside:float=0.,
 )->float: # The divergence of the data, and lambda times that of the known labels
-    "The objective of any parameters."
+    "The objective without penalties."
     of_labels = divergence(self.targets, [p.W[self.labels.known], p.B], self.beta)
     return divergence(self.data, [p.W, p.H], self.beta) + self.label_weight*of_labels
+
+@patch
+def objective(self:LabelledDivergence,
+    p:Labelled, # Parameters of the scaled data
+)->float: # The loss, and penalties
+    "The objective of any parameters."
+    return self.loss(p) + penalty(self, p)
 
 # %% ../nbs/20a_divergences.ipynb #e6191edd
 @patch

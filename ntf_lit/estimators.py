@@ -241,8 +241,9 @@ def _as_weights(W, like):
 # %% ../nbs/50_estimators.ipynb #5240bc4e
 def _left_over(data, W, topics):
     "The squared norm of data less a CP model, W in the units of the data."
-    cp = CP((W*data.scale, *topics))
-    return 2*NCPDModel(data, W.shape[1]).objective(cp)/data.scale**2
+    F = W*data.scale, *topics
+    if hasattr(data, 'misfit'): return data.misfit(F)/data.scale**2
+    return 2*NCPDModel(data, W.shape[1]).objective(CP(F))/data.scale**2
 
 def _explained(parts):
     "The part of the squared norm that is explained, of (data, weights, topics) of one stratum or more."

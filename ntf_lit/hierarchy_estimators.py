@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
+from .divergences import as_beta
 from .estimators import (_NAMES, _Settings, _announce, _calls, _contiguous, _door, _explained,
                                 _framed, _known_labels, _names_out, _stops, _takes_labels, _warn_of_max_iter,
                                 _with_attributes)
@@ -87,7 +88,7 @@ def _samples(est, X, mask=None):
 def _seen(est, X, layer, mask=None):
     "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
     data = _samples(est, X, mask)
-    return est.hierarchy_, project(est.hierarchy_, data, layer)
+    return est.hierarchy_, project(est.hierarchy_, data, layer, as_beta(getattr(est, 'loss', 2)))
 
 def _by_labels(est, y):
     "Whether `score` is the accuracy of predicted labels; `ValueError` if there are none to compare with."
@@ -198,6 +199,7 @@ def __init__(self:HNMF,
     *,
     label_weight=0., # Weight of the labels in every layer; 0: labels take no part
     solver='hals', # 'hals', 'mu' or 'nnls'
+    loss='frobenius', # Of every layer: 'frobenius', 'kullback-leibler' (counts), a beta 0 to 2
     init='random', # 'random', 'uniform' or 'nndsvd'
     max_iter=300, # At most so many sweeps per layer
     tol=1e-6, # Stop when a sweep improves a layer's objective by less than this part of it
@@ -222,7 +224,8 @@ def fit(self:HNMF,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->HNMF: # Itself
     "Grow the hierarchy over a matrix; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, hnmf, X, y, mask, n_init=self.n_init, **_layer_settings(self))
+    beta = as_beta(self.loss)
+    return _grow(self, hnmf, X, y, mask, n_init=self.n_init, beta=beta, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #e262f3ef
 class MultiHNTF(_Settings):

@@ -11,7 +11,7 @@ __all__ = ['Labels', 'as_labels', 'fit_flat', 'FittedHierarchy', 'hnmf', 'flow',
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
@@ -19,6 +19,7 @@ from fastcore.basics import patch
 
 from .checks import (as_float, check_count, check_factor, check_nonnegative, check_number, check_seed,
                             host)
+from .divergences import DivergenceModel, LabelledDivergence, divergence_weights
 from .fit import Tolerance, best_of
 from .incoming import as_data
 from .init import leading_vectors, move
@@ -141,11 +142,16 @@ def fit_flat(
     stop=(), # Further stop rules
     callbacks=(), # Callbacks of `fit`
     labels:Labels=None, # What is known of the samples (matrices only)
+    beta:float=2., # The order of the loss (`divergences`); below 2 there is one rule, which 'hals' stands for
 )->Result: # `ValueError` or `TypeError` if an argument is wrong
     "An NCPD, or a supervised NMF if there are labels."
     start = init(data, rank) if callable(init) else init
-    if labels is None: model = NCPDModel(data, rank, rule, inner, start)
-    else: model = SupervisedModel(data, rank, rule, inner, start, **labels.model())
+    squares, how = beta == 2, {} if labels is None else labels.model()
+    if squares: kind, basic = NCPDModel if labels is None else SupervisedModel, (rule, inner)
+    else:
+        kind = DivergenceModel if labels is None else LabelledDivergence
+        basic, how = ('mu' if rule == 'hals' else rule, 1), dict(how, beta=beta)
+    model = kind(data, rank, *basic, start, **how)
     stop = (Tolerance(check_number(tol, 'tol')), *stop)
     return best_of(model, n_init, seed=seed, n_jobs=n_jobs, max_iter=max_iter, stop=stop, callbacks=callbacks)
 
@@ -213,11 +219,12 @@ def carried(
 def unit_topics(
     p, # `CP` of order two, or `Labelled`: weights, topics, classes
     balance:bool, # Bring topics to length one?
+    beta:float=2., # The order of the loss; below 2 topics are brought to sum one
 )->tuple: # (weights, topics, classes or None)
     "The parts of a fitted layer, sizes in the weights."
     W, H, B = (*p.factors, None) if isinstance(p, CP) else (p.W, p.H, p.B)
     if not balance: return W, H, B
-    n = array_namespace(H).sqrt((H*H).sum(0))
+    n = array_namespace(H).sqrt((H*H).sum(0)) if beta == 2 else H.sum(0)
     return W*n, ratio(H, n), None if B is None else ratio(B, n)
 
 # %% ../nbs/30_hnmf.ipynb #00d2fe1b
@@ -252,16 +259,16 @@ def hnmf(
     mask=None, # True where an entry was observed
     allow_growth:bool=False, # May ranks grow?
     seed=None, # Seeds the starts of all layers
-    **how, # `fit_flat`: rule, inner, init, n_init, n_jobs, max_iter, tol, stop, callbacks
+    **how, # `fit_flat`: rule, inner, init, n_init, n_jobs, max_iter, tol, stop, callbacks, beta
 )->FittedHierarchy: # Feature topics carry the links; `ValueError` or `TypeError` if an argument is wrong
     "Hierarchical NMF: the weights of each layer are factorized by the next."
-    ranks, data = check_ranks(ranks, allow_growth), as_data(X, mask)
+    ranks, data, beta = check_ranks(ranks, allow_growth), as_data(X, mask), how.get('beta', 2.)
     _check_matrix(data)
     labels = layer_labels(labels, len(ranks), data, known, weight)
     part, results, parts = data, [], []
     for rank, lab, rng in zip(ranks, labels, check_seed(seed).spawn(len(ranks))):
         results.append(fit_flat(part, rank, rng, labels=lab, **how))
-        parts.append(unit_topics(results[-1].params, balance))
+        parts.append(unit_topics(results[-1].params, balance, beta))
         if results[-1].status is Status.INTERRUPTED: break
         part = as_data(parts[-1][0])
     return _hnmf_result(data, parts, results, labels)
@@ -360,6 +367,7 @@ def project(
     h:FittedHierarchy, # A hierarchy
     X, # New samples, or data with a mask from `as_data`; all modes but the first as in the fit
     layer:int=-1, # Whose topics
+    beta:float=2., # The order of the loss that the layers were fitted by
 )->object: # Weights (n, r_l), in the kind of X; `ValueError` if samples have another shape
     "Weights of new samples on the topics of a layer."
     data, l = as_data(X), check_mode(layer, len(h), 'layer', 'layers')
@@ -367,13 +375,15 @@ def project(
         raise ValueError(f"X has shape {tuple(data.shape)}; the hierarchy was fitted to samples of shape "
                          f"{h[0].cp.shape[1:]}")
     weights = masked_weights if isinstance(data, Masked) else cp_weights
+    above = cp_weights
+    if beta < 2: weights = above = partial(divergence_weights, beta=beta)
     through_links = 0 in h.modes
     own_factors = any(layer.model is not None for layer in h.layers)
     if own_factors or (len(data.shape) > 2 and not through_links):
         return weights(data, list(h[l].factors[1:]))
     W = weights(data, list(h[0].factors[1:]))
     for up in h.layers[1:l+1]:
-        W = W @ up.links[h.modes.index(0)] if through_links else cp_weights(as_data(W), list(up.links))
+        W = W @ up.links[h.modes.index(0)] if through_links else above(as_data(W), list(up.links))
     return W
 
 # %% ../nbs/30_hnmf.ipynb #e57130fc

@@ -201,7 +201,7 @@ def _with_mask(x, mask):
     "The record with a mask, which is put in the order of the data's names if it has names."
     if mask is None: return x
     if isinstance(mask, str):
-        raise ValueError(f"mask={mask!r}: only NMF and NCPD know the word 'stored'; for others pass a mask "
+        raise ValueError(f"mask={mask!r}: only flat models know the word 'stored'; for others pass a mask "
                          "that is True where an entry was observed")
     if x.kind == 'sparse': _refuse_mask(x.name)
     if not is_labelled(mask): return replace(x, mask=mask)

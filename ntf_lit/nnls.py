@@ -603,6 +603,33 @@ def nnls_gradient(
 
 # %% ../nbs/11_nnls.ipynb #be2eccd8
 @functools.cache
+def _tie():
+    "The autograd function of gradients as they are, and of an error where they are to be differentiated."
+    import torch
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, n, *arrays): return tuple(a.clone() for a in arrays[:n])
+        @staticmethod
+        def backward(ctx, *g):
+            raise RuntimeError("there is no second derivative: what is computed here is once_differentiable; "
+                               "take gradients that are not differentiated again")
+    return Once
+
+# %% ../nbs/11_nnls.ipynb #8e76dad3
+def _once(backward):
+    "A `backward` whose outcome is tied to what was saved and what comes in."
+    import torch
+    @functools.wraps(backward)
+    def once(ctx, *g):
+        with torch.no_grad(): out = backward(ctx, *g)
+        if not torch.is_grad_enabled(): return out
+        found = [a for a in out if a is not None]
+        tied = iter(_tie().apply(len(found), *found, *ctx.saved_tensors, *g))
+        return tuple(a if a is None else next(tied) for a in out)
+    return once
+
+# %% ../nbs/11_nnls.ipynb #03d3f7ce
+@functools.cache
 def _layer():
     "The autograd function behind `nnls_layer`."
     import torch
@@ -614,7 +641,7 @@ def _layer():
             ctx.numba = numba
             return S
         @staticmethod
-        @torch.autograd.function.once_differentiable
+        @_once
         def backward(ctx, g):
             X, A, S = ctx.saved_tensors
             if X.ndim == 1: X, S, g = X[:, None], S[:, None], g[:, None]

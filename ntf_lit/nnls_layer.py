@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from .checks import Array
-from .nnls import _compiled, _over, _solve, _views, dependent, solve_unit, unit_problem
+from .nnls import _compiled, _once, _over, _solve, _views, dependent, solve_unit, unit_problem
 from .tensor import Dense, Masked, Sparse, mttkrps, unfold
 
 # %% ../nbs/40_nnls_layer.ipynb #d230fd38
@@ -89,28 +89,6 @@ def _on_stack(
     views = _views('auto', *arrays)
     if views is None: return torch.stack([single(*a) for a in zip(*(a.detach() for a in arrays))])
     return torch.from_numpy(compiled(*views))
-
-# %% ../nbs/40_nnls_layer.ipynb #7e883998
-class _Once(torch.autograd.Function):
-    "Gradients as they are, and an error where they are to be differentiated."
-    @staticmethod
-    def forward(ctx, n, *arrays): return tuple(a.clone() for a in arrays[:n])
-    @staticmethod
-    def backward(ctx, *g):
-        raise RuntimeError("there is no second derivative: what is computed here is once_differentiable; "
-                           "take gradients that are not differentiated again")
-
-# %% ../nbs/40_nnls_layer.ipynb #120a2576
-def _once(backward):
-    "A `backward` whose outcome is tied to what was saved and what comes in, by `_Once`."
-    @functools.wraps(backward)
-    def once(ctx, *g):
-        with torch.no_grad(): out = backward(ctx, *g)
-        if not torch.is_grad_enabled(): return out
-        found = [a for a in out if a is not None]
-        tied = iter(_Once.apply(len(found), *found, *ctx.saved_tensors, *g))
-        return tuple(a if a is None else next(tied) for a in out)
-    return once
 
 # %% ../nbs/40_nnls_layer.ipynb #0eff0d6b
 class _GramLayer(torch.autograd.Function):

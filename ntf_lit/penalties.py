@@ -80,8 +80,9 @@ def charge(self:L2,
     factors:list, # F_1, ..., F_N
     t:int, # The block
 )->object: # The problem with the penalty in it
-    "One more term on the diagonal of the Gram matrix."
+    "One more term on the diagonal of the Gram matrix, or in what the problem calls `ridge`."
     if not self.prices[t]: return q
+    if hasattr(q, 'ridge'): return replace(q, ridge=q.ridge + self.prices[t])
     xp = array_namespace(q.gram)
     kw = dict(device=q.gram.device) if is_torch_array(q.gram) else {}
     return replace(q, gram=q.gram + self.prices[t]*xp.eye(q.gram.shape[-1], dtype=q.gram.dtype, **kw))
@@ -103,19 +104,25 @@ def elastic_net(
     alpha, # How much entries cost: a number, or one per mode
     l1_ratio:float=0., # Share of the plain sum of entries, 0 to 1; the rest is that of squares
     relative:bool=True, # Is alpha in units of the data, or a number as in scikit-learn?
+    beta:float=2., # The order of the loss; 2 for squares
 )->tuple: # `L2` and `L1`, as far as they are needed, for the field `penalties` of a model
     "Both penalties, scaled as in scikit-learn; `TypeError` or `ValueError` for what makes no sense."
     alphas, ratio = _per_mode(alpha, len(data.shape)), check_number(l1_ratio, 'l1_ratio', 0., 1.)
     if not any(alphas): return ()
-    count = float(data.mask.sum()) if isinstance(data, Masked) else math.prod(data.shape)
+    count = _entries(data)
     unit = math.sqrt(data.square/count) if relative else data.scale
     costs = [a*count/d for a, d in zip(alphas, data.shape)]
     if not relative: _check_range(costs, data)
-    squares = tuple((1 - ratio)*c*(unit*unit if t else 1.) for t, c in enumerate(costs))
-    sums = tuple(ratio*c*(unit*unit if t else unit) for t, c in enumerate(costs))
+    squares = tuple((1 - ratio)*c*unit**(beta if t else beta - 2) for t, c in enumerate(costs))
+    sums = tuple(ratio*c*unit**(beta if t else beta - 1) for t, c in enumerate(costs))
     return tuple(kind(prices) for kind, prices in ((L2, squares), (L1, sums)) if any(prices))
 
 # %% ../nbs/15_penalties.ipynb #8d7b0d92
+def _entries(data):
+    "How many entries there are, each as often as its weight says."
+    if isinstance(data, Masked): return float(data.mask.sum())
+    return data.total if hasattr(data, 'total') else math.prod(data.shape)
+
 def _per_mode(alpha, order):
     "One number per mode."
     if np.ndim(alpha) == 0: return [check_number(alpha, 'alpha')]*order
@@ -135,27 +142,30 @@ def _check_range(costs, data):
 def weight_prices(
     data, # The data of a fit
     penalties, # The penalties of its model
+    beta:float=2., # The order of its loss
 )->tuple: # (price of half the square, price of the sum) of weights, in the units of the data
     "What weights cost."
     price = lambda kind: sum(p.prices[0] for p in penalties if isinstance(p, kind))
-    return price(L2), price(L1)/data.scale
+    return price(L2)*data.scale**(2 - beta), price(L1)*data.scale**(1 - beta)
 
 def weight_penalties(
     prices:tuple, # From `weight_prices`
     data, # Other data, the model's own
+    beta:float=2., # The order of the loss
 )->tuple: # `L2` and `L1` of the weights alone; for the field `penalties`
     "What weights cost, for new samples; empty where they cost nothing."
-    free, (squares, sums) = (0.,)*(len(data.shape) - 1), prices
-    costs = L2((squares, *free)), L1((sums*data.scale, *free))
+    free, (squares, sums), s = (0.,)*(len(data.shape) - 1), prices, data.scale
+    costs = L2((squares*s**(beta - 2), *free)), L1((sums*s**(beta - 1), *free))
     return tuple(p for p in costs if p.prices[0])
 
 def priced_weights(
     q, # The problem of the weights of new samples
     prices:tuple, # From `weight_prices`
     data, # The samples
+    beta:float=2., # The order of the loss
 )->object: # The problem with what weights cost in it
     "Charge new samples for their weights."
-    for p in weight_penalties(prices, data): q = p.charge(q, [], 0)
+    for p in weight_penalties(prices, data, beta): q = p.charge(q, [], 0)
     return q
 
 # %% ../nbs/15_penalties.ipynb #08a264e4
@@ -237,7 +247,7 @@ def charge(self:Fixed,
     t:int, # The block
 )->object: # The same problem, or one in its free columns
     "Hold what is to stay."
-    held = self.held(t, q.gram.shape[-1])
+    held = self.held(t, factors[t].shape[-1])
     return FixedBlock(q, held) if held else q
 
 # %% ../nbs/15_penalties.ipynb #95558033
@@ -248,6 +258,7 @@ def reduced(self:FixedBlock,
     "The problem in the free columns."
     q = self.problem
     free = [j for j in range(B.shape[-1]) if j not in self.held]
+    if hasattr(q, 'columns'): return free, q.columns(free, self.held, B)
     known = B[:, self.held] @ q.gram[self.held][:, free]
     extra = known if q.extra is None else known + q.extra[..., free]
     own = {name: getattr(q, name)[..., free] for name in ('price', 'target') if hasattr(q, name)}

@@ -12,13 +12,14 @@ from functools import cached_property
 import numpy as np
 from fastcore.basics import patch
 
+from .blocks import BlockModel, penalty, relative_error
 from .checks import array_namespace
-from .blocks import BlockModel, relative_error
-from .divergences import (DivergenceModel, Slopes, beside, check_divergence, divergence, in_units,
+from .divergences import (Slopes, beside, check_divergence, divergence, in_units,
                                  slopes)
+from .penalties import Fixed
 from .result import Strata
 from .stratified import StrataModel
-from .tensor import Dense, Masked, Sparse
+from .tensor import Dense, Sparse
 
 # %% ../nbs/24_strata_divergence.ipynb #7d9bbd50
 def stratum_part(
@@ -27,7 +28,7 @@ def stratum_part(
     b:int, # One past the last
 )->object: # Data of shape (b - a, d_2, ..., d_N), with the scale of the whole
     "Some samples, as data."
-    if isinstance(data, Masked): return data.part(a, b)
+    if hasattr(data, 'part'): return data.part(a, b)
     if isinstance(data, Sparse): return _sparse_part(data, a, b)
     runs = [X[max(a - first, 0):max(b - first, 0)] for first, X in data.pieces()]
     return Dense(tuple(X for X in runs if len(X)), data.scale, 1.)
@@ -49,7 +50,7 @@ class StrataDivergence(BlockModel):
     offsets: tuple = () # Where each stratum begins, and the end
     topics: object = None # Topics to keep as they are, one (d_k, rank) per feature mode; None to fit them
     beta: float = 1. # Which divergence, 0 to 2
-    joined, loss = StrataModel.joined, DivergenceModel.loss
+    joined = StrataModel.joined
 
     def __post_init__(self):
         super().__post_init__()
@@ -58,8 +59,9 @@ class StrataDivergence(BlockModel):
     @cached_property
     def squares(self):
         "The model of least squares with the same parameters."
-        return StrataModel(self.data, self.rank, 'mu', 1, self.init, strata_rank=self.strata_rank,
-                           offsets=self.offsets, topics=self.topics)
+        fixed = tuple(p for p in self.penalties if isinstance(p, Fixed))
+        return StrataModel(self.data, self.rank, 'mu', 1, self.init, fixed, offsets=self.offsets,
+                           strata_rank=self.strata_rank, topics=self.topics)
     @cached_property
     def strata(self):
         "The data of each stratum."
@@ -67,12 +69,36 @@ class StrataDivergence(BlockModel):
         return [stratum_part(self.data, a, b) for a, b in zip(bounds, bounds[1:])]
 
 # %% ../nbs/24_strata_divergence.ipynb #2172921d
+def strata_start(
+    model, # A model of strata with `squares`, and with `strata`, the data of each
+    rng, # A `numpy.random.Generator`
+)->Strata: # Parameters of the scaled data
+    "Parameters to start from: drawn, or the user's own, checked."
+    squares, data = model.squares, model.data
+    if not hasattr(data, 'misfit') or not isinstance(model.init, str): return squares.start(rng)
+    p = replace(squares, init='uniform').start(rng)
+    if model.init == 'uniform': return p
+    there, back = (strata_misfit(model, p, sign) for sign in (1, -1))
+    cross, square = (back - there)/4, (back + there)/2 - data.square
+    a = cross/square if cross > 0 and square > 0 else 1.
+    return replace(p, V=(p.V[0]*a, *p.V[1:]), W=p.W*a)
+
+def strata_misfit(
+    model, # A model of strata with weights
+    p:Strata, # Parameters of the scaled data
+    a:float=1., # A multiple of the model
+)->float: # Sum of weight times squared difference
+    "The weighted squared distance of a stratified model."
+    of = lambda F: [F[0]*a, *F[1:]]
+    return sum(X.misfit(of(stratum_factors(p, s))) for s, X in enumerate(model.strata))
+
+# %% ../nbs/24_strata_divergence.ipynb #7829c7c8
 @patch
 def start(self:StrataDivergence,
     rng, # A `numpy.random.Generator`
 )->Strata: # Parameters of the scaled data
     "Parameters to start from: drawn, or the user's own, checked."
-    return self.squares.start(rng)
+    return strata_start(self, rng)
 
 @patch
 def parts(self:StrataDivergence,
@@ -133,15 +159,24 @@ def _joint(self:StrataDivergence,
     def put(name):
         arrays = [getattr(q, name)[:, columns] for q in parts]
         return sum(arrays[1:], arrays[0]) if how == 'sum' else getattr(xp, how)(arrays)
-    return Slopes(put('cross'), put('down'), parts[0].exponent)
+    return Slopes(put('cross'), put('down'), self.beta)
 
 # %% ../nbs/24_strata_divergence.ipynb #89894c0a
 @patch
+def loss(self:StrataDivergence,
+    p:Strata, # Parameters of the scaled data
+    ends:dict=None, # Not used, nor is the next
+    inside:float=0.,
+)->float: # The divergence
+    "The objective without penalties."
+    return sum(divergence(X, stratum_factors(p, s), self.beta) for s, X in enumerate(self.strata))
+
+@patch
 def objective(self:StrataDivergence,
     p:Strata, # Parameters of the scaled data
-)->float: # The divergence
+)->float: # The divergence, and penalties
     "The objective of any parameters."
-    return sum(divergence(X, stratum_factors(p, s), self.beta) for s, X in enumerate(self.strata))
+    return self.loss(p) + penalty(self, p)
 
 # %% ../nbs/24_strata_divergence.ipynb #f6216f59
 @patch
@@ -150,6 +185,8 @@ def finish(self:StrataDivergence,
     objective:float, # Their objective
 )->tuple: # (parameters, objective, relative error) in the units of the data; the error is that of squares
     "Undo the scale."
-    s, error = self.data.scale, relative_error(self.data, self.squares.objective(p))
+    data, s = self.data, self.data.scale
+    squares = .5*strata_misfit(self, p) if hasattr(data, 'misfit') else self.squares.objective(p)
     p = replace(p, V=(p.V[0]/s, *p.V[1:]), W=p.W/s)
-    return p, in_units(objective, s, self.beta), error
+    value = in_units(objective, s, self.beta)/getattr(data, 'unit', 1.)
+    return p, value, relative_error(data, squares)

@@ -17,21 +17,24 @@ from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
+from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
                                 _dataset_names, _door, _explained, _framed, _is_of_matrices, _masks_of,
                                 _names_out, _run, _same_samples, _seeds, _some_factor, _topic_names,
                                 _with_attributes)
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
-                              is_bag_of_words, keeps_nonzeros)
+                              is_bag_of_words, joined, keeps_nonzeros)
 from .names import is_missing, named_samples
 from .penalties import Fixed, elastic_net, weight_penalties, weight_prices
 from .strata_divergence import StrataDivergence
+from .strata_weights import WeightedStrata, best_strata_weights
 from .stratified import StrataModel, best_weights, strata_weights
 from .synthetic import Dataset
-from .tensor import COO, cp_rows
+from .tensor import COO, _coordinates, cp_rows
 from .tv import tv_penalty
+from .weights import (Observed, Weighted, as_weighted, check_sample_weight, observed_weights,
+                             samples_times)
 
 # %% ../nbs/50b_strata_estimators.ipynb #21e3e99d
 _STRATA = dict(
@@ -226,7 +229,8 @@ def _strata_model(est, data, offsets):
     "The model that the settings describe."
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
     fixed = () if est.fixed is None else (Fixed(est.fixed),)
-    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *_seeds(est, data), *fixed
+    costs = elastic_net(data, est.alpha, est.l1_ratio, beta=as_beta(est.loss))
+    penalties = *smooth, *costs, *_seeds(est, data), *fixed
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
@@ -234,15 +238,57 @@ def _any_strata_model(est, data, ranks, offsets, **kw):
     "The model for the loss that is set."
     beta, kw = as_beta(est.loss), dict(strata_rank=ranks, offsets=offsets, **kw)
     rounds = check_count(est.rounds, 'rounds')
+    if beta == 2 and isinstance(data, (Weighted, Observed)):
+        return WeightedStrata(data, est.rank, est.solver, est.inner, **kw)
     if beta == 2: return StrataModel(data, est.rank, est.solver, est.inner, rounds=rounds, **kw)
     return StrataDivergence(data, est.rank, 'mu' if est.solver == 'hals' else est.solver, beta=beta, **kw)
+
+# %% ../nbs/50b_strata_estimators.ipynb #e9484357
+def _in_order(given, s, name):
+    "What belongs to the samples, stratum after stratum: a list with one part per stratum."
+    parts = [given[key] for key in s.keys] if isinstance(given, Mapping) else given
+    ends = np.cumsum([0, *(x.shape[0] for x in s.parts)])
+    if isinstance(parts, (list, tuple)) and s.rows is None:
+        if len(parts) == len(s.parts): return list(parts)
+        raise ValueError(f"{name} has {len(parts)} entries for {len(s.parts)} strata; give one per stratum")
+    parts = as_float(parts, name) if not is_sparse(parts) else parts
+    if parts.shape[0] != ends[-1]:
+        raise ValueError(f"{name} has {parts.shape[0]} rows for {ends[-1]} samples; give one per sample")
+    rows = s.rows or [np.arange(a, b) for a, b in zip(ends, ends[1:])]
+    return [_take(parts, r) for r in rows]
+
+def _entry_weights(s, x, weights, sample_weight):
+    "One weight per entry for all samples together; None for none."
+    if weights is not None:
+        weights = joined(incoming_strata(_in_order(weights, s, 'weights'), 'weights')).data
+    if sample_weight is None: return weights
+    c = np.concatenate([np.ravel(w) for w in _in_order(sample_weight, s, 'sample_weight')])
+    c = check_sample_weight(c, x.shape[0])
+    if weights is None and x.kind == 'sparse':
+        coords, values, shape = _coordinates(x.data, x.name)
+        weights = COO(coords, np.ones_like(values), shape)
+    return samples_times(np.ones(x.shape) if weights is None else weights, c)
+
+def _strata_data(s, mask, weights, sample_weight):
+    "(data, offsets), with weights if there are any."
+    word = mask if isinstance(mask, str) else None
+    if word is None and weights is None and sample_weight is None: return as_strata(s.parts)
+    x = joined(s.parts)
+    if word is None and x.kind == 'sparse':
+        raise TypeError("weights= and sample_weight= of sparse strata need mask='stored' (what is not stored "
+                        "is unknown); to weigh their zeros too, pass dense strata")
+    data = as_weighted(x, _entry_weights(s, x, weights, sample_weight), word)
+    return data, np.cumsum([0, *(part.shape[0] for part in s.parts)])
 
 # %% ../nbs/50b_strata_estimators.ipynb #02438549
 def _keep_strata(est, model, p):
     "The fitted model: parameters in the units of the data, with exact weights."
-    scale, est._weight_prices = model.data.scale, weight_prices(model.data, model.penalties)
+    scale, beta = model.data.scale, as_beta(est.loss)
+    prices, unit = weight_prices(model.data, model.penalties, beta), getattr(model.data, 'unit', 1.)
+    est._weight_prices = tuple(c/unit for c in prices)
     p = replace(p, V=(p.V[0]*scale, *p.V[1:]), W=p.W*scale)
-    if as_beta(est.loss) == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
+    solved = best_strata_weights if isinstance(model, WeightedStrata) else best_weights
+    if beta == 2 and est.tv is None and est.n_iter_: p = solved(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
     fitted = est.model_
     est.topics_, est.topic_names_ = list(map(_contiguous, fitted.H)), _topic_names(est)
@@ -251,10 +297,10 @@ def _keep_strata(est, model, p):
                             for s, q in enumerate(model.strata_rank)]
     return est
 
-def _fit_strata(est, s):
+def _fit_strata(est, s, mask=None, weights=None, sample_weight=None):
     "Factorize strata `s`."
     est.mode_names_, est.labels_ = s.names
-    data, offsets = as_strata(s.parts)
+    data, offsets = _strata_data(s, mask, weights, sample_weight)
     est.strata_, est.sample_indices_ = s.keys, s.rows
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
     r = _run(est, _strata_model(est, data, offsets))
@@ -273,11 +319,14 @@ def fit(self:StratifiedNTF|StratifiedNMF,
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
-    mask:Array=None, # True where an entry was observed, in the form of X; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    weights:Array=None, # One nonnegative number per entry, in the form of X
+    sample_weight:Array=None, # One positive number per sample, (n,) or in the form of the strata
 )->object: # Itself
     "Factorize strata; `ValueError` or `TypeError` if they do not fit together or do not hold such numbers."
     if y is not None and strata is None: _warn_of_labels()
-    return _fit_strata(self, _strata(self, X, strata, mask, reset=True))
+    s = _strata(self, X, strata, None if isinstance(mask, str) else mask, reset=True)
+    return _fit_strata(self, s, mask, weights, sample_weight)
 
 # %% ../nbs/50b_strata_estimators.ipynb #5d3d36ae
 def _number(est, stratum):
@@ -288,26 +337,29 @@ def _number(est, stratum):
     raise ValueError(f"stratum must be one of {', '.join(map(repr, est.strata_))}, not {stratum!r}; for "
                      "another use new_stratum")
 
-def _weights_in(est, x, stratum):
-    "(data, exact weights, features) of samples of one stratum."
-    s = _number(est, stratum)
-    data, features = _same_samples(est, as_data(x)), est.strata_features_[s]
+def _weights_in(est, x, stratum, word=None):
+    "(data, exact weights, features) of samples of one stratum; `word` is 'stored', or None."
+    data = as_data(x) if word is None else as_weighted(x, mask=word, modes=1)
+    data, features = _same_samples(est, data), est.strata_features_[_number(est, stratum)]
     features, beta = features if features[0].shape[1] else [], as_beta(est.loss)
-    if beta < 2: return data, divergence_weights(data, est.topics_, beta, features), features
-    return data, strata_weights(data, features, est.topics_, est._weight_prices), features
+    prices = est._weight_prices
+    if beta < 2: return data, divergence_weights(data, est.topics_, beta, features, prices=prices), features
+    if word: return data, observed_weights(data, est.topics_, prices, features), features
+    return data, strata_weights(data, features, est.topics_, prices), features
 
 # %% ../nbs/50b_strata_estimators.ipynb #cdb83600
 def _by_strata(est, X, strata=None, stratum=None, mask=None):
     "(what `_weights_in` says of each stratum, where its samples stand or None if strata came apart)."
     check_is_fitted(est)
+    mask, word = (None, mask) if isinstance(mask, str) else (mask, None)
     alone = strata is None and len(est.strata_) == 1 and _apart(X) is None
     if alone or stratum is not None:
         x = _door(est, X, mask)
-        return [_weights_in(est, x, stratum)], [np.arange(x.shape[0])]
+        return [_weights_in(est, x, stratum, word)], [np.arange(x.shape[0])]
     s = _strata(est, X, strata, mask)
     numbered = strata is None and s.keys == list(range(len(est.strata_)))
     keys = est.strata_ if numbered else s.keys
-    return [_weights_in(est, x, key) for x, key in zip(s.parts, keys)], s.rows
+    return [_weights_in(est, x, key, word) for x, key in zip(s.parts, keys)], s.rows
 
 # %% ../nbs/50b_strata_estimators.ipynb #e35a3440
 @patch
@@ -316,7 +368,7 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,)
     stratum:object=None, # The one stratum that all samples belong to
-    mask:Array=None, # True where an entry was observed, in the form of X; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
 )->Array: # Weights (n, rank) in the order of the samples; a list of them where strata came apart
     "Exact weights of samples of known strata; `ValueError` if a stratum was not in the fit."
     found, rows = _by_strata(self, X, strata, stratum, mask)
@@ -330,10 +382,15 @@ def fit_transform(self:StratifiedNTF|StratifiedNMF,
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
-    mask:Array=None, # True where an entry was observed, in the form of X; None for all
-)->Array: # Weights, as `transform` gives them
+    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    **kw, # `weights` and `sample_weight` of `fit`
+)->Array: # Weights, as `transform` gives them; with `weights`, those of the fit
     "`fit`, then `transform` of the same samples."
-    return self.fit(X, y, strata=strata, mask=mask).transform(X, strata=strata, mask=mask)
+    self.fit(X, y, strata=strata, mask=mask, **kw)
+    if kw.get('weights') is None: return self.transform(X, strata=strata, mask=mask)
+    if self.sample_indices_ is None: return _framed(self, self.weights_, _apart(X)[1])
+    order, xp = np.argsort(np.concatenate(self.sample_indices_)), array_namespace(*self.weights_)
+    return _framed(self, xp.concat(self.weights_)[order], X)
 
 # %% ../nbs/50b_strata_estimators.ipynb #2145f2be
 @patch
@@ -360,7 +417,7 @@ def score(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,)
     stratum:object=None, # The one stratum that all samples belong to
-    mask:Array=None, # True where an entry was observed, in the form of X; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
 )->float: # At most 1
     "The part of the squared norm of samples of known strata that the model explains."
     found, _ = _by_strata(self, X, strata, stratum, mask)
@@ -391,12 +448,13 @@ def new_stratum(self:StratifiedNTF|StratifiedNMF,
     X:Array, # Samples (n, d_2, ..., d_N) of a stratum that was not in the fit
     strata_rank:int=1, # How many features it has
     *,
-    mask:Array=None, # True where an entry was observed; None for all
+    mask:Array=None, # True where an entry was observed; 'stored': only what sparse X stores; None for all
 )->tuple: # (features [V_2, ..., V_N], each (d_k, strata_rank); weights (n, rank))
     "Features and weights of a new stratum; the topics stay. `ValueError` if samples have another shape."
     check_is_fitted(self)
-    data, offsets = as_strata([_door(self, X, mask)])
-    costs = weight_penalties(self._weight_prices, _same_samples(self, data))
+    x = _door(self, X, None if isinstance(mask, str) else mask)
+    data, offsets = _strata_data(_Strata([0], [x], None, x.names), mask, None, None)
+    costs = weight_penalties(self._weight_prices, _same_samples(self, data), as_beta(self.loss))
     ranks = (check_count(strata_rank, 'strata_rank', 0),)
     model = _any_strata_model(self, data, ranks, tuple(offsets), topics=self.topics_, penalties=costs)
     p = _best(self, model).params

@@ -299,7 +299,8 @@ def _drawn(model, rng):
     W, *H = uniform([(d, model.rank) for d in (n, *dims)], like, rng)
     if model.topics is not None: H = [check_factor(h, 'topics', h.shape, like) for h in model.topics]
     p = Strata(tuple(V), W, tuple(H), tuple(map(int, model.offsets)))
-    a = model.data.scale if model.init == 'uniform' else _best_multiple(replace(model, penalties=()), p)
+    asis = model.init == 'uniform' or hasattr(model.data, 'misfit') # data with weights: others fit the size
+    a = model.data.scale if asis else _best_multiple(replace(model, penalties=()), p)
     return replace(p, V=(V[0]*a, *V[1:]), W=W*a)
 
 def _best_multiple(model, p):
