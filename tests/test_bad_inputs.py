@@ -785,7 +785,7 @@ def test_seeds(kind, settings, error, words):
 @each
 def test_seeds_beside_what_they_do_not_go_with(kind):
     X, seeds = good(kind), dict(seeds=[[0]], vocabulary=1)
-    with refuses(ValueError, "alpha, fixed, seeds and tv are for loss='frobenius' alone"):
+    with refuses(ValueError, r"Seeds \(tv or seeds\) is for loss='frobenius' alone"):
         KINDS[kind](loss='kullback-leibler', solver='mu', **seeds).fit(X)
     with refuses(ValueError, r'seeds\[0\]: no sample has any of its words'):
         empty = lambda A: A * (np.arange(5) > 0).reshape(-1, *[1] * (A.ndim - 2))
@@ -796,7 +796,7 @@ def test_seeds_beside_what_they_do_not_go_with(kind):
         with refuses(ValueError, 'seeds pull the words of mode 1, which total variation smooths'):
             KINDS[kind](tv='component', tv_weight=1.0, **seeds).fit(X)
     else:
-        with refuses(ValueError, r'do not go with alpha \(alpha_W, alpha_H\), fixed and seeds'):
+        with refuses(ValueError, r'Seeds \(tv or seeds\) does not go with weights'):
             KINDS[kind](**seeds).fit(X, weights=np.ones(X.shape))
 
 
