@@ -92,6 +92,7 @@ M = N = model.cp_""",
     'BERTopic': """
 from sklearn.feature_extraction.text import CountVectorizer
 from ntf_lit import HNMF, NMF, HierarchyBrowser, StratifiedNMF, TopicBrowser, text_tensor
+from ntf_lit.merge_split import merge_topics
 from ntf_lit.tables import topic_terms, typical_samples
 from ntf_lit.views import view
 words = 'gold tax war river bridge bread window sea boat city state law'.split()
