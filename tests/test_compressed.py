@@ -26,6 +26,7 @@ def planted(shape, rank, noise=0.1, seed=0, draw='gamma'):
 
 
 SMALL = planted((20, 15, 12), 3)
+SEEN = np.arange(SMALL.size).reshape(SMALL.shape) % 50 > 0
 
 
 @pytest.mark.parametrize('how', [dict(), dict(n_init=3), dict(init='nndsvd'), dict(solver='mu')])
@@ -125,7 +126,7 @@ def test_labels_and_compress():
 
 
 def test_memory():
-    "The sketch of single precision data takes a tenth of them, and the sweeps after it what they always take."
+    "The sketch takes a tenth of the data, and the sweeps after it what they always take."
     X = planted((160, 160, 160), 8).astype('f')
     model = NCPDModel(as_data(X), 8)
     fit_compressed(model, seed=0, max_iter=12)
