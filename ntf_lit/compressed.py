@@ -13,7 +13,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
 
 from .blocks import RULES, square_loss
@@ -332,6 +332,22 @@ def _settled(model, first, stop, left, callbacks):
     return replace(r, model=model, status=status, history=_joined(first.history, r.history))
 
 # %% ../nbs/20b_compressed.ipynb #dead5545
+def _shared(model):
+    "A model of torch tensors on the CPU as one of NumPy arrays in the same memory; None for any other."
+    if type(model) is not NCPDModel or type(model.data) is not Dense or model.penalties: return None
+    like, init = model.data.like, model.init
+    if not is_torch_array(like) or like.device.type != 'cpu': return None
+    if not isinstance(init, str):
+        if not isinstance(init, (list, tuple)) or not all(map(is_torch_array, init)): return None
+        init = list(map(host, init))
+    return replace(model, data=replace(model.data, arrays=tuple(map(host, model.data.arrays))), init=init)
+
+def _in_torch(result, model):
+    "A result of NumPy arrays as one of tensors in the same memory."
+    from torch import from_numpy
+    return replace(result, params=CP(tuple(map(from_numpy, result.params.factors))), model=model)
+
+# %% ../nbs/20b_compressed.ipynb #daf7d700
 def fit_compressed(
     model, # What to fit
     n_init:int=1, # How many starts
@@ -344,6 +360,9 @@ def fit_compressed(
 )->tuple: # (`Result`, part of the squared norm that the core held; None if it was not used)
     "The best of some starts, on a core first where that pays; `ValueError` if it cannot be and is asked for."
     how = dict(seed=seed, callbacks=callbacks)
+    if not callbacks and (shared := _shared(model)) is not None:
+        result, held = fit_compressed(shared, n_init, compress=compress, max_iter=max_iter, stop=stop, **how)
+        return _in_torch(result, model), held
     plain = lambda: (best_of(model, n_init, max_iter=max_iter, stop=stop, **how), None)
     count = columns_for(model, compress, max_iter)
     if count is None: return plain()
