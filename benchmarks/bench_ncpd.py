@@ -105,6 +105,15 @@ class Before(Ours):
     def missing(self):
         return [] if self.folder else ['its wheel (--against)']
 
+    def model(self, X, start):
+        "`as_data` has moved since."
+        from ntf_lit import tensor
+        from ntf_lit.ncpd import NCPDModel
+
+        if not hasattr(tensor, 'as_data'):
+            return super().model(X, start)
+        return NCPDModel(tensor.as_data(X), start[0].shape[1], self.rule, self.inner, init=start)
+
 
 @dataclass(frozen=True)
 class TensorLy(Program):

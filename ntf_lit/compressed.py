@@ -364,8 +364,7 @@ def fit_compressed(
         result, held = fit_compressed(shared, n_init, compress=compress, max_iter=max_iter, stop=stop, **how)
         return _in_torch(result, model), held
     plain = lambda: (best_of(model, n_init, max_iter=max_iter, stop=stop, **how), None)
-    count = columns_for(model, compress, max_iter)
-    if count is None: return plain()
+    if (count := columns_for(model, compress, max_iter)) is None: return plain()
     began = time.monotonic()
     core = replace(model, data=compressed(model.data, count))
     if compress == 'auto' and core.data.held < HELD: return plain()
