@@ -78,7 +78,7 @@ slides: course
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nn-fac==0.3.5 || \
 		echo "nn-fac could not be installed: it is left out of the comparison."
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(AGAINST),--against $(AGAINST))
 
 # The experiments in full, slow cells too, in a copy: the notebooks themselves are not written to.
 experiments: $(READY)

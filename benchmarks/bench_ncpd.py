@@ -1,5 +1,6 @@
 """NCPD next to TensorLy (MU, HALS) and nn-fac (HALS), and our solvers next to each other."""
 
+import os
 from dataclasses import dataclass
 from functools import reduce
 from math import sqrt
@@ -87,6 +88,31 @@ class Ours(Program):
         model = self.model(X, start)
         out = lambda state: model.finish(state.params, state.objective)[0].factors
         fit(model, max_iter=n, stop=[lambda state: state.k and enough(out(state)) or None])
+
+
+@dataclass(frozen=True)
+class Before(Ours):
+    "The same by the build that `--against` names, in a process of its own."
+
+    @property
+    def name(self):
+        return f'the build before{super().name.removeprefix("ours")}'
+
+    @property
+    def folder(self):
+        return os.environ.get('NTF_LIT_AGAINST')
+
+    def missing(self):
+        return [] if self.folder else ['its wheel (--against)']
+
+    def model(self, X, start):
+        "`as_data` has moved since."
+        from ntf_lit import tensor
+        from ntf_lit.ncpd import NCPDModel
+
+        if not hasattr(tensor, 'as_data'):
+            return super().model(X, start)
+        return NCPDModel(tensor.as_data(X), start[0].shape[1], self.rule, self.inner, init=start)
 
 
 @dataclass(frozen=True)

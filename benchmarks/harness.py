@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import platform
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -35,11 +36,19 @@ def set_threads(n=1):
     os.environ.update({v: str(n) for v in THREADS})
 
 
+def look_first(folder):
+    "Import from a folder before anything else; what a worker does that runs another build of ntf_lit."
+    if folder:
+        sys.path.insert(0, folder)
+
+
 class Worker:
     "A process that keeps what it has loaded. Libraries share none: their thread pools would clash."
 
-    def __init__(self):
-        self.pool = ProcessPoolExecutor(1, mp_context=get_context('spawn'))
+    def __init__(self, folder=None):
+        self.pool = ProcessPoolExecutor(
+            1, mp_context=get_context('spawn'), initializer=look_first, initargs=(folder,)
+        )
 
     def __call__(self, f, *args):
         return self.pool.submit(f, *args).result()
@@ -79,6 +88,7 @@ class Program:
     "A solver that can be told how many iterations to make; a base of frozen records with `name` and `needs`."
 
     needs = ()  # Modules without which it is left out
+    folder = None  # What its process imports from first
 
     def prepare(self, X, start):
         return X, start
@@ -137,7 +147,7 @@ class Race:
 
     def __init__(self, programs, problem):
         self.programs, self.problem = programs, problem
-        self.workers = {p: Worker() for p in programs}
+        self.workers = {p: Worker(p.folder) for p in programs}
 
     def __enter__(self):
         return self

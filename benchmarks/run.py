@@ -1,13 +1,15 @@
 """All benchmarks, side by side in one run: a table of ratios.
 
-    python benchmarks/run.py [--quick] [--only NAMES] [--threads 1] [--out bench_out]
+    python benchmarks/run.py [--quick] [--only NAMES] [--threads 1] [--against WHEEL] [--out bench_out]
 
-NAMES are some of: ncpd nmf strata nnls hierarchies neural browsers. One thread and CPU time by default.
-Nothing here fails when something is slow: what is aimed at stands beside what was measured.
+NAMES are some of: browsers compressed hierarchies ncpd neural nmf nnls sparse strata. One thread and CPU time
+by default. Nothing here fails when something is slow: what is aimed at stands beside what was measured.
 """
 
 import argparse
 import importlib
+import os
+import subprocess
 import sys
 import time
 import warnings
@@ -16,7 +18,7 @@ from pathlib import Path
 from harness import Worker, cells, machine, markdown, save, set_threads
 
 HERE = Path(__file__).resolve().parent
-OWN = 'ncpd', 'nmf', 'strata'  # These start processes themselves
+OWN = 'compressed', 'ncpd', 'nmf', 'sparse', 'strata'  # These start processes themselves
 
 
 def arguments():
@@ -39,7 +41,15 @@ def arguments():
     parser.add_argument(
         '--out', type=Path, default=HERE.parent / 'bench_out', help='folder of bench.json and bench.md'
     )
+    parser.add_argument('--against', type=Path, metavar='WHEEL', help='another build of ntf_lit to race with')
     return parser.parse_args()
+
+
+def unpacked(wheel, folder):
+    "Another build in a folder of its own, from which its processes import."
+    pip = [sys.executable, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--upgrade']
+    subprocess.run([*pip, '--no-deps', '--target', folder, wheel], check=True)
+    return str(folder.resolve())
 
 
 def collect(name, quick):
@@ -59,6 +69,8 @@ def rows_of(name, quick):
 def main():
     args = arguments()
     set_threads(args.threads)
+    if args.against:
+        os.environ['NTF_LIT_AGAINST'] = unpacked(args.against, args.out / 'against')
     warnings.simplefilter('ignore')  # Peers that are told to stop early say so
     where, rows, start = machine(args.threads), [], time.monotonic()
     for name in args.only:

@@ -157,6 +157,7 @@ def square_loss(
     cheap, data = .5*model.data.square + value, model.data
     if isinstance(data, Sparse) and isinstance(params, CP) and cheap <= 1e-3*.5*data.square:
         return .5*square_at_nonzeros(data, list(params.factors))
+    if hasattr(data, 'misfit') and cheap <= 1e-3*.5*data.square: return .5*data.misfit(list(params.factors))
     return exact_loss(data, lambda: model.rows(params), cheap)
 
 # %% ../nbs/14_blocks.ipynb #a4d07b3d

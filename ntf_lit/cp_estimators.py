@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, as_float, check_count, check_number
+from .compressed import columns_for
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _contiguous, _door,
                                 _explained, _known_labels, _names_out, _run, _same_samples, _seeds,
@@ -35,7 +36,8 @@ _CP = dict(
     weights_=('array (n, rank)', 'How much of each component is in each sample'),
     factors_=('list of arrays (d_k, rank)', 'The weights, and the topics of each further mode'),
     cp_=('`CP`', 'The same as one model, which TensorLy takes too'),
-    ridge_=('float', 'The ridge that hidden entries chose, 0 where there was none to choose'))
+    ridge_=('float', 'The ridge that hidden entries chose, 0 where there was none to choose'),
+    compressed_=('float', 'Part of the squared norm in the subspaces that were fitted first; None without'))
 _LABELS = dict(
     components_=('array (rank, features)', 'The topics, as scikit-learn has them'),
     classes_=('array (classes,)', 'The labels that occur, if labels took part'),
@@ -64,6 +66,7 @@ class NCPD(_Settings):
         n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
         n_jobs=None, # Processes that share the starts; -1 for one per core
         on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
+        compress='auto', # Fit dense data in their own subspaces first? 'auto' if it pays, True, False, or columns
         time_limit=None, # Stop a start after so many seconds
         random_state=None, # None, a whole number, a `Generator` or a `RandomState`
         progress=False, # Show a progress bar?
@@ -85,6 +88,7 @@ def _penalties(est, data):
 # %% ../nbs/50a_cp_estimators.ipynb #654b16ca
 def _weighted_model(est, model):
     "A weighted model with the ridge that suits it, and as a start where that was found."
+    columns_for(model, est.compress, 1)
     limit = np.inf if est.time_limit is None else check_number(est.time_limit, 'time_limit')
     est.ridge_ = 0.
     sweeps, n_init = check_count(est.max_iter, 'max_iter', 0), check_count(est.n_init, 'n_init')
@@ -238,9 +242,10 @@ def __init__(self:NMF,
     max_iter=300, # At most so many sweeps
     tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     inner=3, # Rounds of HALS in a block
-    n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
-    n_jobs=None, # Processes that share the starts; -1 for one per core
-    on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
+        n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
+        n_jobs=None, # Processes that share the starts; -1 for one per core
+        on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
+        compress='auto', # Fit dense data in their own subspaces first? 'auto' if it pays, True, False, or columns
     time_limit=None, # Stop a start after so many seconds
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?

@@ -22,6 +22,7 @@ from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import validate_data
 
 from .checks import as_float, check_choice, check_count, check_number
+from .compressed import fit_compressed
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .guided import find_words, named_seeds, seed_penalty, word_mode
 from .incoming import Names, _is_framelike, incoming, incoming_strata, joined, placed
@@ -141,8 +142,10 @@ def _best(est, model, n_init=1, callbacks=()):
     "The best of some starts of a model."
     stop = [Tolerance(check_number(est.tol, 'tol')), *_stops(est)]
     sweeps = check_count(est.max_iter, 'max_iter', 0)
-    return best_of(model, n_init, seed=est.random_state, n_jobs=est.n_jobs, max_iter=sweeps, stop=stop,
-                   callbacks=callbacks)
+    how = dict(seed=est.random_state, n_jobs=est.n_jobs, max_iter=sweeps, stop=stop, callbacks=callbacks)
+    if not hasattr(est, 'compress'): return best_of(model, n_init, **how)
+    r, est.compressed_ = fit_compressed(model, n_init, compress=est.compress, **how)
+    return r
 
 # %% ../nbs/50_estimators.ipynb #b89c2a9c
 def _without_data(model):

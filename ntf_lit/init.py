@@ -98,6 +98,7 @@ def leading_vectors(
 )->np.ndarray: # Matrix (d_k, at most `count`); without columns for the first mode of several arrays
     "Left singular vectors of the mode-`k` unfolding, largest first."
     if isinstance(data, Sparse): return _sparse_vectors(_sparse_unfolding(data, k), count)
+    if hasattr(data, 'leading'): return data.leading(k, count)
     if k == 0 and len(data.arrays) > 1: return np.zeros((data.shape[0], 0))
     _, U = np.linalg.eigh(host(_mode_gram(data, k)))
     return U[:, ::-1][:, :count]

@@ -451,8 +451,8 @@ class WeightedModel(BlockModel):
         super().__post_init__()
         for p in self.penalties:
             if not isinstance(p, (L1, L2, Fixed)):
-                raise ValueError(f"{type(p).__name__} (tv) does not go with weights, where every row is a "
-                                 "problem of its own; take alpha, or leave tv out")
+                raise ValueError(f"{type(p).__name__} (tv or seeds) does not go with weights, where every row "
+                                 "is a problem of its own; leave it out, or take alpha")
 
 # %% ../nbs/23_weights.ipynb #337e70a7
 @patch

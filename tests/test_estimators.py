@@ -333,12 +333,14 @@ def caught(kind, monkeypatch, y=None, **kw):
         raise Caught(model, dict(n_init=n_init) | args)
 
     monkeypatch.setattr(estimators, 'best_of', best_of)
+    monkeypatch.setattr(estimators, 'fit_compressed', best_of)
     with pytest.raises(Caught) as e:
         KINDS[kind](**kw).fit(good(kind), y)
     return e.value.args
 
 
 LOOP = dict(
+    compress=(9, lambda a: a['compress']),
     max_iter=(17, lambda a: a['max_iter']),
     n_init=(6, lambda a: a['n_init']),
     random_state=(123, lambda a: a['seed']),
