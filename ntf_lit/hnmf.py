@@ -278,7 +278,7 @@ def _hnmf_result(
 
 # %% ../nbs/30_hnmf.ipynb #3319b6ab
 def given_parts(
-    cp:CP, # Weights and topics that were given, of the scaled data
+    cp:CP, # Weights and topics that were given
     labels:Labels, # What is known of the samples, or None
     balance:bool, # Bring topics to length one?
 )->tuple: # (weights, topics, classes or None)
@@ -326,7 +326,8 @@ def hnmf(
     labels = layer_labels(labels, len(ranks), data, known, weight)
     rngs = check_seed(seed).spawn(len(ranks))
     if start is None: return _hnmf_result(data, *grown_parts(data, ranks, rngs, labels, balance, **how), labels)
-    first = given_parts(first_layer(data, ranks[0], start)[0], labels[0], balance)
+    W, H = first_layer(data, ranks[0], start)[0].factors
+    first = given_parts(CP((W/data.scale, H)), labels[0], balance)
     parts, results = grown_parts(as_data(first[0]), ranks[1:], rngs[1:], labels[1:], balance, **how)
     return _hnmf_result(data, [first, *parts], [None, *results], labels)
 
