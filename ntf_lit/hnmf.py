@@ -421,6 +421,17 @@ def score(
     return float((guess == truth)[where].mean())
 
 # %% ../nbs/30_hnmf.ipynb #444fd9c0
+def weights_above(
+    h:FittedHierarchy, # A hierarchy
+    W, # Weights (n, r_0) of samples on the topics of layer 0
+    l:int, # A layer
+)->object: # Weights (n, r_l)
+    "The weights of samples on a layer, from those on layer 0."
+    for up in h.layers[1:l+1]:
+        W = W @ up.links[h.modes.index(0)] if 0 in h.modes else cp_weights(as_data(W), list(up.links))
+    return W
+
+# %% ../nbs/30_hnmf.ipynb #9a1a3fdc
 def project(
     h:FittedHierarchy, # A hierarchy
     X, # New samples, or data with a mask from `as_data`; all modes but the first as in the fit
@@ -436,10 +447,7 @@ def project(
     own_factors = any(layer.model is not None for layer in h.layers)
     if own_factors or (len(data.shape) > 2 and not through_links):
         return weights(data, list(h[l].factors[1:]))
-    W = weights(data, list(h[0].factors[1:]))
-    for up in h.layers[1:l+1]:
-        W = W @ up.links[h.modes.index(0)] if through_links else cp_weights(as_data(W), list(up.links))
-    return W
+    return weights_above(h, weights(data, list(h[0].factors[1:])), l)
 
 # %% ../nbs/30_hnmf.ipynb #e57130fc
 def balanced(
