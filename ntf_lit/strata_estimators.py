@@ -30,6 +30,7 @@ from .strata_divergence import StrataDivergence
 from .stratified import StrataModel, best_weights, strata_weights
 from .synthetic import Dataset
 from .tensor import COO, cp_rows
+from .ties import topic_mass
 from .tv import tv_penalty
 
 # %% ../nbs/50b_strata_estimators.ipynb #21e3e99d
@@ -77,6 +78,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     tv=None, # Total variation on the topics: 'component', 'normalized', 'paper', or None (notebook `tv`)
     tv_weight=0., # What jumps cost
     tv_modes=None, # The modes to smooth along, 1 to N-1; None for all
+    topic_price=0., # Price on what topics make up, relative to the data, 0.03 to 0.1 (notebook `ties`)
     inner=3, # Rounds of HALS in a block
     n_init=1, # How many random starts; the best is kept
     time_limit=None, # Stop a start after so many seconds
@@ -222,7 +224,10 @@ def _strata_model(est, data, offsets):
     "The model that the settings describe."
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
     fixed = () if est.fixed is None else (Fixed(est.fixed),)
-    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *fixed
+    if est.topic_price and as_beta(est.loss) < 2:
+        raise ValueError(f"topic_price is for loss='frobenius', not {est.loss!r}; set it to 0")
+    mass = topic_mass(data, est.topic_price)
+    penalties = *smooth, *elastic_net(data, est.alpha, est.l1_ratio), *mass, *fixed
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
