@@ -45,9 +45,11 @@ def rest_square(
     p:Strata, # Parameters of the scaled data
 )->float: # |A - B|^2
     "The squared norm of data less their background."
-    V = [array_namespace(v).astype(v, array_namespace(v).float64) for v in map(by_column, p.V)]
+    xp = array_namespace(p.W)
+    double = lambda A: A if isinstance(A, list) else xp.astype(A, xp.float64)
+    V = [double(by_column(v)) for v in p.V]
     if not V[0].shape[-1]: return data.square
-    _, C = next(strata_mttkrps(stratum_sums(data, p.offsets), V))
+    _, C = next(strata_mttkrps(double(stratum_sums(data, p.offsets)), V))
     n = move(np.diff(p.offsets)[:, None, None].astype(float), V[0])
     G = hadamard([n, *map(gram, V[1:])])
     return max(data.square + 2*Quadratic(G, C).value(V[0]), 0.)
