@@ -817,8 +817,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.multi_hntf.AverageModel.sweep': ( 'multi_hntf.html#averagemodel.sweep',
                                                                                'ntf_lit/multi_hntf.py'),
                                     'ntf_lit.multi_hntf.Contracted': ('multi_hntf.html#contracted', 'ntf_lit/multi_hntf.py'),
-                                    'ntf_lit.multi_hntf.Contracted.background_unfoldings': ( 'multi_hntf.html#contracted.background_unfoldings',
-                                                                                             'ntf_lit/multi_hntf.py'),
                                     'ntf_lit.multi_hntf.Contracted.gram_stack': ( 'multi_hntf.html#contracted.gram_stack',
                                                                                   'ntf_lit/multi_hntf.py'),
                                     'ntf_lit.multi_hntf.Contracted.order': ('multi_hntf.html#contracted.order', 'ntf_lit/multi_hntf.py'),

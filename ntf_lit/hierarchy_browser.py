@@ -71,6 +71,15 @@ def outline(
     return out
 
 # %% ../nbs/63_hierarchy_browser.ipynb #16a42f3b
+def features_html(
+    v:View, # The view of a layer
+    stratum:int, # Number of a stratum, -1 for all
+)->str: # HTML, every word escaped; empty without features
+    "What strata have for themselves."
+    if not v.sizes.shape[1]: return ''
+    return feature_table(v, stratum if stratum >= 0 else None).to_html()
+
+# %% ../nbs/63_hierarchy_browser.ipynb #fdb3f4e0
 class HierarchyCore(CoreFront):
     "The hierarchy browser of plain widgets."
     def build(self, browser):
@@ -97,14 +106,6 @@ class HierarchyCore(CoreFront):
         nodes = [browser.node_html(i) for i in (browser.selected, browser.beside) if i >= 0]
         features = features_html(browser.views[0], browser.stratum)
         self.body.value = side_by_side(nodes or ['<p>This model has no topics.</p>']) + features
-
-def features_html(
-    v:View, # The view of a layer
-    stratum:int, # Number of a stratum, -1 for all
-)->str: # HTML, every word escaped; empty without features
-    "What strata have for themselves."
-    if not v.sizes.shape[1]: return ''
-    return feature_table(v, stratum if stratum >= 0 else None).to_html()
 
 # %% ../nbs/63_hierarchy_browser.ipynb #4b91785b
 @patch

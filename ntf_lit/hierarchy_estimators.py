@@ -47,7 +47,8 @@ _FIRST = dict(
     strata_=('list', 'What the strata are called; None without strata'),
     strata_features_=('list of lists of arrays (d_k, q_s)', 'What each stratum adds to all its samples, in '
                       'every layer; None without strata'),
-    sample_indices_=('list of arrays (n_s,)', 'Where the samples of each stratum stand, which the layers have '
+    sample_indices_=('list of arrays (n_s,)',
+        'Where the samples of each stratum stand, which the layers have '
                      'stratum by stratum; None if strata came apart, or there are none'))
 _LINKS = dict(
     W_=('list of arrays (r_{l-1}, r_l)', 'The links of each layer, the same for all modes; None in layer 0'))
@@ -84,6 +85,7 @@ def _grow(est, build, X, y, mask, **settings):
               **settings)
     return _keep_layers(est, h)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #87034046
 def _keep_layers(est, h):
     "Spread a hierarchy over the attributes."
     h = replace(h, layers=tuple(map(_in_rows, h.layers)))
@@ -105,11 +107,12 @@ def _check_first(est, kinds):
         raise ValueError(f"ranks[0]={rank}, and first has rank {est.first.rank}; give both the same")
     return isinstance(est.first, (StratifiedNMF, StratifiedNTF))
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #07d5b1d1
 def _no_strata(est, strata, stratum=None):
     "`ValueError` where strata are given to a model without any."
     if strata is None and stratum is None: return
-    raise ValueError(f"strata= is for a hierarchy over strata; set first={'StratifiedNMF' if isinstance(est, HNMF) else 'StratifiedNTF'}"
-                     "(rank), with the rank of layer 0")
+    kind = 'StratifiedNMF' if isinstance(est, HNMF) else 'StratifiedNTF'
+    raise ValueError(f"strata= is for a hierarchy over strata; set first={kind}(rank), with the rank of layer 0")
 
 def _fitted_first(est, *data, **how):
     "A fitted layer 0 that is nobody else's."
@@ -138,8 +141,8 @@ def _grow_over_cp(est, build, X, y, mask, **settings):
     x = _opened(first, X, mask) if hasattr(X, 'weights') else _door(first, X, mask)
     shape = tuple(x.shape)
     if shape != tuple(first.cp_.shape):
-        raise ValueError(f"X has shape {shape}, and first was fitted to {tuple(first.cp_.shape)}; fit it to X, or give "
-                         "it as it was before it was fitted")
+        raise ValueError(f"X has shape {shape}, and first was fitted to {tuple(first.cp_.shape)}; fit it "
+                         "to X, or give it as it was before it was fitted")
     h = build(x, est.ranks, start=first.cp_, seed=est.random_state, allow_growth=est.allow_growth,
               **_label_settings(est, y), **settings)
     _keep_layers(est, h)
@@ -148,7 +151,8 @@ def _grow_over_cp(est, build, X, y, mask, **settings):
 def _keep_first(est, first):
     "Layer 0 with its names."
     est.first_, est.mode_names_, est.labels_ = first, first.mode_names_, first.labels_
-    for name in ('strata_', 'strata_features_', 'sample_indices_'): setattr(est, name, getattr(first, name, None))
+    for name in ('strata_', 'strata_features_', 'sample_indices_'): setattr(est, name, getattr(first, name,
+        None))
     for name in ('feature_names_in_',):
         if hasattr(first, name): setattr(est, name, getattr(first, name))
     return est
@@ -188,6 +192,7 @@ def _grow_over_strata(est, build, X, y, strata, mask, **settings):
     est._gain = _gain(first.model_, h.strata)
     return _keep_first(est, first)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #2e417ba9
 def _gain(p, q):
     "What the weights of a stratified model are multiplied by where its topics are balanced."
     sizes = [[(h*h).sum(0)**.5 for h in x.H] for x in (p, q)]
@@ -213,7 +218,7 @@ def _seen(est, X, layer, mask=None):
     return est.hierarchy_, project(est.hierarchy_, data, layer)
 
 def _weights_seen(est, X, layer, strata=None, stratum=None, mask=None):
-    "The weights (n, r_l) of samples on the topics of a layer, in their order; a list where strata came apart."
+    "The weights (n, r_l) of samples on a layer, in their order; a list where strata came apart."
     check_is_fitted(est)
     if est.strata_ is None:
         _no_strata(est, strata, stratum)
@@ -223,6 +228,7 @@ def _weights_seen(est, X, layer, strata=None, stratum=None, mask=None):
     if rows is None: return W
     return array_namespace(*W).concat(W)[np.argsort(np.concatenate(rows))]
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #bbe082d1
 def _parts_seen(est, X, layer, strata, stratum, mask):
     "(data, weights on a layer, features) of each stratum, and where its samples stand."
     h, l = est.hierarchy_, check_mode(layer, len(est.layers_), 'layer', 'layers')
@@ -506,6 +512,7 @@ def score(self:HNCPD|HNTF,
     "The share of the squared norm of samples that is explained."
     return _layer_score(self, X, layer, mask)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #42438d22
 @patch
 def score(self:HNMF|MultiHNTF,
     X:Array, # Samples (n, d_2, ..., d_N), or strata as `fit` takes them
@@ -553,6 +560,7 @@ def new_stratum(self:HNMF|MultiHNTF,
     V, W = self.first_.new_stratum(X, strata_rank, mask=mask)
     return V, weights_above(self.hierarchy_, W*self._gain, l)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #ba93b673
 @patch
 def reconstruct(self:HNMF|MultiHNTF,
     stratum:object=None, # Which stratum; None where the fit had but one

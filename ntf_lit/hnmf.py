@@ -178,7 +178,7 @@ class FittedHierarchy(Hierarchy):
     modes: tuple = () # The carrying modes: links[i] of a layer belongs to mode modes[i]
     classes: tuple = () # B (classes, r_l) where there are labels, else None
     class_names: tuple = () # Names of the classes where there are labels, else None
-    strata: object = None # `Strata` at the bottom of a hierarchy over strata: the features are those of all layers
+    strata: object = None # `Strata` of layer 0 in a hierarchy over strata; its features are in all layers
 
     def rearranged(self,
         orders, # For each layer, the topics in their new order
@@ -270,8 +270,10 @@ def _hnmf_result(
         factors.append([W*s, topics])
     layers = carried(factors, [A for _, A, _ in parts[1:]], 1)
     errors = [error(data, CP(layer.factors)) for layer in layers]
-    layers = [replace(layer, relative_error=e, factors=(layer.factors[0], layer.factors[1]/s))
-              for layer, e in zip(layers, errors)]
+    def in_units(layer, e):
+        W, H = layer.factors
+        return replace(layer, relative_error=e, factors=(W, H/s))
+    layers = list(map(in_units, layers, errors))
     sizes = [F[0].sum(0)/s for F in factors]
     classes = [None if B is None else B*size for (_, _, B), size in zip(parts, sizes)]
     return assemble(layers, results, (1,), classes, labels)
@@ -288,6 +290,7 @@ def given_parts(
     known = W[labels.known]
     return W, H, nnls_rule(None, Quadratic(gram(known), labels.targets[labels.known].mT @ known))
 
+# %% ../nbs/30_hnmf.ipynb #1290ebc3
 def grown_parts(
     part, # What the next layer factorizes
     ranks, # Topics of the layers
@@ -325,7 +328,8 @@ def hnmf(
     _check_matrix(data)
     labels = layer_labels(labels, len(ranks), data, known, weight)
     rngs = check_seed(seed).spawn(len(ranks))
-    if start is None: return _hnmf_result(data, *grown_parts(data, ranks, rngs, labels, balance, **how), labels)
+    if start is None: return _hnmf_result(data, *grown_parts(data, ranks, rngs, labels, balance, **how),
+        labels)
     W, H = first_layer(data, ranks[0], start)[0].factors
     first = given_parts(CP((W/data.scale, H)), labels[0], balance)
     parts, results = grown_parts(as_data(first[0]), ranks[1:], rngs[1:], labels[1:], balance, **how)

@@ -30,8 +30,10 @@ from .strata_divergence import StrataDivergence
 from .stratified import StrataModel, best_weights, strata_weights
 from .synthetic import Dataset
 from .tensor import COO, cp_rows
-from .ties import topic_mass
 from .tv import tv_penalty
+
+# %% ../nbs/50b_strata_estimators.ipynb #6d583878
+from .ties import topic_mass
 
 # %% ../nbs/50b_strata_estimators.ipynb #21e3e99d
 _STRATA = dict(
@@ -85,8 +87,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?
     callbacks=(), # `Callback` objects
-):
-    self._set(locals())
+): self._set(locals())
 
 # %% ../nbs/50b_strata_estimators.ipynb #39a2ddce
 def _order(x):
@@ -231,6 +232,7 @@ def _strata_model(est, data, offsets):
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
+# %% ../nbs/50b_strata_estimators.ipynb #0cbac2ae
 def _any_strata_model(est, data, ranks, offsets, **kw):
     "The model for the loss that is set."
     beta, kw = as_beta(est.loss), dict(strata_rank=ranks, offsets=offsets, **kw)

@@ -16,7 +16,8 @@ from fastcore.basics import patch
 from .blocks import BlockModel, nnls_rule, penalty, relative_error
 from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import Tolerance, best_of, fit
-from .hnmf import (FittedHierarchy, _check_matrix, _hnmf_result, balanced, check_ranks, given_parts, grown_parts,
+from .hnmf import (FittedHierarchy, _check_matrix, _hnmf_result, balanced, check_ranks, given_parts,
+    grown_parts,
                           layer_labels)
 from .incoming import as_data
 from .init import move
@@ -113,6 +114,7 @@ def link_mu(B, q, rounds):
         W = W*ratio(neg, pos)**(1/(2*q.below.order))
     return move(W, B)
 
+# %% ../nbs/32_strata_hierarchies.ipynb #7ddb0a81
 def link_polish(B, q, rounds):
     "Some iterations of L-BFGS-B from a link; the link itself if they gain nothing."
     from scipy.optimize import minimize
@@ -142,7 +144,7 @@ def value(self:LinkProblem,
 def violation(self:LinkProblem,
     B, # The link
 )->float: # 0 at a stationary point
-    "The largest violation of the gradient conditions, by the size of the link and of what is to be explained."
+    "The largest violation of the gradient conditions, by the sizes of link and data."
     W = host(B).astype(np.float64)
     _, pos, neg = self.parts(W)
     top = W.max() or 1.
@@ -177,6 +179,7 @@ def parts(self:JointStrataModel,
     factors, features = self.flat.parts(p.strata)
     return factors, [*features, *p.links]
 
+# %% ../nbs/32_strata_hierarchies.ipynb #cbc22ea0
 @patch
 def joined(self:JointStrataModel,
     factors:list, # W, H_2, ..., H_N
@@ -204,6 +207,7 @@ def blocks(self:JointStrataModel,
         yield from self._feature_blocks(coupling, rest)
     yield from self._factor_blocks(coupling, factors, data, C, [M.shape[1] for M in products])
 
+# %% ../nbs/32_strata_hierarchies.ipynb #2f469f99
 @patch
 def _link_blocks(self:JointStrataModel, factors, rest, data):
     "The links from the finest up."
@@ -227,6 +231,7 @@ def _feature_blocks(self:JointStrataModel, coupling, rest):
         yield rest, t, Quadratic(L*G, L*K, coupling.from_topics(t))
         V[t], coupling.VH[t] = rest[t], None
 
+# %% ../nbs/32_strata_hierarchies.ipynb #0e87f977
 @patch
 def _factor_blocks(self:JointStrataModel, coupling, factors, data, C, ranks):
     "Weights and topics, seen through the combinations of all layers."
@@ -297,7 +302,7 @@ def check_bottom(
                          f"with {rank}, or a first layer of rank {ranks[0]}")
     if shape != tuple(model.data.shape) or tuple(p.offsets) != tuple(map(int, model.offsets)):
         raise ValueError(f"the first layer has shape {shape} and strata that begin at {tuple(p.offsets)}, the "
-                         f"data {tuple(model.data.shape)} and {tuple(map(int, model.offsets))}; fit it to these data")
+                         f"data {tuple(model.data.shape)} and {tuple(map(int, model.offsets))}; fit it to these")
     s, like = model.data.scale, model.data.like
     V, H = (tuple(move(host(x), like) for x in xs) for xs in (p.V, p.H))
     return Strata((V[0]*s, *V[1:]), move(host(p.W), like)*s, H, tuple(map(int, p.offsets)))
@@ -313,6 +318,7 @@ def error_over(
         return relative_error(data, layer_loss(flat, replace(p, W=F[0], H=tuple(F[1:]))))
     return error
 
+# %% ../nbs/32_strata_hierarchies.ipynb #334d22f6
 def in_data_units(
     p:Strata, # Of the scaled data
     scale:float, # What the data were multiplied by
@@ -346,7 +352,8 @@ def strata_multi_hntf(
 )->FittedHierarchy: # With its strata; `ValueError` or `TypeError` if an argument is wrong
     "Multi-HNTF over strata: links shared by all strata and modes, and features that each stratum keeps."
     check_choice(train, 'train', ('exact', 'average', 'joint'))
-    search = 'exact' if train == 'joint' else train, check_count(n_init, 'n_init'), check_count(link_iter, 'link_iter', 0)
+    search = 'exact' if train == 'joint' else train, check_count(n_init, 'n_init'), check_count(link_iter,
+        'link_iter', 0)
     ranks = check_ranks(ranks, allow_growth)
     p = check_bottom(model, p, ranks)
     if train == 'joint': _check_joint(model, labels)
@@ -365,10 +372,11 @@ def _over(model, p, ranks, search, labels, seed):
     h = multi_result(data, cp, B, None, found, cut, labels, error_over(model, p))
     return replace(h, strata=in_data_units(p, data.scale)), p
 
+# %% ../nbs/32_strata_hierarchies.ipynb #05a1b19b
 def _check_joint(model, labels):
     "`ValueError` if all layers cannot be trained together."
     if labels is not None:
-        raise ValueError("train='joint' takes no labels over strata; use train='exact', or set label_weight=0")
+        raise ValueError("train='joint' takes no labels over strata; use train='exact', or no labels")
     if isinstance(model.data, Masked):
         raise ValueError("train='joint' over strata needs data without missing entries; use train='exact'")
 
@@ -389,7 +397,8 @@ def _jointly(model, p, h, max_iter=300, tol=1e-6, stop=(), callbacks=()):
         links = (r.params.links[l-1],)*len(h.modes) if l else ()
         layers.append(Layer((q.W, *q.H), links, relative_error=error))
     n = len(layers)
-    return replace(h, layers=tuple(layers), status=(r.status,)*n, history=(r.history,)*n, strata=r.params.strata)
+    return replace(h, layers=tuple(layers), status=(r.status,)*n, history=(r.history,)*n,
+        strata=r.params.strata)
 
 # %% ../nbs/32_strata_hierarchies.ipynb #162b1131
 def strata_hnmf(
