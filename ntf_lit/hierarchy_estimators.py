@@ -112,7 +112,8 @@ def _no_strata(est, strata, stratum=None):
     "`ValueError` where strata are given to a model without any."
     if strata is None and stratum is None: return
     kind = 'StratifiedNMF' if isinstance(est, HNMF) else 'StratifiedNTF'
-    raise ValueError(f"strata= is for a hierarchy over strata; set first={kind}(rank), with the rank of layer 0")
+    raise ValueError(f"strata= is for a hierarchy over strata; set first={kind}(rank), "
+                     "with the rank of layer 0")
 
 def _fitted_first(est, *data, **how):
     "A fitted layer 0 that is nobody else's."

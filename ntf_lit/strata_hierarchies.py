@@ -171,6 +171,7 @@ def start(self:JointStrataModel,
     "What it is given to begin with."
     return self.init
 
+# %% ../nbs/32_strata_hierarchies.ipynb #cbc22ea0
 @patch
 def parts(self:JointStrataModel,
     p:StrataLayers, # Parameters
@@ -179,7 +180,6 @@ def parts(self:JointStrataModel,
     factors, features = self.flat.parts(p.strata)
     return factors, [*features, *p.links]
 
-# %% ../nbs/32_strata_hierarchies.ipynb #cbc22ea0
 @patch
 def joined(self:JointStrataModel,
     factors:list, # W, H_2, ..., H_N
@@ -257,6 +257,7 @@ def layer_loss(
     alone = replace(flat, rank=p.W.shape[1], penalties=(), topics=None, init='random')
     return alone.objective(p)
 
+# %% ../nbs/32_strata_hierarchies.ipynb #9cbd8bef
 @patch
 def loss(self:JointStrataModel,
     p:StrataLayers, # Parameters of the scaled data
@@ -301,8 +302,9 @@ def check_bottom(
         raise ValueError(f"ranks[0]={ranks[0]}, and the first layer has {rank} topics; give ranks that begin "
                          f"with {rank}, or a first layer of rank {ranks[0]}")
     if shape != tuple(model.data.shape) or tuple(p.offsets) != tuple(map(int, model.offsets)):
-        raise ValueError(f"the first layer has shape {shape} and strata that begin at {tuple(p.offsets)}, the "
-                         f"data {tuple(model.data.shape)} and {tuple(map(int, model.offsets))}; fit it to these")
+        raise ValueError(f"the first layer has shape {shape} and strata that begin at {tuple(p.offsets)}, "
+                         f"the data {tuple(model.data.shape)} and {tuple(map(int, model.offsets))}; fit "
+                         "it to these")
     s, like = model.data.scale, model.data.like
     V, H = (tuple(move(host(x), like) for x in xs) for xs in (p.V, p.H))
     return Strata((V[0]*s, *V[1:]), move(host(p.W), like)*s, H, tuple(map(int, p.offsets)))
