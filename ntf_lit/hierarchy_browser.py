@@ -15,8 +15,8 @@ from fastcore.basics import patch
 from .browser_data import Contents, Samples, compared_views, contents_page, sample_texts
 from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, mode_html, side_by_side,
                                    take_view_options, titled, wrapped)
-from .tables import Table, node_links, node_words, tree_table
-from .views import Tree, shown
+from .tables import Table, feature_table, node_links, node_words, tree_table
+from .views import Tree, View, shown
 
 # %% ../nbs/63_hierarchy_browser.ipynb #848f1af2
 def links_upward(
@@ -45,7 +45,8 @@ def hierarchy_contents(
     "Everything that a hierarchy browser shows. `TypeError` if the model has no layers."
     found = compared_views(model, data, layered=True, **view_options)
     page = contents_page(found, data, n=60, **page_options)
-    page = replace(page, kind='hierarchy', up=links_upward(found.tree), features=[])
+    features = page.features[:1] if found.views[0].sizes.shape[1] else [] # the same in every layer
+    page = replace(page, kind='hierarchy', up=links_upward(found.tree), features=features)
     n, names = found.views[0].shape[0], list(found.views[0].labels[0])
     texts, passages = sample_texts(texts, data, n, names)
     texts = texts if texts and len(texts) == n else None
@@ -70,6 +71,15 @@ def outline(
     return out
 
 # %% ../nbs/63_hierarchy_browser.ipynb #16a42f3b
+def features_html(
+    v:View, # The view of a layer
+    stratum:int, # Number of a stratum, -1 for all
+)->str: # HTML, every word escaped; empty without features
+    "What strata have for themselves."
+    if not v.sizes.shape[1]: return ''
+    return feature_table(v, stratum if stratum >= 0 else None).to_html()
+
+# %% ../nbs/63_hierarchy_browser.ipynb #fdb3f4e0
 class HierarchyCore(CoreFront):
     "The hierarchy browser of plain widgets."
     def build(self, browser):
@@ -81,24 +91,28 @@ class HierarchyCore(CoreFront):
         self.depth = self.bind(browser, dropdown('Layers', depths, 0), 'depth', 'layer')
         left = W.VBox([self.nodes, self.name, self.beside, self.undo])
         right = W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))
-        return [wrapped([self.depth, self.find]), wrapped([left, right])]
+        strata = [('all', -1), *((s, i) for i, s in enumerate(browser.data.strata))]
+        self.stratum = self.bind(browser, dropdown('Stratum', strata, -1), 'stratum', 'stratum')
+        above = [self.depth, *([self.stratum] if len(strata) > 2 else []), self.find]
+        return [wrapped(above), wrapped([left, right])]
 
     def fill(self, browser):
         "The nodes, the fields, and the node shown."
         self._fill_nodes(browser)
-        self.depth.value = browser.depth
+        self.depth.value, self.stratum.value = browser.depth, browser.stratum
         self.undo.disabled = not browser.undo
         self.name.value = browser.names_[browser.selected] if browser.selected >= 0 else ''
         if self.mode.options: self.mode.value = browser.mode
         nodes = [browser.node_html(i) for i in (browser.selected, browser.beside) if i >= 0]
-        self.body.value = side_by_side(nodes or ['<p>This model has no topics.</p>'])
+        features = features_html(browser.views[0], browser.stratum)
+        self.body.value = side_by_side(nodes or ['<p>This model has no topics.</p>']) + features
 
 # %% ../nbs/63_hierarchy_browser.ipynb #4b91785b
 @patch
 def _fill_nodes(self:HierarchyCore, browser):
     "The nodes to choose from: those of the layers shown with what was looked for in their name."
     data, word = browser.data, browser.query.strip().lower()
-    def label(i): return f'{browser.number(i)}  {shown(browser.names_[i], 40)}   {data.share[i]:.1%}'
+    def label(i): return f'{browser.number(i)}  {shown(browser.names_[i], 40)}   {browser.share(i):.1%}'
     seen = [(i, depth) for i, depth in outline(data.up, data.share)
             if data.set_of(i) >= browser.depth and word in browser.names_[i].lower()]
     self.nodes.options = [('    '*depth + label(i), i) for i, depth in seen]

@@ -6,24 +6,32 @@
 __all__ = ['HNCPD', 'HNTF', 'HNMF', 'MultiHNTF']
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #48c5d0c9
+import copy
 from dataclasses import replace
 
 import numpy as np
+from array_api_compat import array_namespace
 from fastcore.basics import patch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
+from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
 from .estimators import (_NAMES, _Settings, _announce, _calls, _contiguous, _door, _explained,
                                 _framed, _known_labels, _names_out, _stops, _takes_labels, _warn_of_max_iter,
                                 _with_attributes)
-from .hnmf import hncpd, hnmf, hntf, predict, project
+from .hnmf import check_mode, check_ranks, hncpd, hnmf, hntf, predict, project, weights_above
 from .hnmf import score as accuracy
-from .incoming import as_data
+from .incoming import as_data, as_strata
 from .multi_hntf import multi_hntf
-from .tensor import DenseData, Sparse
+from .strata_estimators import (StratifiedNMF, StratifiedNTF, _apart, _by_strata, _number, _strata,
+                                       _strata_model, _with_background)
+from .strata_hierarchies import strata_hnmf, strata_multi_hntf
+from .stratified import StrataModel
+from .tensor import DenseData, Sparse, hadamard
+from .updates import ratio
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #7fd7aff1
 _HIERARCHY = dict(
@@ -35,6 +43,14 @@ _HIERARCHY = dict(
     status_=('list of `Status`', 'How the fit of each layer ended, in a sentence'),
     history_=('list of `History`', 'The objective and the seconds after every sweep, per layer'),
     hierarchy_=('`Hierarchy`', 'The same as one record, for tables and browsers'))
+_FIRST = dict(
+    first_=('estimator', 'The fitted `first`, where one was given; None else'),
+    strata_=('list', 'What the strata are called; None without strata'),
+    strata_features_=('list of lists of arrays (d_k, q_s)', 'What each stratum adds to all its samples, in '
+                      'every layer; None without strata'),
+    sample_indices_=('list of arrays (n_s,)',
+        'Where the samples of each stratum stand, which the layers have '
+                     'stratum by stratum; None if strata came apart, or there are none'))
 _LINKS = dict(
     W_=('list of arrays (r_{l-1}, r_l)', 'The links of each layer, the same for all modes; None in layer 0'))
 
@@ -70,6 +86,11 @@ def _grow(est, build, X, y, mask, **settings):
     X = _opened(est, X, mask)
     h = build(X, est.ranks, seed=est.random_state, allow_growth=est.allow_growth, **_label_settings(est, y),
               **settings)
+    return _keep_layers(est, h)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #87034046
+def _keep_layers(est, h):
+    "Spread a hierarchy over the attributes."
     h = replace(h, layers=tuple(map(_in_rows, h.layers)))
     est.hierarchy_, est.layers_, est.links_ = h, list(h.layers), [layer.links for layer in h.layers]
     est.relative_error_ = [layer.relative_error for layer in h.layers]
@@ -80,6 +101,117 @@ def _grow(est, build, X, y, mask, **settings):
     return est
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #774d92a7
+def _check_first(est, kinds):
+    "Layer 0 as it was set; `TypeError` or `ValueError` if it is none that the hierarchy can grow from."
+    names = ', '.join(kind.__name__ for kind in kinds)
+    if not isinstance(est.first, kinds):
+        raise TypeError(f"first must be None or one of {names}, fitted or not; not {est.first!r}")
+    rank = check_ranks(est.ranks, est.allow_growth)[0]
+    if est.first.rank != rank:
+        raise ValueError(f"ranks[0]={rank}, and first has rank {est.first.rank}; give both the same")
+    return isinstance(est.first, (StratifiedNMF, StratifiedNTF))
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #07d5b1d1
+def _no_strata(est, strata, stratum=None):
+    "`ValueError` where strata are given to a model without any."
+    if strata is None and stratum is None: return
+    kind = 'StratifiedNMF' if isinstance(est, HNMF) else 'StratifiedNTF'
+    raise ValueError(f"strata= is for a hierarchy over strata; set first={kind}(rank), "
+                     "with the rank of layer 0")
+
+def _fitted_first(est, *data, **how):
+    "A fitted layer 0 that is nobody else's."
+    fitted = hasattr(est.first, 'relative_error_')
+    return copy.copy(est.first) if fitted else clone(est.first).fit(*data, **how)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #fbfafe07
+def _forget_first(est):
+    "What an earlier fit over a given layer 0 left."
+    for name in ('first_', 'strata_', 'strata_features_', 'sample_indices_'): setattr(est, name, None)
+
+def _joint_settings(est):
+    "How long all layers are trained together; `ValueError` for a loss that is not of squares."
+    if est.train != 'joint': return {}
+    if as_beta(est.first.loss) != 2:
+        raise ValueError(f"train='joint' is of least squares, and first has loss={est.first.loss!r}; use "
+                         "train='exact'")
+    sweeps = check_count(est.max_iter, 'max_iter', 0)
+    return dict(max_iter=sweeps, tol=est.tol, stop=_stops(est), callbacks=_calls(est, sweeps))
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #4c7ed941
+def _grow_over_cp(est, build, X, y, mask, **settings):
+    "Build a hierarchy over an NCPD or NMF."
+    labels = y if getattr(est.first, 'label_weight', 0) else None
+    first = _fitted_first(est, X, labels, mask=mask)
+    x = _opened(first, X, mask) if hasattr(X, 'weights') else _door(first, X, mask)
+    shape = tuple(x.shape)
+    if shape != tuple(first.cp_.shape):
+        raise ValueError(f"X has shape {shape}, and first was fitted to {tuple(first.cp_.shape)}; fit it "
+                         "to X, or give it as it was before it was fitted")
+    h = build(x, est.ranks, start=first.cp_, seed=est.random_state, allow_growth=est.allow_growth,
+              **_label_settings(est, y), **settings)
+    _keep_layers(est, h)
+    return _keep_first(est, first)
+
+def _keep_first(est, first):
+    "Layer 0 with its names."
+    est.first_, est.mode_names_, est.labels_ = first, first.mode_names_, first.labels_
+    for name in ('strata_', 'strata_features_', 'sample_indices_'): setattr(est, name, getattr(first, name,
+        None))
+    for name in ('feature_names_in_',):
+        if hasattr(first, name): setattr(est, name, getattr(first, name))
+    return est
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #57087487
+def _by_stratum(y, rows, parts):
+    "Labels of samples in the order of the strata; `ValueError` if there are not as many as samples."
+    if y is None: return None
+    sizes = [part.shape[0] for part in parts]
+    apart = rows is None and len(y) == len(sizes) and all(np.ndim(v) == 1 for v in y)
+    y = np.concatenate([np.asarray(v, object) for v in y]) if apart else np.asarray(y, object)
+    if y.shape != (sum(sizes),):
+        raise ValueError(f"y has shape {y.shape}; give one label for each of the {sum(sizes)} samples")
+    return y if rows is None else y[np.concatenate(rows)]
+
+def _same_strata(first, s, strata):
+    "`ValueError` unless data have the strata of a fitted layer 0, in its order."
+    numbered = strata is None and s.keys == list(range(len(first.strata_)))
+    if numbered or list(s.keys) == list(first.strata_): return
+    raise ValueError(f"X has the strata {', '.join(map(repr, s.keys))}; first was fitted with "
+                     f"{', '.join(map(repr, first.strata_))}: give the same, in that order")
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #2f6d97ec
+def _grow_over_strata(est, build, X, y, strata, mask, **settings):
+    "Build a hierarchy over a stratified model."
+    first = _fitted_first(est, X, strata=strata, mask=mask)
+    s = _strata(first, X, strata, mask)
+    _same_strata(first, s, strata)
+    data, offsets = as_strata(s.parts)
+    model = _strata_model(first, data, offsets)
+    model = model if isinstance(model, StrataModel) else model.squares
+    y = _by_stratum(y, s.rows, s.parts) if getattr(est, 'label_weight', 0) else None
+    h = build(model, first.model_, est.ranks, seed=est.random_state, allow_growth=est.allow_growth,
+              **_label_settings(est, y), **settings)
+    _keep_layers(est, h)
+    if settings.get('train') == 'joint': _retold(first, est.hierarchy_)
+    est._gain = _gain(first.model_, h.strata)
+    return _keep_first(est, first)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #2e417ba9
+def _gain(p, q):
+    "What the weights of a stratified model are multiplied by where its topics are balanced."
+    sizes = [[(h*h).sum(0)**.5 for h in x.H] for x in (p, q)]
+    return hadamard([ratio(a, b) for a, b in zip(*sizes)])
+
+def _retold(first, h):
+    "Layer 0 with the parameters that the hierarchy was trained to."
+    p = first.model_ = h.strata
+    first.topics_, first.relative_error_ = list(map(_contiguous, p.H)), h[0].relative_error
+    first.weights_ = [_contiguous(p.weights(s)) for s in range(len(first.strata_))]
+    ranks = [v[0].shape[1] for v in first.strata_features_]
+    first.strata_features_ = [[_contiguous(v[s][:, :q]) for v in p.V] for s, q in enumerate(ranks)]
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #ba39fe3f
 def _samples(est, X, mask=None):
     "Samples that a fitted hierarchy is applied to, as data."
     check_is_fitted(est)
@@ -89,6 +221,24 @@ def _seen(est, X, layer, mask=None):
     "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
     data = _samples(est, X, mask)
     return est.hierarchy_, project(est.hierarchy_, data, layer, as_beta(getattr(est, 'loss', 2)))
+
+def _weights_seen(est, X, layer, strata=None, stratum=None, mask=None):
+    "The weights (n, r_l) of samples on a layer, in their order; a list where strata came apart."
+    check_is_fitted(est)
+    if est.strata_ is None:
+        _no_strata(est, strata, stratum)
+        return _seen(est, X, layer, mask)[1]
+    found, rows = _parts_seen(est, X, layer, strata, stratum, mask)
+    W = [weights for _, weights, _ in found]
+    if rows is None: return W
+    return array_namespace(*W).concat(W)[np.argsort(np.concatenate(rows))]
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #bbe082d1
+def _parts_seen(est, X, layer, strata, stratum, mask):
+    "(data, weights on a layer, features) of each stratum, and where its samples stand."
+    h, l = est.hierarchy_, check_mode(layer, len(est.layers_), 'layer', 'layers')
+    found, rows = _by_strata(est.first_, X, strata, stratum, mask)
+    return [(data, weights_above(h, W*est._gain, l), features) for data, W, features in found], rows
 
 def _by_labels(est, y):
     "Whether `score` is the accuracy of predicted labels; `ValueError` if there are none to compare with."
@@ -174,20 +324,30 @@ def fit(self:HNTF,
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
     return _grow(self, hntf, X, y, mask, mode=self.mode, n_init=self.n_init, **_layer_settings(self))
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #ed6e36fc
+def _classes_seen(est, X, layer, strata, stratum, mask):
+    "The classes of samples, a list where strata came apart."
+    W = _weights_seen(est, X, layer, strata, stratum, mask)
+    each = W if isinstance(W, list) else [W]
+    classes = [predict(est.hierarchy_, w, layer) for w in each]
+    return classes if isinstance(W, list) else classes[0]
+
 # %% ../nbs/50c_hierarchy_estimators.ipynb #9a4c7bf8
 class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     __doc__ = _with_attributes(
         "Hierarchical NMF, samples in rows: X ~ A0 S0, S0 ~ A1 S1, ... (Haddock 2022; Cichocki et al. 2007).",
-        _HIERARCHY, _NAMES)
+        _HIERARCHY, _FIRST, _NAMES)
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, features)
         *,
         layer:int=-1, # By which layer
+        strata:Array=None, # Over strata: the stratum of each sample (n,)
+        stratum:object=None, # The one stratum that all samples belong to
         mask:Array=None, # True where an entry was observed; None for all
-    )->np.ndarray: # One class per sample (n,)
+    )->np.ndarray: # One class per sample (n,); a list of these where strata came apart
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        return predict(*_seen(self, X, layer, mask), layer)
+        return _classes_seen(self, X, layer, strata, stratum, mask)
 
     @property
     def _n_features_out(self): return self.layers_[-1].rank
@@ -197,6 +357,7 @@ class HNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
 def __init__(self:HNMF,
     ranks=(4, 2), # Topics of each layer, finest first
     *,
+    first=None, # Layer 0: an `NMF` or `StratifiedNMF`, fitted or to be fitted; None for the settings below
     label_weight=0., # Weight of the labels in every layer; 0: labels take no part
     solver='hals', # 'hals', 'mu' or 'nnls'
     loss='frobenius', # Of every layer: 'frobenius', 'kullback-leibler' (counts), a beta 0 to 2
@@ -218,29 +379,37 @@ def __init__(self:HNMF,
 # %% ../nbs/50c_hierarchy_estimators.ipynb #2774742f
 @patch
 def fit(self:HNMF,
-    X:Array, # Matrix (n, features): dense, torch, sparse, data frame
+    X:Array, # Matrix (n, features): dense, torch, sparse, data frame; over strata as `StratifiedNMF` takes it
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
     *,
-    mask:Array=None, # True where an entry was observed, of the shape of X; None for all
+    strata:Array=None, # Over strata: the stratum of each sample (n,), where X is one matrix
+    mask:Array=None, # True where an entry was observed, in the form of X; None for all
 )->HNMF: # Itself
     "Grow the hierarchy over a matrix; `ValueError` or `TypeError` for data or ranks that do not fit."
-    beta = as_beta(self.loss)
-    return _grow(self, hnmf, X, y, mask, n_init=self.n_init, beta=beta, **_layer_settings(self))
+    how = dict(n_init=self.n_init, beta=as_beta(self.loss), **_layer_settings(self))
+    if self.first is not None and _check_first(self, (NMF, StratifiedNMF)):
+        return _grow_over_strata(self, strata_hnmf, X, y, strata, mask, **how)
+    _no_strata(self, strata)
+    if self.first is not None: return _grow_over_cp(self, hnmf, X, y, mask, **how)
+    _forget_first(self)
+    return _grow(self, hnmf, X, y, mask, **how)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #e262f3ef
 class MultiHNTF(_Settings):
     __doc__ = _with_attributes(
         "Multi-HNTF: one matrix of links per layer for all modes (Vendrow, Haddock & Needell 2022).",
-        _HIERARCHY, _LINKS, _NAMES)
+        _HIERARCHY, _LINKS, _FIRST, _NAMES)
     @available_if(_takes_labels)
     def predict(self,
         X:Array, # Samples (n, d_2, ..., d_N)
         *,
         layer:int=-1, # By which layer
+        strata:Array=None, # Over strata: the stratum of each sample (n,)
+        stratum:object=None, # The one stratum that all samples belong to
         mask:Array=None, # True where an entry was observed; None for all
-    )->np.ndarray: # One class per sample (n,)
+    )->np.ndarray: # One class per sample (n,); a list of these where strata came apart
         "The class of each sample; `ValueError` if `fit` was not given labels."
-        return predict(*_seen(self, X, layer, mask), layer)
+        return _classes_seen(self, X, layer, strata, stratum, mask)
 
     @property
     def W_(self): return [layer.links[0] if layer.links else None for layer in self.layers_]
@@ -250,6 +419,7 @@ class MultiHNTF(_Settings):
 def __init__(self:MultiHNTF,
     ranks=(4, 2), # Topics of each layer, the NCPD first
     *,
+    first=None, # Layer 0: a flat estimator, with strata or not, fitted or not; None for the settings below
     train='exact', # Links by 'exact' least squares, by the published 'average', or 'joint', all together
     train_factors=False, # With train='joint': train the NCPD's factors too?
     n_init=10, # How many starts of every link matrix; the best is kept
@@ -275,23 +445,31 @@ def _multi(X, ranks, *, train, train_factors, seed, **how):
     if check_choice(train, 'train', ('exact', 'average', 'joint')) != 'joint':
         return multi_hntf(X, ranks, train=train, seed=seed, **how)
     from ntf_lit.joint import multi_hntf_joint                                  # brings in torch
-    return replace(multi_hntf_joint(X, ranks, train_factors=train_factors, seed=seed, first=how), result=None)
+    begin = dict(start=how.pop('start', None), train_factors=train_factors, seed=seed)
+    return replace(multi_hntf_joint(X, ranks, **begin, first=how), result=None)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #4be8beaa
 @patch
 def fit(self:MultiHNTF,
-    X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse; or a CP model
+    X:Array, # Tensor (n, d_2, ..., d_N), or a CP model; over strata as `StratifiedNTF` takes it
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
     *,
-    mask:Array=None, # True where an entry was observed, of the shape of X; None for all
+    strata:Array=None, # Over strata: the stratum of each sample (n,), where X is one tensor
+    mask:Array=None, # True where an entry was observed, in the form of X; None for all
 )->MultiHNTF: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, _multi, X, y, mask, train=self.train, train_factors=self.train_factors,
-                 n_init=self.n_init, link_iter=self.link_iter, **_layer_settings(self))
+    how = dict(train=self.train, n_init=self.n_init, link_iter=self.link_iter)
+    if self.first is not None and _check_first(self, (NMF, NCPD, StratifiedNMF, StratifiedNTF)):
+        return _grow_over_strata(self, strata_multi_hntf, X, y, strata, mask, **how, **_joint_settings(self))
+    _no_strata(self, strata)
+    how |= dict(train_factors=self.train_factors, **_layer_settings(self))
+    if self.first is not None: return _grow_over_cp(self, _multi, X, y, mask, **how)
+    _forget_first(self)
+    return _grow(self, _multi, X, y, mask, **how)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #3e24e26b
 @patch
-def transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
+def transform(self:HNCPD|HNTF,
     X:Array, # Samples (n, d_2, ..., d_N)
     *,
     layer:int=-1, # Whose topics; negative counts from the last
@@ -301,9 +479,9 @@ def transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
     return _framed(self, _seen(self, X, layer, mask)[1], X)
 
 @patch
-def fit_transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
+def fit_transform(self:HNCPD|HNTF,
     X:Array, # Samples (n, d_2, ..., d_N)
-    y:Array=None, # One label per sample, where they take part
+    y:Array=None, # Not looked at
     *,
     mask:Array=None, # True where an entry was observed; None for all
 )->Array: # Weights (n, r_L) on the topics of the last layer
@@ -319,18 +497,106 @@ def get_feature_names_out(self:HNCPD|HNTF|MultiHNTF,
     check_is_fitted(self)
     return _names_out(self, self.layers_[-1].rank)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #49427580
+@patch
+def transform(self:HNMF|MultiHNTF,
+    X:Array, # Samples (n, d_2, ..., d_N), or strata as `fit` takes them
+    *,
+    layer:int=-1, # Whose topics; negative counts from the last
+    strata:Array=None, # Over strata: the stratum of each sample (n,)
+    stratum:object=None, # The one stratum that all samples belong to
+    mask:Array=None, # True where an entry was observed, in the form of X; None for all
+)->Array: # Weights (n, r_l) in the order of the samples; a list of them where strata came apart
+    "Weights of samples on the topics of a layer; `ValueError` for another shape or stratum than in the fit."
+    W = _weights_seen(self, X, layer, strata, stratum, mask)
+    return _framed(self, W, _apart(X)[1] if isinstance(W, list) else X)
+
+@patch
+def fit_transform(self:HNMF|MultiHNTF,
+    X:Array, # Samples (n, d_2, ..., d_N), or strata as `fit` takes them
+    y:Array=None, # One label per sample, where they take part
+    *,
+    strata:Array=None, # Over strata: the stratum of each sample (n,), where X is one tensor
+    mask:Array=None, # True where an entry was observed, in the form of X; None for all
+)->Array: # Weights on the topics of the last layer, as `transform` gives them
+    "`fit`, then `transform` of the same samples."
+    return self.fit(X, y, strata=strata, mask=mask).transform(X, strata=strata, mask=mask)
+
 # %% ../nbs/50c_hierarchy_estimators.ipynb #ab3fbc7d
 @patch
-def score(self:HNMF|HNCPD|HNTF|MultiHNTF,
+def score(self:HNCPD|HNTF,
     X:Array, # Samples (n, d_2, ..., d_N)
-    y:Array=None, # The true class of each (n,), where labels take part
+    y:Array=None, # Not looked at
     *,
     layer:int=-1, # By which layer
     mask:Array=None, # True where an entry was observed; None for all
+)->float: # At most 1
+    "The share of the squared norm of samples that is explained."
+    return _layer_score(self, X, layer, mask)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #42438d22
+@patch
+def score(self:HNMF|MultiHNTF,
+    X:Array, # Samples (n, d_2, ..., d_N), or strata as `fit` takes them
+    y:Array=None, # The true class of each (n,), where labels take part
+    *,
+    layer:int=-1, # By which layer
+    strata:Array=None, # Over strata: the stratum of each sample (n,)
+    stratum:object=None, # The one stratum that all samples belong to
+    mask:Array=None, # True where an entry was observed, in the form of X; None for all
 )->float: # Accuracy 0 to 1 if labels take part; else at most 1
     "The share of samples whose class is predicted right, or of their squared norm that is explained."
-    if not _by_labels(self, y): return _layer_score(self, X, layer, mask)
-    h, W = _seen(self, X, layer, mask)
-    return accuracy(h, y, W, layer)
+    check_is_fitted(self)
+    if _by_labels(self, y): return _accuracy(self, X, y, layer, strata, stratum, mask)
+    if self.strata_ is not None: return _strata_score(self, X, layer, strata, stratum, mask)
+    _no_strata(self, strata, stratum)
+    return _layer_score(self, X, layer, mask)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #7dd66114
+def _accuracy(est, X, y, layer, strata, stratum, mask):
+    "The share of samples whose class is predicted right."
+    W = _weights_seen(est, X, layer, strata, stratum, mask)
+    if isinstance(W, list):
+        y = np.concatenate(list(map(np.asarray, y))) if len(y) == len(W) and np.ndim(y[0]) else y
+        W = array_namespace(*W).concat(W)
+    return accuracy(est.hierarchy_, y, W, layer)
+
+def _strata_score(est, X, layer, strata, stratum, mask):
+    "The share of the squared norm that features and the topics of a layer explain."
+    found, _ = _parts_seen(est, X, layer, strata, stratum, mask)
+    topics = list(est.layers_[layer].factors[1:])
+    return _explained([_with_background(*one, topics) for one in found])
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #aca7c6ff
+@patch
+def new_stratum(self:HNMF|MultiHNTF,
+    X:Array, # Samples (n, d_2, ..., d_N) of a stratum that was not in the fit
+    strata_rank:int=1, # How many features it has
+    *,
+    layer:int=-1, # Whose topics the weights belong to
+    mask:Array=None, # True where an entry was observed; None for all
+)->tuple: # (features [V_2, ..., V_N], each (d_k, strata_rank); weights (n, r_l))
+    "Features and weights of a new stratum; `ValueError` without strata, or for samples of another shape."
+    _check_strata(self)
+    l = check_mode(layer, len(self.layers_), 'layer', 'layers')
+    V, W = self.first_.new_stratum(X, strata_rank, mask=mask)
+    return V, weights_above(self.hierarchy_, W*self._gain, l)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #ba93b673
+@patch
+def reconstruct(self:HNMF|MultiHNTF,
+    stratum:object=None, # Which stratum; None where the fit had but one
+    *,
+    layer:int=-1, # By which layer
+)->Array: # The model (n_s, d_2, ..., d_N)
+    "A layer's model of a stratum's samples in the fit; `ValueError` if there was no such stratum."
+    _check_strata(self)
+    l = check_mode(layer, len(self.layers_), 'layer', 'layers')
+    return self.hierarchy_.stratified(l).full(_number(self.first_, stratum))
+
+def _check_strata(est):
+    "`ValueError` unless the fitted hierarchy is one over strata."
+    check_is_fitted(est)
+    if est.strata_ is None: _no_strata(est, ())
 
 _announce(HNMF, HNCPD, HNTF, MultiHNTF, frames=False)

@@ -216,13 +216,13 @@ def _weights_of(model, shown, layer):
     return W*np.asarray(X.sum(1)).reshape(-1, 1) if _is_dirichlet(model) else W
 
 # %% ../nbs/59a_model_parts.ipynb #3f0fc839
-def _new_strata(model, parts, shown, strata):
-    "The parts of a stratified model with the weights of other samples."
-    known, masks = list(model.strata_), shown.observed
+def _new_strata(model, parts, shown, strata, layer=None):
+    "The parts of a stratified model, or of a layer over strata, with the weights of other samples."
+    known, masks, how = list(model.strata_), shown.observed, {} if layer is None else dict(layer=layer)
     if strata is not None and len(strata) == shown.shape[0] and len(shown.arrays) == 1:
         number = np.array([known.index(s) for s in strata])
         rows = [np.flatnonzero(number == s) for s in range(len(known))]
-        W = _transformed(model, shown.arrays[0], masks[0], strata=strata)
+        W = _transformed(model, shown.arrays[0], masks[0], strata=strata, **how)
         offsets = tuple(np.cumsum([0] + list(map(len, rows))))
         factors = [W[np.concatenate(rows)], *parts.factors[1:]]
         return replace(parts, factors=factors, offsets=offsets, rows=rows)
@@ -234,7 +234,7 @@ def _new_strata(model, parts, shown, strata):
     given = {key: (X, m) for key, X, m in zip(keys, shown.arrays, masks)}
     if unknown := [key for key in given if key not in known]:
         raise ValueError(f"the model has no stratum {unknown[0]!r}; it has {', '.join(map(repr, known))}")
-    W = [_transformed(model, *given[key], stratum=key) for key in known if key in given]
+    W = [_transformed(model, *given[key], stratum=key, **how) for key in known if key in given]
     sizes = [given[key][0].shape[0] if key in given else 0 for key in known]
     factors = [np.concatenate(W), *parts.factors[1:]]
     return replace(parts, factors=factors, offsets=tuple(np.cumsum([0, *sizes])), rows=None)
@@ -248,7 +248,7 @@ def with_new_samples(
     layer:int=None, # Of a hierarchy: the layer that the parts are of
 )->Parts: # With the weights and names of these samples
     "A model with the weights of other samples. `ValueError` if it has other strata than these."
-    if parts.features is not None: found = _new_strata(model, parts, shown, strata)
+    if parts.features is not None: found = _new_strata(model, parts, shown, strata, layer)
     else:
         W = _weights_of(model, shown, layer)
         found = replace(parts, factors=[W, *parts.factors[1:]], offsets=(0, len(W)), scale=1.)

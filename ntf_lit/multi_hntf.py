@@ -78,6 +78,14 @@ def symmetrized(
     for j in range(1, T.ndim): T = sum(np.swapaxes(T, i, j) for i in range(j + 1))/(j + 1)
     return T
 
+# %% ../nbs/31_multi_hntf.ipynb #a60e94b0
+def unfoldings(
+    T:np.ndarray, # A core (r, ..., r)
+)->list: # (r^(N-1), r) per mode
+    "The core with mode i first, (r, r^(N-2), r) as (r^(N-1), r), for each i."
+    first = (np.ascontiguousarray(np.moveaxis(T, i, 0)) for i in range(T.ndim))
+    return [F.reshape(-1, len(T)) for F in first]
+
 # %% ../nbs/31_multi_hntf.ipynb #822f12fd
 @dataclass(frozen=True)
 class Contracted:
@@ -86,6 +94,7 @@ class Contracted:
     grams: tuple # G_k, (r, r), one per mode
     square: float # Squared norm of the scaled data
     label: object = None # `LabelTerm`, where there are labels
+    background: np.ndarray = None # Core of what is known and taken off the data; None for nothing
 
     @property
     def order(self): return self.core.ndim
@@ -94,16 +103,15 @@ class Contracted:
     @cached_property
     def symmetric(self): return np.ascontiguousarray(symmetrized(self.core))
     @cached_property
+    def symmetric_background(self): return np.ascontiguousarray(symmetrized(self.background))
+    @cached_property
     def gram_stack(self): return np.stack(self.grams)
     @cached_property
     def other_modes(self):
         "Row k has the modes but k."
         return np.array([[l for l in range(self.order) if l != k] for k in range(self.order)])
     @cached_property
-    def unfoldings(self):
-        "The core with mode i first, (r, r^(N-2), r) as (r^(N-1), r), for each i."
-        first = (np.ascontiguousarray(np.moveaxis(self.core, i, 0)) for i in range(self.order))
-        return [T.reshape(-1, self.rank) for T in first]
+    def unfoldings(self): return unfoldings(self.core)
 
 # %% ../nbs/31_multi_hntf.ipynb #b3da6616
 def contracted(
@@ -125,19 +133,22 @@ def climbed(
     W:np.ndarray, # Its links (r, q)
 )->Contracted: # The problem of the next, with factors X_k W
     "A contracted problem one layer up."
-    T = P.core
-    for _ in range(P.order): T = np.moveaxis(np.tensordot(T, W, (0, 0)), -1, P.order - 1)
-    return Contracted(T, tuple(W.T @ G @ W for G in P.grams), P.square, P.label and P.label.climbed(W))
+    def up(T):
+        for _ in range(P.order): T = np.moveaxis(np.tensordot(T, W, (0, 0)), -1, P.order - 1)
+        return T
+    background = None if P.background is None else up(P.background)
+    grams, label = tuple(W.T @ G @ W for G in P.grams), P.label and P.label.climbed(W)
+    return Contracted(up(P.core), grams, P.square, label, background)
 
 # %% ../nbs/31_multi_hntf.ipynb #e6711c03
 def against_core(
-    P:Contracted, # The problem
+    T:np.ndarray, # A symmetric core (r, ..., r)
     W:np.ndarray, # Links (..., r, q)
-)->np.ndarray: # (..., r, q): column j is the symmetric core contracted with w_j in all modes but one
+)->np.ndarray: # (..., r, q): column j is the core contracted with w_j in all modes but one
     "T(., w_j, ..., w_j) for every column of W."
     r, q = W.shape[-2:]
-    Z = P.symmetric.reshape(-1, r) @ W
-    for _ in range(P.order - 2): Z = (Z.reshape(*W.shape[:-2], -1, r, q)*W[..., None, :, :]).sum(-2)
+    Z = T.reshape(-1, r) @ W
+    for _ in range(T.ndim - 2): Z = (Z.reshape(*W.shape[:-2], -1, r, q)*W[..., None, :, :]).sum(-2)
     return Z
 
 # %% ../nbs/31_multi_hntf.ipynb #46cf08f2
@@ -146,14 +157,27 @@ def objective_parts(
     W:np.ndarray, # Links (..., r, q)
 )->tuple: # (objective (...), pos (..., r, q), neg (..., r, q))
     "Half the squared error, and its gradient pos - neg."
-    linear = against_core(P, W)
+    linear = against_core(P.symmetric, W)
     GW = P.gram_stack.reshape(P.order, *(1,)*(W.ndim - 2), P.rank, P.rank) @ W
     WGW = W.mT @ GW
     pos = (GW @ WGW[P.other_modes].prod(1)).sum(0)
     value = .5*P.square - (linear*W).sum((-1, -2)) + .5*(pos*W).sum((-1, -2))/P.order
+    if P.background is not None:
+        off = against_core(P.symmetric_background, W)
+        value, pos = value + (off*W).sum((-1, -2)), pos + P.order*off
     return value, pos, P.order*linear
 
 # %% ../nbs/31_multi_hntf.ipynb #aaa47182
+def in_all_but_one(
+    T:np.ndarray, # An unfolding (r^(N-1), r) of a core
+    W:np.ndarray, # Links (r, q)
+)->np.ndarray: # (r, q)
+    "A core contracted with the columns of W in all modes but the first."
+    Z = T @ W
+    while Z.size > W.size: Z = (Z.reshape(-1, *W.shape)*W).sum(-2)
+    return Z
+
+# %% ../nbs/31_multi_hntf.ipynb #f7c958e0
 def mode_gradients(
     P:Contracted, # The problem
     W:np.ndarray, # Links (r, q)
@@ -163,9 +187,9 @@ def mode_gradients(
     WGW = [W.T @ A for A in GW]
     out = []
     for i, T in enumerate(P.unfoldings):
-        Z = T @ W
-        for _ in range(P.order - 2): Z = (Z.reshape(-1, *W.shape)*W).sum(-2)
-        out.append((GW[i] @ hadamard(others(WGW, i)), Z))
+        pos = GW[i] @ hadamard(others(WGW, i))
+        if P.background is not None: pos += in_all_but_one(unfoldings(P.background)[i], W)
+        out.append((pos, in_all_but_one(T, W)))
     return out
 
 # %% ../nbs/31_multi_hntf.ipynb #1f383951
@@ -207,6 +231,9 @@ def best_scale(
     "The multiple of each W that suits the data best."
     _, pos, neg = objective_parts(P, W)
     linear, quadratic = ((part*W).sum((-1, -2)) for part in (neg, pos)) # N T(W) and N Q(W)
+    if P.background is not None:
+        off = P.order*(against_core(P.symmetric_background, W)*W).sum((-1, -2))
+        linear, quadratic = np.maximum(linear - off, .01*linear), quadratic - off
     return ratio(linear, quadratic)**(1/P.order)
 
 # %% ../nbs/31_multi_hntf.ipynb #67755c62
@@ -493,11 +520,11 @@ def bottom_layer(
 # %% ../nbs/31_multi_hntf.ipynb #181eceaa
 def without_holes(
     data, # The data
-    cp:CP, # Layer 0
+    rows, # Makes rows(a, b) of the model of layer 0
 )->object: # Data without a mask
     "Missing entries filled with the model of layer 0."
     if not isinstance(data, Masked): return data
-    filled = data.filled(cp_rows(cp.factors))
+    filled = data.filled(rows)
     return replace(filled, square=residual(filled, lambda a, b: 0.))
 
 # %% ../nbs/31_multi_hntf.ipynb #4d891f41
@@ -508,12 +535,13 @@ def links_above(
     rngs, # One generator per layer
     labels, # `Labels` or None, one per layer
     how, # `link_up`: (train, n_init, max_iter)
+    problem=contracted, # (data, factors) -> the problem of the first of them
 )->tuple: # ([`Links`], was the search interrupted?)
     "The links of every layer above the first."
     F, P, found = cp.factors, None, []
     try:
         for q, rng, lab in zip(ranks, rngs, labels):
-            P = contracted(data, F) if P is None else climbed(P, found[-1].W)
+            P = problem(data, F) if P is None else climbed(P, found[-1].W)
             weights = reduce(np.matmul, [links.W for links in found], host(F[0]).astype(np.float64))
             P = replace(P, label=label_term(lab, weights, data.scale))
             found.append(link_up(P, q, rng, *how))
@@ -535,13 +563,14 @@ def multi_layers(
     data, # The data
     cp:CP, # Layer 0, of the scaled data
     links, # W (r_{l-1}, r_l), one per layer above
+    error=error_of, # (data, CP of the scaled data) -> relative error
 )->list: # `Layer` records, in the units of the data
     "All layers with their errors, each of which is a pass over the data."
     layers, F = [], cp.factors
     for W in (None, *links):
         carried = () if W is None else (move(W, data.like),)*len(F)
         F = tuple(f @ carried[0] for f in F) if carried else F
-        layers.append(Layer((F[0]/data.scale, *F[1:]), carried, relative_error=error_of(data, CP(F))))
+        layers.append(Layer((F[0]/data.scale, *F[1:]), carried, relative_error=error(data, CP(F))))
     return layers
 
 # %% ../nbs/31_multi_hntf.ipynb #d367d7d2
@@ -553,10 +582,11 @@ def multi_result(
     found, # `Links` of the layers above
     cut:bool, # Was the search for them interrupted?
     labels, # `Labels` or None, one per layer
+    error=error_of, # (data, CP of the scaled data) -> relative error
 )->FittedHierarchy: # In the units of the data
     "Layers and how they were found, as one record."
     s, like = data.scale, data.like
-    layers = multi_layers(data, cp, [links.W for links in found])
+    layers = multi_layers(data, cp, [links.W for links in found], error)
     classes = [B, *(None if links.B is None else move(links.B, like) for links in found)]
     classes = [None if B is None else B*s for B in classes]
     results = [result]
@@ -596,7 +626,7 @@ def multi_hntf(
 # %% ../nbs/31_multi_hntf.ipynb #9906dfc8
 def _grown(data, cp, B, result, balance, ranks, rngs, labels, search):
     "The hierarchy over a bottom layer."
-    filled = without_holes(data, cp)
+    filled = without_holes(data, cp_rows(cp.factors))
     if balance: cp, B = balanced_classes(cp, B)
     if result and result.status is Status.INTERRUPTED: ranks = ()
     found, cut = links_above(filled, cp, ranks, rngs, labels[1:], search)

@@ -36,6 +36,9 @@ from .tv import tv_penalty
 from .weights import (Observed, Weighted, as_weighted, check_sample_weight, observed_weights,
                              samples_times)
 
+# %% ../nbs/50b_strata_estimators.ipynb #6d583878
+from .ties import topic_mass
+
 # %% ../nbs/50b_strata_estimators.ipynb #21e3e99d
 _STRATA = dict(
     topics_=('list of arrays (d_k, rank)', 'The topics that all strata share, one per mode but the first'),
@@ -82,6 +85,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF, rank=2, # Topics that all strata 
     tv=None, # Total variation on the topics: 'component', 'normalized', 'paper', or None (notebook `tv`)
     tv_weight=0., # What jumps cost
     tv_modes=None, # The modes to smooth along, 1 to N-1; None for all
+    topic_price=0., # Price on what topics make up, relative to the data, 0.03 to 0.1 (notebook `ties`)
     inner=3, # Rounds of HALS in a block
     n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
     n_jobs=None, # Processes that share the starts; -1 for one per core
@@ -229,11 +233,15 @@ def _strata_model(est, data, offsets):
     "The model that the settings describe."
     smooth = tv_penalty(data, est.tv, est.tv_weight, est.tv_modes)
     fixed = () if est.fixed is None else (Fixed(est.fixed),)
-    costs = elastic_net(data, est.alpha, est.l1_ratio, beta=as_beta(est.loss))
-    penalties = *smooth, *costs, *_seeds(est, data), *fixed
+    beta = as_beta(est.loss)
+    if est.topic_price and beta < 2:
+        raise ValueError(f"topic_price is for loss='frobenius', not {est.loss!r}; set it to 0")
+    costs, mass = elastic_net(data, est.alpha, est.l1_ratio, beta=beta), topic_mass(data, est.topic_price)
+    penalties = *smooth, *costs, *mass, *_seeds(est, data), *fixed
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
+# %% ../nbs/50b_strata_estimators.ipynb #0cbac2ae
 def _any_strata_model(est, data, ranks, offsets, **kw):
     "The model for the loss that is set."
     beta, kw = as_beta(est.loss), dict(strata_rank=ranks, offsets=offsets, **kw)

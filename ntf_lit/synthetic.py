@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Dataset', 'add_noise', 'salt_and_pepper', 'random_cp', 'collinear_cp', 'random_strata', 'hierarchical_tensor',
-           'swimmer', 'watermark', 'digit_images', 'digits_watermarked']
+           'hierarchical_strata', 'swimmer', 'watermark', 'digit_images', 'digits_watermarked']
 
 # %% ../nbs/03_synthetic.ipynb #313769a9
 from dataclasses import dataclass, field
@@ -282,6 +282,28 @@ def hierarchical_tensor(
                    truth=dict(clean=clean, parents=parents, blocks=leaves),
                    note='Vendrow, Haddock & Needell, Neural NCPD (2021) and Multi-HNTF (2022); made by '
                         'formula')
+
+# %% ../nbs/03_synthetic.ipynb #118cfb82
+def hierarchical_strata(
+    noise:float=.1, # Multiplies the folded normal noise, as in `hierarchical_tensor`
+    seed=None, # Seed or Generator
+    strata:int=5, # How many strata
+    samples:int=40, # Samples of each
+    strata_rank:int=2, # Features of each
+)->Dataset: # truth: 'clean' (one tensor per stratum), 'parents', 'features' (stacks (S, 40, q)), 'blocks'
+    "The topics 7, 4 and 2 of `hierarchical_tensor` in strata with backgrounds of their own."
+    rng, count = check_seed(seed), check_count(strata, 'strata')
+    whole, n = hierarchical_tensor(0.), check_count(samples, 'samples')
+    q = check_count(strata_rank, 'strata_rank', 0)
+    V = [np.stack([spread_columns(40, q, rng) for _ in range(count)]) for _ in range(2)]
+    V[0] = V[0]*rng.uniform(20, 30, (count, 1, q))
+    own = np.einsum('saq,sbq->sab', *V)
+    clean = [whole.X[np.sort(rng.integers(0, 40, n))] + B for B in own]
+    level = check_number(noise, 'noise')
+    tensors = [A + level*abs(rng.standard_normal(A.shape)) for A in clean]
+    truth = dict(clean=clean, features=tuple(V)) | {k: whole.truth[k] for k in ('parents', 'blocks')}
+    return Dataset('hierarchical tensor 7-4-2 in strata', tensors, whole.labels, numbered('stratum', count),
+                   truth=truth, note=NOTE)
 
 # %% ../nbs/03_synthetic.ipynb #19df2b33
 JOINTS = (0, 0), (0, 1), (11, 0), (11, 1) # two arms, two legs, within a torso of 12 x 2 pixels

@@ -560,10 +560,11 @@ class Tree:
 # %% ../nbs/60_views.ipynb #b7cbf4b9
 def _read_layers(model):
     "The layers of a hierarchy; `TypeError` for anything else."
+    strata = getattr(getattr(model, 'hierarchy_', model), 'strata', None)
     layers = () if is_labelled(model) else model # its columns are attributes, too
     layers = _first(getattr(layers, 'layers_', None), getattr(layers, 'layers', None), layers)
     layers = tuple(layers) if hasattr(layers, '__iter__') else ()
-    if layers and hasattr(layers[0], 'factors'): return FittedHierarchy(layers)
+    if layers and hasattr(layers[0], 'factors'): return FittedHierarchy(layers, strata=strata)
     raise TypeError(f"a hierarchy has layers with factors and links, not {type(model).__name__}")
 
 # %% ../nbs/60_views.ipynb #e118fe8e
@@ -580,12 +581,21 @@ def _checked_link(h, l):
     return h.link(l)
 
 # %% ../nbs/60_views.ipynb #f092c821
+def _read_layer(h, l, model, sample_mode):
+    "A layer as `Parts`, with the features of the strata where there are any."
+    parts = read_model(h[l], sample_mode)
+    if h.strata is None: return parts
+    own = read_model(h.stratified(l))
+    return replace(own, rows=getattr(model, 'sample_indices_', None), names=parts.names,
+                   strata=getattr(model, 'strata_', None))
+
+# %% ../nbs/60_views.ipynb #7c855804
 def _views_of_layers(h, model, data, words, names, sample_mode=0, mask=None, new_samples=None, strata=None,
                      labels=None, samples=None, terms=None, unit=None):
     "One view per layer; the names of the model are those of all its layers."
     views, shown = [], None
-    for l, layer in enumerate(h.layers):
-        parts = with_names(_with_words(read_model(layer, sample_mode), words), model, sample_mode)
+    for l in range(len(h)):
+        parts = with_names(_with_words(_read_layer(h, l, model, sample_mode), words), model, sample_mode)
         given = shown if l else _data_of(data, mask, parts)
         beside_it = (parts, None) if given is None else beside(model, parts, given, strata, new_samples, l)
         shown = given

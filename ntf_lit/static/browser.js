@@ -313,7 +313,7 @@ export function render({model, el}) {
   const panels = [[0, 'Topics'], ...(many ? [[1, 'Strata compared']] : []), ...(data.sets.length > 1 ? [[2, `${data.axis ?? 'Model'}s compared`]] : [])];
   const tabs = h('div', {class: 'ntf-tabs', role: 'group', 'aria-label': 'View'}, panels.map(([v, t]) => h('button', {type: 'button', 'data-panel': v, onclick: () => act('panel', {panel: v})}, t)));
   const top = h('div', {class: 'ntf-bar'}, ...(tree
-    ? [depth.box, shape.box, find]
+    ? [depth.box, many && stratum.box, shape.box, find]
     : [data.sets.length > 1 && set.box, many && stratum.box, many && versus.box, find, order.box, lam, panels.length > 1 && tabs]));
 
   // --- the list of topics ---
@@ -366,7 +366,7 @@ export function render({model, el}) {
     box.value = name(i);
     const parts = members(state, i);
     return h('div', {class: 'ntf-title'}, h('span', {class: 'ntf-number'}, digit(i)), box,
-      h('span', {class: 'ntf-value'}, percent(tree ? data.share[i] : share(data, state, i)), !tree && state.versus >= 0 ? ` | ${percent(share(data, state, i, state.versus))}` : ''),
+      h('span', {class: 'ntf-value'}, percent(share(data, state, i)), !tree && state.versus >= 0 ? ` | ${percent(share(data, state, i, state.versus))}` : ''),
       parts.length > 1 && h('div', {class: 'ntf-merged'}, 'with ', parts.filter(j => j !== i).map(j => h('button', {type: 'button', onclick: () => act('split', {topic: j}), title: 'Take apart again'}, `${digit(j)} ${name(j)} ×`))));
   }
 
@@ -444,7 +444,7 @@ export function render({model, el}) {
   // --- what a stratum has for itself; comparisons ---
   function features() {
     const use = state.versus >= 0 ? [state.stratum, state.versus] : state.stratum >= 0 ? [state.stratum] : data.strata.map((_, s) => s).slice(0, 6);
-    const own = data.features?.[state.set];
+    const own = data.features?.[tree ? 0 : state.set];
     if (!own?.some(f => f.length)) return null;
     return h('section', {class: 'ntf-features'}, use.map(s => h('div', {}, h(sub, {class: 'ntf-h'}, 'Only in ', word(data.strata[s]), h('span', {class: 'ntf-value'}, ` ${percent(sum(own[s].map(f => f.share)))} of it`)),
       own[s].map((f, n) => h('div', {class: 'ntf-feature'}, h('span', {class: 'ntf-value'}, percent(f.share)),
@@ -520,7 +520,7 @@ export function render({model, el}) {
     place = layout(data, state.depth, Math.max(300, graph.clientWidth - 4 || 720));
     if (state.shape === 1) {
       const line = (i, level) => [node(i, on.get(i), {'aria-expanded': mainChildren(i).length ? String(!folded.has(i)) : null, 'aria-level': level, style: {paddingLeft: `${.4 + 1.4 * (level - 1)}rem`}},
-        h('span', {class: 'ntf-fold', 'data-fold': mainChildren(i).length ? i : null, 'aria-hidden': 'true'}, mainChildren(i).length ? folded.has(i) ? '▸' : '▾' : ''), h('span', {class: 'ntf-number'}, digit(i)), word(name(i)), h('span', {class: 'ntf-value'}, percent(data.share[i])), h('span', {class: 'ntf-track'}, bar('ntf-p', data.share[i]))),
+        h('span', {class: 'ntf-fold', 'data-fold': mainChildren(i).length ? i : null, 'aria-hidden': 'true'}, mainChildren(i).length ? folded.has(i) ? '▸' : '▾' : ''), h('span', {class: 'ntf-number'}, digit(i)), word(name(i)), h('span', {class: 'ntf-value'}, percent(share(data, state, i))), h('span', {class: 'ntf-track'}, bar('ntf-p', share(data, state, i)))),
         ...(folded.has(i) ? [] : mainChildren(i).flatMap(j => line(j, level + 1)))];
       graph.style.height = ''; graph.replaceChildren(...roots().flatMap(i => line(i, 1)));
     } else {
@@ -532,7 +532,7 @@ export function render({model, el}) {
           const t = svg('title'); t.textContent = `${percent(part)} of ${name(i)} is part of ${name(j)}`; p.append(t); s.append(p); } }
       const nodes = Object.keys(place.at).map(Number).map(i => { const a = place.at[i];
         return node(i, on.get(i), {style: {left: `${a.x}px`, top: `${a.y}px`, width: `${a.w}px`, height: `${a.h}px`}, title: name(i)},
-          h('div', {class: 'ntf-node-head'}, h('span', {class: 'ntf-number'}, digit(i)), word(name(i)), h('span', {class: 'ntf-value'}, percent(data.share[i]))),
+          h('div', {class: 'ntf-node-head'}, h('span', {class: 'ntf-number'}, digit(i)), word(name(i)), h('span', {class: 'ntf-value'}, percent(share(data, state, i)))),
           a.h > 40 && (data.modes[state.mode]?.kind ?? 'words') !== 'ordered' && data.modes[state.mode]?.kind !== 'image' && h('div', {class: 'ntf-node-words', 'aria-hidden': 'true', style: {'-webkit-line-clamp': Math.max(1, Math.floor((a.h - 30) / 15))}}, h('bdi', {}, firstWords(i, Math.min(16, Math.floor(a.h / 8))))), face(i, a)); });
       graph.style.height = `${place.height + 6}px`; graph.replaceChildren(s, ...nodes);
     }
@@ -564,7 +564,7 @@ export function render({model, el}) {
     const pick = h('select', {'aria-label': 'Show another topic beside', onchange: e => { pinned = -1; act('beside', {topic: +e.target.value}); }}, h('option', {value: -1}, two < 0 ? 'Show beside …' : 'Nothing beside'), others.map(i => h('option', {value: i}, `${digit(i)} ${name(i)}`)));
     pick.value = two;
     side.replaceChildren(h('div', {class: 'ntf-edit'}, modeTabs(), pick, undo), h('div', {class: two >= 0 ? 'ntf-pair' : ''}, nodeDetail(one, width), two >= 0 && nodeDetail(two, width)));
-    foot.replaceChildren(sampleBox);
+    foot.replaceChildren(...[features(), sampleBox].filter(Boolean));
     undo.disabled = !state.undo.length;
     main.classList.toggle('ntf-two', two >= 0);
   }
@@ -581,7 +581,7 @@ export function render({model, el}) {
   function announce() {
     const i = state.selected; if (i < 0) return;
     const w = data.term >= 0 ? rows(data, {...state, order: 0}, i, data.term).slice(0, 4).map(r => data.modes[data.term].items[r.item]).join(', ') : '';
-    say(`Topic ${digit(i)}, ${name(i)}, ${percent(tree ? data.share[i] : share(data, state, i))}${w ? '. ' + w : ''}`);
+    say(`Topic ${digit(i)}, ${name(i)}, ${percent(share(data, state, i))}${w ? '. ' + w : ''}`);
   }
   function drawCentre() {
     const i = state.selected, j = state.beside, k = state.mode;

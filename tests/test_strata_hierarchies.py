@@ -1,0 +1,274 @@
+"""Hierarchies over strata: what must hold for every first layer, way of training and kind of data."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.base import clone
+from ntf_lit import HNMF, NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
+from ntf_lit.fit import Callback, fit
+from ntf_lit.incoming import as_strata
+from ntf_lit.strata_hierarchies import JointStrataModel, StrataLayers, strata_multi_hntf
+from ntf_lit.stratified import StrataModel
+from ntf_lit.synthetic import hierarchical_strata, random_strata
+
+RULES = ['mu', 'hals', 'nnls']
+SHAPES = [(9,), (7, 6), (4, 3, 5)]
+TRAIN = ['exact', 'average', 'joint']
+SHORT = dict(max_iter=10, n_init=3, link_iter=40, random_state=0)
+
+
+def strata(shape, seed=0, noise=0.1):
+    return random_strata((8, 6, 7), shape, 4, 2, seed=seed, noise=noise, coherence=1.0)
+
+
+def flat_model(tensors, rule='hals', rank=4, ranks=(2, 1, 2)):
+    data, offsets = as_strata(tensors)
+    return StrataModel(data, rank, rule, strata_rank=ranks, offsets=tuple(offsets))
+
+
+def joint_model(tensors, rule='hals', seed=0, **kw):
+    flat, rng = flat_model(tensors, rule, **kw), np.random.default_rng(seed)
+    like = flat.data.like
+    links = [rng.random((4, 3)), rng.random((3, 2))]
+    if not isinstance(like, np.ndarray):
+        links = [torch.as_tensor(W, dtype=like.dtype) for W in links]
+    else:
+        links = [W.astype(like.dtype) for W in links]
+    begin = StrataLayers(flat.start(rng), tuple(links))
+    return JointStrataModel(flat.data, 4, rule, init=begin, flat=flat)
+
+
+def arrays(p):
+    return [*p.strata.V, p.strata.W, *p.strata.H, *p.links]
+
+
+def first_layer(shape, **kw):
+    return (StratifiedNTF if len(shape) > 1 else StratifiedNMF)(
+        4, strata_rank=(2, 1, 2), max_iter=30, random_state=0, **kw
+    )
+
+
+# --- a sweep of all layers (P1 to P6, P13, P17, P19) ---
+
+
+@pytest.mark.parametrize('rule', RULES)
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('seed', range(3))
+def test_sweeps_descend_and_stay_nonnegative(rule, shape, seed):
+    model = joint_model(strata(shape, seed).tensors, rule, seed)
+    p, values = model.init, [model.objective(model.init)]
+    for k in range(8):
+        p, value = model.sweep(p, k)
+        assert all(np.isfinite(A).all() and (A >= 0).all() for A in arrays(p))
+        assert abs(model.objective(p) - value) <= 1e-10 * values[0]
+        values.append(value)
+    assert (np.diff(values) <= 1e-12 * values[0]).all()
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_kkt_falls(rule):
+    model = joint_model(strata((7, 6)).tensors, rule)
+    far = model.kkt(model.init)
+    r = fit(model, max_iter=150)
+    scale = model.data.scale
+    p = r.params.strata
+    p = StrataLayers(type(p)((p.V[0] * scale, *p.V[1:]), p.W * scale, p.H, p.offsets), r.params.links)
+    assert model.kkt(p) < 0.3 * far
+
+
+@pytest.mark.parametrize('k', [-100, 100])
+def test_powers_of_two_change_no_bit(k):
+    tensors = strata((7, 6)).tensors
+    one, other = (fit(joint_model([c * A for A in tensors]), max_iter=10) for c in (1.0, 2.0**k))
+    for a, b in zip(one.params.links, other.params.links):
+        assert np.array_equal(a, b)
+    assert one.relative_error == other.relative_error
+
+
+def test_zeros_stay_under_multiplicative_steps():
+    model = joint_model(strata((7, 6)).tensors, 'mu')
+    model.init.links[0][1, 2] = model.init.strata.H[0][3, 0] = model.init.strata.W[2, 1] = 0
+    p = model.init
+    for k in range(5):
+        p = model.sweep(p, k)[0]
+    assert p.links[0][1, 2] == p.strata.H[0][3, 0] == p.strata.W[2, 1] == 0
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_torch_is_numpy(dtype):
+    tensors = strata((7, 6)).tensors
+    a = fit(joint_model(tensors), max_iter=5)
+    b = fit(joint_model([torch.as_tensor(A, dtype=dtype) for A in tensors]), max_iter=5)
+    assert b.params.links[0].dtype == dtype and b.params.strata.W.dtype == dtype
+    assert abs(a.objective - b.objective) < 1e-3 * a.objective
+
+
+# --- estimators over every first layer ---
+
+
+@pytest.mark.parametrize('train', TRAIN)
+@pytest.mark.parametrize('shape', SHAPES)
+def test_layers_are_what_they_say(train, shape):
+    d = strata(shape)
+    before = [A.copy() for A in d.tensors]
+    m = MultiHNTF((4, 3, 2), first=first_layer(shape), train=train, **SHORT).fit(d.tensors)
+    for A, B in zip(d.tensors, before):
+        assert np.array_equal(A, B)
+    for l in range(3):
+        left = sum(((A - m.reconstruct(s, layer=l)) ** 2).sum() for s, A in enumerate(d.tensors))
+        assert np.isclose(m.relative_error_[l], np.sqrt(left) / np.linalg.norm(d.X), rtol=1e-8)
+    for low, up in zip(m.layers_, m.layers_[1:]):  # P26
+        for f, g, link in zip(low.factors, up.factors, up.links):
+            assert np.allclose(f @ link, g, rtol=1e-10)
+    again = MultiHNTF((4, 3, 2), first=first_layer(shape), train=train, **SHORT).fit(d.tensors)
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(m.links_[1:], again.links_[1:]))
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_joint_is_never_worse_than_exact(shape):
+    for seed in range(4):
+        d, first = strata(shape, seed), first_layer(shape)
+        runs = [
+            MultiHNTF((4, 3, 2), first=first, train=t, max_iter=20, random_state=seed).fit(d.tensors)
+            for t in ('exact', 'joint')
+        ]
+        exact, joint = (sum(e**2 for e in m.relative_error_) for m in runs)
+        assert joint <= exact + 1e-12
+
+
+@pytest.mark.parametrize('build', [HNMF, MultiHNTF])
+def test_sparse_is_dense(build):
+    tensors = [A * (A > np.median(A)) for A in strata((9,)).tensors]
+    m, n = (
+        build((4, 2), first=first_layer((9,)), random_state=0).fit(ts)
+        for ts in (tensors, list(map(sp.csr_array, tensors)))
+    )
+    assert np.allclose(m.links_[1][0], n.links_[1][0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('build', [HNMF, MultiHNTF])
+def test_order_of_samples_and_strata(build):
+    d = strata((9,))
+    mixed = np.random.default_rng(0).permutation(len(d.X))
+    m = build((4, 2), first=first_layer((9,)), random_state=0).fit(d.X, strata=d.stratum)
+    W = m.transform(d.X[mixed], strata=d.stratum[mixed])
+    assert np.allclose(W, m.transform(d.X, strata=d.stratum)[mixed], rtol=1e-8)
+    apart = m.transform({2: d.tensors[2], 0: d.tensors[0]})
+    assert np.allclose(apart[1], m.transform(d.tensors[0], stratum=0))
+    assert m.fit_transform(d.X, strata=d.stratum).shape == (21, 2)
+
+
+@pytest.mark.parametrize('alpha', [0.0, 0.05])
+def test_transform_of_layer_0_is_that_of_the_first(alpha):
+    d = strata((7, 6))
+    m = MultiHNTF((4, 2), first=first_layer((7, 6), alpha=alpha), random_state=0).fit(d)
+    for s, W in enumerate(m.transform(d, layer=0)):
+        assert np.allclose(W, m.first_.transform(d)[s] * m._gain, rtol=1e-9)
+        assert np.allclose(W, m.hierarchy_.stratified(0).weights(s), rtol=1e-5, atol=1e-8)
+
+
+FIRST = {
+    'NMF': NMF(4, max_iter=20, random_state=0),
+    'NMF kl': NMF(4, loss='kullback-leibler', max_iter=20, random_state=0),
+    'NCPD': NCPD(4, max_iter=20, random_state=0),
+    'StratifiedNMF': StratifiedNMF(4, max_iter=20, random_state=0),
+    'StratifiedNMF kl': StratifiedNMF(4, loss='kullback-leibler', max_iter=20, random_state=0),
+    'StratifiedNTF tv': StratifiedNTF(4, tv='component', tv_weight=0.1, max_iter=20, random_state=0),
+    'StratifiedNTF none': StratifiedNTF(4, strata_rank=0, max_iter=20, random_state=0),
+    'StratifiedNTF price': StratifiedNTF(4, topic_price=0.1, max_iter=20, random_state=0),
+}
+
+
+@pytest.mark.parametrize('name', FIRST)
+@pytest.mark.parametrize('ready', [False, True])
+def test_every_first_layer(name, ready):
+    first, d = clone(FIRST[name]), strata((9,))
+    X, how = (d.X, {}) if name.startswith('N') else (d.X, dict(strata=d.stratum))
+    given = first.fit(X, **how) if ready else first
+    kept = copy.deepcopy(vars(given))
+    m = MultiHNTF((4, 2), first=given, random_state=0).fit(X, **how)
+    assert set(vars(given)) == set(kept)
+    assert m.transform(X, **how).shape == (21, 2) and 0 < m.score(X, **how) <= 1
+    back = pickle.loads(pickle.dumps(m))
+    assert np.array_equal(back.transform(X, **how), m.transform(X, **how))
+    assert clone(m).first is not m.first
+
+
+@pytest.mark.parametrize('mask', [False, True])
+def test_missing_entries(mask):
+    d, rng = strata((7, 6)), np.random.default_rng(0)
+    seen = [rng.random(A.shape) < 0.8 for A in d.tensors]
+    m = MultiHNTF((4, 2), first=first_layer((7, 6)), random_state=0)
+    runs = [
+        m.fit([np.where(s, A, fill) for s, A in zip(seen, d.tensors)], mask=seen).links_[1][0]
+        for fill in (0, 1e9)
+    ]
+    assert np.array_equal(*runs)
+    m.train = 'joint'
+    with pytest.raises(ValueError, match='needs data without missing entries'):
+        m.fit(d.tensors, mask=seen)
+
+
+def test_an_interruption_keeps_what_is_there():
+    class Stop(Callback):
+        def after_sweep(self, state):
+            raise KeyboardInterrupt
+
+    d = strata((7, 6))
+    m = MultiHNTF((4, 2), first=first_layer((7, 6)), train='joint', callbacks=[Stop()], random_state=0).fit(d)
+    assert not m.status_[0].ok and len(m.layers_) == 2
+
+
+# --- bad input ---
+
+
+def test_bad_input():
+    d = strata((7, 6))
+    first = first_layer((7, 6))
+    for ranks, message in (
+        ((4, 5), 'ranks must decrease'),
+        ((3, 2), 'first has rank 4'),
+        ((), 'ranks is empty'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MultiHNTF(ranks, first=first).fit(d)
+    with pytest.raises(
+        TypeError, match='first must be None or one of NMF, NCPD, StratifiedNMF, StratifiedNTF'
+    ):
+        MultiHNTF((4, 2), first=HNMF()).fit(d)
+    m = MultiHNTF((4, 2), first=first, random_state=0)
+    with pytest.raises(Exception, match='is not fitted yet'):
+        m.transform(d)
+    assert not [name for name in vars(m) if name.endswith('_')]
+    m.fit(d)
+    with pytest.raises(
+        ValueError, match="stratum must be one of 'stratum 1', 'stratum 2', 'stratum 3', not 'x'"
+    ):
+        m.transform(d.tensors[0], stratum='x')
+    with pytest.raises(ValueError, match='samples of shape'):
+        m.transform(d.tensors[0][:, :3], stratum='stratum 1')
+    with pytest.raises(ValueError, match='layer must be one of 0 to 1'):
+        m.transform(d, layer=2)
+    with pytest.raises(ValueError, match='the first layer has shape'):
+        MultiHNTF((4, 2), first=m.first_).fit([A[1:] for A in d.tensors])
+    with pytest.raises(ValueError, match="X has the strata 'a', 'b', 'c'; first was fitted with"):
+        MultiHNTF((4, 2), first=m.first_).fit(dict(zip('abc', d.tensors)))
+    with pytest.raises(ValueError, match='stratum must be one of'):
+        m.reconstruct('x')
+    with pytest.raises(ValueError, match='this hierarchy has no strata'):
+        MultiHNTF((3, 2)).fit(d.X).hierarchy_.stratified(0)
+
+
+def test_planted_hierarchies_beat_one_without_strata():
+    d = hierarchical_strata(0.1, seed=0)
+    flat = flat_model(d.tensors, rank=7, ranks=(2,) * 5)
+    h = strata_multi_hntf(flat, fit(flat, seed=0).params, (7, 4, 2), seed=0)
+    plain = MultiHNTF((7, 4, 2), random_state=0).fit(d.X)
+    clean = np.concatenate(d.truth['clean'])
+    for l in range(3):
+        ours = np.concatenate([h.stratified(l).full(s) for s in range(5)])
+        assert np.linalg.norm(ours - clean) < np.linalg.norm(plain.layers_[l].cp.full() - clean)
