@@ -15,17 +15,17 @@ from fastcore.basics import patch
 
 from .blocks import BlockModel, nnls_rule, penalty, relative_error
 from .checks import check_choice, check_count, check_number, check_seed, host
-from .fit import Tolerance, best_of, fit
+from .fit import Tolerance, fit
 from .hnmf import (FittedHierarchy, _check_matrix, _hnmf_result, balanced, check_ranks, given_parts,
     grown_parts,
                           layer_labels)
 from .incoming import as_data
 from .init import move
-from .multi_hntf import (Contracted, climbed, contracted, joint_step, label_term, links_above,
+from .multi_hntf import (Contracted, climbed, contracted, label_term, links_above,
                                 multi_result, objective_parts, without_holes)
-from .result import CP, Layer, Status, Strata
+from .result import CP, Layer, Strata
 from .stratified import StrataModel, _Coupling, _weight_sums, by_column, strata_mttkrps
-from .tensor import Masked, gram, hadamard, inner, mttkrps, others, segment_sum, stratum_sums
+from .tensor import Masked, gram, hadamard, mttkrps, others, segment_sum, stratum_sums
 from .updates import Quadratic, ratio
 
 # %% ../nbs/32_strata_hierarchies.ipynb #57aee3b8
