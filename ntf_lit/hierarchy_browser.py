@@ -99,8 +99,8 @@ class HierarchyCore(CoreFront):
     def fill(self, browser):
         "The nodes, the fields, and the node shown."
         self._fill_nodes(browser)
-        self.depth.value, self.stratum.value = browser.depth, browser.stratum
-        self.undo.disabled = not browser.undo
+        self.undo.disabled, self.depth.value = not browser.undo, browser.depth
+        self.stratum.value = browser.stratum
         self.name.value = browser.names_[browser.selected] if browser.selected >= 0 else ''
         if self.mode.options: self.mode.value = browser.mode
         nodes = [browser.node_html(i) for i in (browser.selected, browser.beside) if i >= 0]

@@ -75,7 +75,6 @@ class StrataLayers:
     def products(self):
         "M_0, M_1, ...: how each layer combines the topics of layer 0."
         W = self.strata.W
-        xp = array_namespace(W)
         out = [move(np.eye(W.shape[1]), W)]
         for link in self.links: out.append(out[-1] @ link)
         return out
