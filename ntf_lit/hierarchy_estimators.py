@@ -65,7 +65,7 @@ def _in_rows(layer):
 
 def _grow(est, build, X, y, mask, **settings):
     "Build a hierarchy over X and keep it."
-    check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
+    if hasattr(est, 'on_max_iter'): check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
     X = _opened(est, X, mask)
     h = build(X, est.ranks, seed=est.random_state, allow_growth=est.allow_growth, **_label_settings(est, y),
               **settings)
@@ -73,7 +73,7 @@ def _grow(est, build, X, y, mask, **settings):
     est.hierarchy_, est.layers_, est.links_ = h, list(h.layers), [layer.links for layer in h.layers]
     est.relative_error_ = [layer.relative_error for layer in h.layers]
     est.status_, est.history_ = list(h.status), list(h.history)
-    _warn_of_max_iter(est, est.status_)
+    if hasattr(est, 'on_max_iter'): _warn_of_max_iter(est, est.status_)
     est.n_iter_ = max((len(r) - 1 for r in h.history if r is not None), default=0)
     est.n_features_in_ = int(np.prod(h.layers[0].cp.shape[1:]))
     return est

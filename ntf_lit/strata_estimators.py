@@ -63,8 +63,7 @@ class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
 @patch
 def __init__(self:StratifiedNTF|StratifiedNMF,
     rank=2, # Topics that all strata share
-    *,
-    strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
+    *, strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
     loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
@@ -85,8 +84,7 @@ def __init__(self:StratifiedNTF|StratifiedNMF,
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`
     progress=False, # Show a progress bar?
     callbacks=(), # `Callback` objects
-):
-    self._set(locals())
+): self._set(locals())
 
 # %% ../nbs/50b_strata_estimators.ipynb #39a2ddce
 def _order(x):

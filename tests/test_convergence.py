@@ -13,7 +13,18 @@ from sklearn.exceptions import ConvergenceWarning
 import ntf_lit as nl
 from ntf_lit.blocks import RULES
 from ntf_lit.divergences import DivergenceModel
-from ntf_lit.fit import LEAST_PAY, Callback, State, Stationary, Tolerance, _ahead, _plan, advance, best_of, fit
+from ntf_lit.fit import (
+    LEAST_PAY,
+    Callback,
+    State,
+    Stationary,
+    Tolerance,
+    _ahead,
+    _plan,
+    advance,
+    best_of,
+    fit,
+)
 from ntf_lit.incoming import as_data, as_strata
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.penalties import elastic_net

@@ -340,6 +340,7 @@ def caught(kind, monkeypatch, y=None, **kw):
 LOOP = dict(
     max_iter=(17, lambda a: a['max_iter']),
     n_init=(6, lambda a: a['n_init']),
+    n_jobs=(2, lambda a: a['n_jobs']),
     random_state=(123, lambda a: a['seed']),
     tol=(0.0125, lambda a: next(s.tol for s in a['stop'] if isinstance(s, Tolerance))),
     time_limit=(77.0, lambda a: next(s.limit for s in a['stop'] if isinstance(s, TimeLimit))),
@@ -374,7 +375,7 @@ def costs_of(data, l1_ratio, alpha=None, alpha_W=0.0, alpha_H=None):
 
 @pytest.mark.parametrize('kind, name', [(k, n) for k in KINDS for n in KINDS[k]().get_params()])
 def test_settings_arrive(kind, name, monkeypatch):
-    others = ('loss', 'label_weight', 'fixed', *COSTS)
+    others = ('loss', 'label_weight', 'fixed', 'on_max_iter', *COSTS)  # each has a test of its own
     assert name in LOOP or name in MODEL or name in TV or name in others, 'a setting that no test follows'
     if name in LOOP:
         value, read = LOOP[name]
