@@ -396,6 +396,7 @@ def _interrupted(racers):
     best = min((r for r in racers if r.run), key=lambda r: r.run.best.objective)
     return [replace(best, status=Status.INTERRUPTED)]
 
+# %% ../nbs/12_fit.ipynb #41883853
 def _legs(model, racers, upto, stop, jobs):
     "All starts one leg on; interrupted, the best alone."
     racers = list(racers)
@@ -433,8 +434,7 @@ def _at_the_end(model, racers, max_iter, stop, callbacks, jobs):
 def best_of(
     model, # What to fit
     n_init:int=1, # The price, in full starts; a model that tells its `pace` races more of them
-    *,
-    seed=None, # Seeds all of them
+    *, seed=None, # Seeds all of them
     start=None, # Parameters to begin with, for a single start
     n_jobs=None, # Processes that share the starts: None for this one alone, -1 for one per core
     **kw, # Passed on to `fit`

@@ -343,6 +343,7 @@ LOOP = dict(
     compress=(9, lambda a: a['compress']),
     max_iter=(17, lambda a: a['max_iter']),
     n_init=(6, lambda a: a['n_init']),
+    n_jobs=(2, lambda a: a['n_jobs']),
     random_state=(123, lambda a: a['seed']),
     tol=(0.0125, lambda a: next(s.tol for s in a['stop'] if isinstance(s, Tolerance))),
     time_limit=(77.0, lambda a: next(s.limit for s in a['stop'] if isinstance(s, TimeLimit))),
@@ -378,7 +379,7 @@ def costs_of(data, l1_ratio, alpha=None, alpha_W=0.0, alpha_H=None):
 
 @pytest.mark.parametrize('kind, name', [(k, n) for k in KINDS for n in KINDS[k]().get_params()])
 def test_settings_arrive(kind, name, monkeypatch):
-    others = ('loss', 'label_weight', 'fixed', *SEEDING, *COSTS)
+    others = ('loss', 'label_weight', 'fixed', 'on_max_iter', *SEEDING, *COSTS)
     assert name in LOOP or name in MODEL or name in TV or name in others, 'a setting that no test follows'
     if name in LOOP:
         value, read = LOOP[name]
@@ -400,6 +401,9 @@ def test_settings_arrive(kind, name, monkeypatch):
         kw = kw | dict(l1_ratio=0.5) | {name: 0.25}
         model, _ = caught(kind, monkeypatch, **kw)
         assert model.penalties == costs_of(model.data, **kw) != costs_of(model.data, **kw | {name: 0.75})
+    elif name == 'on_max_iter':  # what it does is in test_convergence
+        with pytest.raises(ValueError, match='on_max_iter must be one of'):
+            KINDS[kind](on_max_iter='later').fit(good(kind))
     elif name == 'fixed':
         model, _ = caught(kind, monkeypatch, fixed={1: True}, init=[None])
         assert model.penalties[-1].columns == {1: True}
