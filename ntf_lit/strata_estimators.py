@@ -17,6 +17,7 @@ from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+# %% ../nbs/50b_strata_estimators.ipynb #5f81f721
 from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names,
@@ -231,6 +232,7 @@ def _strata_model(est, data, offsets):
     ranks, offsets = _strata_ranks(est, len(offsets) - 1), tuple(offsets)
     return _any_strata_model(est, data, ranks, offsets, init=est.init, penalties=penalties)
 
+# %% ../nbs/50b_strata_estimators.ipynb #1103e7d6
 def _any_strata_model(est, data, ranks, offsets, **kw):
     "The model for the loss that is set."
     beta, kw = as_beta(est.loss), dict(strata_rank=ranks, offsets=offsets, **kw)
@@ -254,6 +256,7 @@ def _in_order(given, s, name):
     rows = s.rows or [np.arange(a, b) for a, b in zip(ends, ends[1:])]
     return [_take(parts, r) for r in rows]
 
+# %% ../nbs/50b_strata_estimators.ipynb #a44ff890
 def _entry_weights(s, x, weights, sample_weight):
     "One weight per entry for all samples together; None for none."
     if weights is not None:
@@ -316,7 +319,7 @@ def fit(self:StratifiedNTF|StratifiedNMF,
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
     weights:Array=None, # One nonnegative number per entry, in the form of X
     sample_weight:Array=None, # One positive number per sample, (n,) or in the form of the strata
 )->object: # Itself
@@ -365,7 +368,7 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,)
     stratum:object=None, # The one stratum that all samples belong to
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
 )->Array: # Weights (n, rank) in the order of the samples; a list of them where strata came apart
     "Exact weights of samples of known strata; `ValueError` if a stratum was not in the fit."
     found, rows = _by_strata(self, X, strata, stratum, mask)
@@ -373,13 +376,14 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     if rows is None: return _framed(self, W, _apart(X)[1])
     return _framed(self, array_namespace(*W).concat(W)[np.argsort(np.concatenate(rows))], X)
 
+# %% ../nbs/50b_strata_estimators.ipynb #6059cee2
 @patch
 def fit_transform(self:StratifiedNTF|StratifiedNMF,
     X:Array, # A list, dict, groupby or `Dataset` of tensors (n_s, d_2, ..., d_N), or one (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
     **kw, # `weights` and `sample_weight` of `fit`
 )->Array: # Weights, as `transform` gives them; with `weights`, those of the fit
     "`fit`, then `transform` of the same samples."
@@ -414,7 +418,7 @@ def score(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,)
     stratum:object=None, # The one stratum that all samples belong to
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
 )->float: # At most 1
     "The part of the squared norm of samples of known strata that the model explains."
     found, _ = _by_strata(self, X, strata, stratum, mask)
