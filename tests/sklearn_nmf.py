@@ -54,7 +54,7 @@ def in_their_words(W, X):
         if 'start[' in str(e) and 'has shape' in str(e):
             which = 'first' if len(W) != len(X) else 'second'
             said = [f'Array with wrong {which} dimension passed']
-        raise ValueError(f"{str().join(said)}: {e}" if said else str(e)) from e
+        raise ValueError(f'{"".join(said)}: {e}' if said else str(e)) from e
 
 
 def start_of(init, X, rank):
@@ -118,7 +118,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             said = (
                 f'Maximum number of iterations {self.max_iter} reached. Increase it to improve convergence.'
             )
-            warnings.warn(said, ConvergenceWarning)
+            warnings.warn(said, ConvergenceWarning, stacklevel=2)
         return self.ours_.weights_
 
     def transform(self, X):
