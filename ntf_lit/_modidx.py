@@ -797,6 +797,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'ntf_lit.hnmf.Labels.model': ('hnmf.html#labels.model', 'ntf_lit/hnmf.py'),
                               'ntf_lit.hnmf._check_matrix': ('hnmf.html#_check_matrix', 'ntf_lit/hnmf.py'),
                               'ntf_lit.hnmf._exponent': ('hnmf.html#_exponent', 'ntf_lit/hnmf.py'),
+                              'ntf_lit.hnmf._flat_model': ('hnmf.html#_flat_model', 'ntf_lit/hnmf.py'),
                               'ntf_lit.hnmf._hncpd_layers': ('hnmf.html#_hncpd_layers', 'ntf_lit/hnmf.py'),
                               'ntf_lit.hnmf._hncpd_result': ('hnmf.html#_hncpd_result', 'ntf_lit/hnmf.py'),
                               'ntf_lit.hnmf._hnmf_result': ('hnmf.html#_hnmf_result', 'ntf_lit/hnmf.py'),

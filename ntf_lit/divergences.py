@@ -117,6 +117,7 @@ def power_step(
     step = ratio(q.cross, down)
     return B*(step if a == 1 else step**(1/a))
 
+# %% ../nbs/20a_divergences.ipynb #1237189d
 def _root(P, Q, n, a, b):
     "Where P x^a + Q x^b = n, by Newton's method from above."
     xp = array_namespace(n)
@@ -128,6 +129,7 @@ def _root(P, Q, n, a, b):
         x = x*(1 - ratio(u + v - n, a*u + b*v))
     return x
 
+# %% ../nbs/20a_divergences.ipynb #b97c08ed
 def slopes(
     data, # Data of shape (d_1, ..., d_N)
     factors:list, # One matrix (d_k, rank) per mode
@@ -376,8 +378,8 @@ def blocks(self:LabelledDivergence,
 @patch
 def loss(self:LabelledDivergence,
     p:Labelled, # Parameters of the scaled data
-    ends:dict=None, # Not used, nor is the next
-    inside:float=0.,
+    ends:dict=None, # Not used
+    inside:float=0., # Not used
 )->float: # The divergence of the data, and lambda times that of the known labels
     "The objective without penalties."
     of_labels = divergence(self.targets, [p.W[self.labels.known], p.B], self.beta)

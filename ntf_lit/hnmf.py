@@ -128,6 +128,13 @@ def layer_labels(
     return [None if y is None else as_labels(y, data, known, weight) for y in labels]
 
 # %% ../nbs/30_hnmf.ipynb #22ea7fac
+def _flat_model(data, rank, rule, inner, start, labels, beta):
+    "An NCPD or, with `labels`, a supervised NMF, of the loss of order beta."
+    if beta == 2: return (SupervisedModel if labels else NCPDModel)(data, rank, rule, inner, start, **labels)
+    kind, rule = LabelledDivergence if labels else DivergenceModel, 'mu' if rule == 'hals' else rule
+    return kind(data, rank, rule, 1, start, beta=beta, **labels)
+
+# %% ../nbs/30_hnmf.ipynb #ea701449
 def fit_flat(
     data, # `Dense`, `Sparse`, `Masked`, `Factored`
     rank:int, # Components
@@ -147,12 +154,7 @@ def fit_flat(
 )->Result: # `ValueError` or `TypeError` if an argument is wrong
     "An NCPD, or a supervised NMF if there are labels."
     start = init(data, rank) if callable(init) else init
-    squares, how = beta == 2, {} if labels is None else labels.model()
-    if squares: kind, basic = NCPDModel if labels is None else SupervisedModel, (rule, inner)
-    else:
-        kind = DivergenceModel if labels is None else LabelledDivergence
-        basic, how = ('mu' if rule == 'hals' else rule, 1), dict(how, beta=beta)
-    model = kind(data, rank, *basic, start, **how)
+    model = _flat_model(data, rank, rule, inner, start, {} if labels is None else labels.model(), beta)
     stop = (Tolerance(check_number(tol, 'tol')), *stop)
     return best_of(model, n_init, seed=seed, n_jobs=n_jobs, max_iter=max_iter, stop=stop, callbacks=callbacks)
 

@@ -158,6 +158,7 @@ def weight_penalties(
     costs = L2((squares*s**(beta - 2), *free)), L1((sums*s**(beta - 1), *free))
     return tuple(p for p in costs if p.prices[0])
 
+# %% ../nbs/15_penalties.ipynb #a0688f1a
 def priced_weights(
     q, # The problem of the weights of new samples
     prices:tuple, # From `weight_prices`

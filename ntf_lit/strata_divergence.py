@@ -57,8 +57,7 @@ class StrataDivergence(BlockModel):
         check_divergence(self)
 
     @cached_property
-    def squares(self):
-        "The model of least squares with the same parameters."
+    def squares(self): # The model of least squares of the same parameters
         fixed = tuple(p for p in self.penalties if isinstance(p, Fixed))
         return StrataModel(self.data, self.rank, 'mu', 1, self.init, fixed, offsets=self.offsets,
                            strata_rank=self.strata_rank, topics=self.topics)
@@ -165,8 +164,8 @@ def _joint(self:StrataDivergence,
 @patch
 def loss(self:StrataDivergence,
     p:Strata, # Parameters of the scaled data
-    ends:dict=None, # Not used, nor is the next
-    inside:float=0.,
+    ends:dict=None, # Not used
+    inside:float=0., # Not used
 )->float: # The divergence
     "The objective without penalties."
     return sum(divergence(X, stratum_factors(p, s), self.beta) for s, X in enumerate(self.strata))

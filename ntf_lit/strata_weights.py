@@ -36,6 +36,7 @@ class SummedSlices:
         "The problems of some rows."
         return tuple(sum(some[1:], some[0]) for some in zip(*(p.grams(a, b) for p in self.parts)))
 
+# %% ../nbs/24a_strata_weights.ipynb #96e75820
 @dataclass(frozen=True)
 class ChainedSlices:
     "Problems in different rows, one after another."
@@ -139,8 +140,8 @@ def blocks(self:WeightedStrata,
 @patch
 def loss(self:WeightedStrata,
     p:Strata, # Parameters of the scaled data
-    ends:dict=None, # Not looked at, nor is the next
-    inside:float=0.,
+    ends:dict=None, # Not looked at
+    inside:float=0., # Not looked at
 )->float: # Half the weighted squared error
     "The loss, summed directly."
     return .5*strata_misfit(self, p)

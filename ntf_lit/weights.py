@@ -375,6 +375,7 @@ class HeldSlices:
         for K in known: own = own + K[:, self.free]
         return G[:, self.free][:, :, self.free], C[:, self.free], own
 
+# %% ../nbs/23_weights.ipynb #ffaf4b3b
 @patch
 def columns(self:RowProblem,
     free:list, # Columns that move
@@ -501,6 +502,7 @@ def start(self:WeightedModel,
     "Factors to start from, of the size of what was observed."
     return prepared(self, self.data.begin(self.rank, completed(self, rng), rng))
 
+# %% ../nbs/23_weights.ipynb #da8bf5ee
 @patch
 def begin(self:Weighted|Observed,
     rank:int, # Components
@@ -661,6 +663,7 @@ def divergence(self:Weighted,
     rows = cp_rows(factors)
     return math.fsum(_weighted_total(X*self.scale, rows(a, a + len(X)), W, beta) for a, X, W in self.runs())
 
+# %% ../nbs/23_weights.ipynb #dea7d865
 @patch(as_prop=True)
 def has_zeros(self:Weighted)->bool: # Is there one of positive weight?
     "Whether something that was observed is zero."

@@ -51,7 +51,7 @@ def in_their_words(W, X):
         if 'start[' in str(e) and 'has shape' in str(e):
             which = 'first' if len(W) != len(X) else 'second'
             said = [f'Array with wrong {which} dimension passed']
-        raise ValueError(f'{"".join(said)}: {e}') if said else e
+        raise ValueError(f'{"".join(said)}: {e}' if said else str(e)) from e
 
 
 def start_of(init, X, rank):
