@@ -19,30 +19,34 @@ from .checks import Array, check_choice, check_count, check_number, check_seed
 from .divergences import as_beta
 from .estimators import _Settings, _with_attributes
 from .heldout import entry_folds, thinned_folds
-from .trials import (CHOICES, Case, Trials, _check_estimator, agreement, as_case, fingerprint, job_seed,
-                            one_standard_error, path_losses, run_jobs)
+from .trials import (CHOICES, Case, Trials, _check_estimator, agreement, as_case, fingerprint,
+                            job_seed, one_standard_error, path_losses, run_jobs)
+
+# %% ../nbs/51_select.ipynb #98aa99a5
+_SEARCHED = dict(
+    best_params_=('dict', 'The settings that were chosen'),
+    best_estimator_=('estimator', 'Fitted to all data with these settings, if `refit`'),
+    candidates_=('list', 'Ranks between which prediction cannot decide; pairs of both with `strata_rank`'),
+    doubts_=('list of str', 'Why the answer may be none; empty if nothing speaks against it'),
+    cv_results_=('dict of arrays', 'One entry per setting that was tried, named as in scikit-learn'),
+    trials_=('`Trials`', 'Errors of all folds, and stability, along the ranks'))
 
 # %% ../nbs/51_select.ipynb #8ffe31b3
 class RankSearchCV(_Settings):
     __doc__ = _with_attributes(
         "Ranks and weights, chosen by prediction of what was held out and by agreement of split halves.",
-        dict(best_params_=('dict', 'The settings that were chosen'),
-             best_estimator_=('estimator', 'Fitted to all data with these settings, if `refit`'),
-             candidates_=('list', 'Ranks between which prediction alone cannot decide; pairs with `strata_rank`'),
-             doubts_=('list of str', 'Why the answer may be none; empty if nothing speaks against it'),
-             cv_results_=('dict of arrays', 'One entry per setting that was tried, named as in scikit-learn'),
-             trials_=('`Trials`', 'Errors of all folds, and stability, along the ranks')))
+        _SEARCHED)
     def __init__(self,
         estimator, # An NMF, NCPD, StratifiedNMF or StratifiedNTF; its loss and solver are used
         ranks=range(1, 11), # Ranks to try
         *,
-        strata_rank=None, # Numbers of strata features to try (or lists of one per stratum); None: the estimator's
-        weight=None, # Weights of the total variation to try; None: the estimator's
-        alpha=None, # Prices of entries (alpha; alpha_W of NMF) to try; None: the estimator's
-        holdout='auto', # 'entries', 'fibres', 'thinning' (counts); 'auto': thinning for counts with their loss
+        strata_rank=None, # Numbers of strata features to try, or lists of one per stratum; None: as they are
+        weight=None, # Weights of the total variation to try; None: as it is
+        alpha=None, # Prices of entries (alpha; alpha_W of NMF) to try; None: as they are
+        holdout='auto', # 'entries', 'fibres', 'thinning'; 'auto': thinning for counts with their loss
         cv=5, # How many folds
         hidden=.1, # Which share of the entries a fold hides
-        rule='stable', # 'stable', 'min', '1se', or a function of `Trials` that gives the number of a setting
+        rule='auto', # 'stable', 'min', '1se', or a function of `Trials`; 'auto': 'min' for thinned counts
         gain=.85, # Which part of the gain in prediction makes a candidate
         splits=3, # How often samples are split into halves
         n_init=2, # Starts of a half
@@ -110,16 +114,19 @@ def stable(self:_Search,
     for name, (i, s) in jobs.items(): stability[s, i] = results[name].mean()
     return replace(trials, stability=stability)
 
+# %% ../nbs/51_select.ipynb #9676792c
 @patch
 def choose(self:_Search,
     trials:Trials, # What was tried
     rule, # A name of a rule, or a function
 )->tuple: # (trials with stability where it was looked at, number of the setting)
     "Ask the rule; `ValueError` if its answer is no number of a setting."
+    if rule == 'auto': rule = 'stable' if self.folds[0].hides else 'min'
     if rule == 'stable': trials = self.stable(trials)
     at = rule(trials) if callable(rule) else CHOICES[rule](trials)
     if not isinstance(at, (int, np.integer)) or not 0 <= at < len(trials.settings):
-        raise ValueError(f"rule must give the number of a setting, 0 to {len(trials.settings) - 1}, not {at!r}")
+        raise ValueError(f"rule must give the number of a setting, 0 to {len(trials.settings) - 1}, not "
+                         f"{at!r}")
     return trials, int(at)
 
 # %% ../nbs/51_select.ipynb #5ef3c799
@@ -147,9 +154,10 @@ def both_ranks(self:_Search,
         here = self.trials([cells[at]]).errors[:, 0]
         if best is not None and np.mean(best - here) <= 0: break
         best, window = here, range(max(0, at - S), at + 1)
-    rule = '1se' if self.est.rule == 'stable' else self.est.rule
+    rule = '1se' if self.est.rule in ('auto', 'stable') else self.est.rule
     return self.choose(self.trials(seen), rule)
 
+# %% ../nbs/51_select.ipynb #bc1f4964
 @patch
 def _row(self:_Search, cells, window):
     "(position chosen, cells tried) of a row, whose window moves down while the lowest is chosen."
@@ -193,6 +201,7 @@ def _ends(trials, ranks):
                       'predicts what was held out (is the loss the right one?)')
     return doubts
 
+# %% ../nbs/51_select.ipynb #7604a52f
 def _doubts(search, trials, found):
     "Why the answer may be none."
     doubts = _ends(trials, list(search.est.ranks))
@@ -219,7 +228,8 @@ def _results(search):
     table |= dict(params=list(t.settings), n_parameters=t.sizes, mean_test_score=-t.mean,
                   std_test_score=t.errors.std(0), std_error=t.std_error)
     table |= {f'split{f}_test_score': -e for f, e in enumerate(t.errors)}
-    table['rank_test_score'] = np.argsort(np.argsort(t.mean, kind='stable'), kind='stable').astype(np.int32) + 1
+    order = np.argsort(t.mean, kind='stable')
+    table['rank_test_score'] = np.argsort(order).astype(np.int32) + 1
     return table
 
 def _with_stability(table, trials):
@@ -250,8 +260,8 @@ def _grids(est):
         if values is None: continue
         name = 'alpha_W' if name == 'alpha' and hasattr(est.estimator, 'alpha_W') else name
         if name == 'tv_weight' and getattr(est.estimator, 'tv', None) is None:
-            raise ValueError("weight= are weights of the total variation; give a stratified estimator with tv=, "
-                             "say tv='component'")
+            raise ValueError("weight= are weights of the total variation; give a stratified estimator "
+                             "with tv=, say tv='component'")
         grids[name] = sorted(check_number(v, name) for v in np.atleast_1d(values).tolist())
         if not grids[name]: raise ValueError(f"{name}: no values to try; give at least one")
     return grids
@@ -267,7 +277,7 @@ def _checked(est):
             raise ValueError(f"strata_rank= is for stratified models, not for {type(est.estimator).__name__}")
         own.strata_rank = _check_ranks(est.strata_rank, 'strata_rank', 0)
     check_choice(est.holdout, 'holdout', ('auto', 'entries', 'fibres', 'thinning'))
-    if not callable(est.rule): check_choice(est.rule, 'rule', CHOICES)
+    if not callable(est.rule): check_choice(est.rule, 'rule', ('auto', *CHOICES))
     for name in ('splits', 'n_init'): check_count(getattr(est, name), name)
     if not 0 < check_number(est.gain, 'gain', 0, 1) <= 1: raise ValueError("gain must be above 0, at most 1")
     if est.resume is not None and not isinstance(est.random_state, (int, np.integer)):
@@ -297,6 +307,14 @@ def _begun(est, X, strata, mask):
                  if k not in ('n_jobs', 'progress', 'resume', 'refit', 'rule', 'gain', 'estimator')})
     return _Search(est, case, folds, entropy, fingerprint(case.data, (text, case.offsets)), {}), grids
 
+# %% ../nbs/51_select.ipynb #f730e2ee
+def _candidates(search, trials):
+    "Ranks, or pairs of both ranks within one standard error of the least error."
+    if search.est.strata_rank is None: return [trials.settings[i]['rank'] for i in trials.candidates()]
+    D = trials.errors - trials.errors[:, [trials.best]]
+    near = D.mean(0) <= D.std(0, ddof=1)/len(D)**.5
+    return [(s['rank'], s['strata_rank']) for s, ok in zip(trials.settings, near) if ok]
+
 # %% ../nbs/51_select.ipynb #df847e54
 @patch
 def fit(self:RankSearchCV,
@@ -320,13 +338,6 @@ def fit(self:RankSearchCV,
     self.doubts_ = _doubts(search, trials, found)
     for doubt in self.doubts_: warnings.warn(f'RankSearchCV: {doubt}', UserWarning, stacklevel=2)
     return self
-
-def _candidates(search, trials):
-    "Ranks, or pairs of both ranks within one standard error of the least error."
-    if search.est.strata_rank is None: return [trials.settings[i]['rank'] for i in trials.candidates()]
-    D = trials.errors - trials.errors[:, [trials.best]]
-    near = D.mean(0) <= D.std(0, ddof=1)/len(D)**.5
-    return [(s['rank'], s['strata_rank']) for s, ok in zip(trials.settings, near) if ok]
 
 # %% ../nbs/51_select.ipynb #bf07adc5
 @patch

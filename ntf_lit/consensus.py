@@ -206,7 +206,8 @@ def fit(self:Consensus,
     self.model_ = with_topics(case, self.topics_)
     self.weights_ = self.model_.factors[0] if isinstance(self.model_, CP) else self.model_.W
     self.stability_ = _mean_match(self.topics_, runs)
-    self.run_agreement_, self.objectives_, self.loneliness_ = run_agreement(runs), np.array(objectives), lonely
+    self.run_agreement_, self.objectives_ = run_agreement(runs), np.array(objectives)
+    self.loneliness_ = lonely
     self.clusters_ = np.full(len(keep), -1)
     self.clusters_[keep] = label
     return self

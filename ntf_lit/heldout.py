@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from array_api_compat import array_namespace
-from fastcore.basics import patch
 
 from .checks import check_count, check_number, host
 from .divergences import _total, divergence
@@ -22,7 +21,7 @@ from .ncpd import NCPDModel
 from .result import CP, Strata
 from .strata_divergence import stratum_factors, stratum_part
 from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, mttkrps, power_of_two,
-                            stratum_sums, with_values)
+                            with_values)
 from .tv import hide_entries
 
 # %% ../nbs/25_heldout.ipynb #a13b8a69
@@ -52,15 +51,15 @@ def _refuse_whole_slices(seen, hidden):
         rest = tuple(i for i in range(seen.ndim) if i != k)
         lost = np.flatnonzero(seen.any(rest) & ~(seen & ~hidden).any(rest))
         if len(lost):
-            raise ValueError(f"a fold hides everything that was observed at index {lost[0]} of mode {k}, which "
-                             "nothing could predict; hide less (hidden=), or leave that index out")
+            raise ValueError(f"a fold hides everything that was observed at index {lost[0]} of mode {k}, "
+                             "which nothing could predict; hide less (hidden=), or leave that index out")
 
 def _parts(folds, hidden):
     "Among how many parts entries are dealt so that each has the share `hidden`."
     check_count(folds, 'cv', 2)
     if not 0 < check_number(hidden, 'hidden', 0, 1) < 1:
-        raise ValueError(f"hidden must lie between 0 and 1, not {hidden}; it is the share of the entries that "
-                         "a fold hides")
+        raise ValueError(f"hidden must lie between 0 and 1, not {hidden}; it is the share of the entries "
+                         "that a fold hides")
     return max(folds, round(1/hidden))
 
 # %% ../nbs/25_heldout.ipynb #746d3bf8
@@ -122,7 +121,7 @@ def thinned_folds(
             for part in (*parts, left)]
 
 # %% ../nbs/25_heldout.ipynb #37753a7f
-FLOOR = .01 # the share of a prediction that is the same for all entries, where zero would cost infinitely much
+FLOOR = .01 # the share of a prediction that is the same for all entries, since zero may cost infinitely much
 
 def _pointwise(x, m, beta):
     "Sum of the losses of predictions m of x, both vectors of doubles."

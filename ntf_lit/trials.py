@@ -12,7 +12,6 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -45,8 +44,8 @@ class Case:
 def _check_estimator(est):
     "`TypeError` or `ValueError` for an estimator whose predictions of entries cannot be scored."
     if not isinstance(est, (NMF, NCPD, StratifiedNMF, StratifiedNTF)):
-        raise TypeError("estimator must be an NMF, NCPD, StratifiedNMF or StratifiedNTF, whose predictions of "
-                        f"held-out entries can be scored, not {type(est).__name__}")
+        raise TypeError("estimator must be an NMF, NCPD, StratifiedNMF or StratifiedNTF, whose predictions "
+                        f"of held-out entries can be scored, not {type(est).__name__}")
     if getattr(est, 'label_weight', 0):
         raise ValueError("estimator has label_weight > 0: with labels, take GridSearchCV, which scores the "
                          "classes of held-out samples")
@@ -249,8 +248,8 @@ def halves(
     parts, sizes = ([], []), ([0], [0])
     for a, b in zip(ends, ends[1:]):
         if b - a < 2:
-            raise ValueError("rule='stable' compares halves of the samples, and a stratum (or X) has one sample "
-                             "only; take rule='1se' or 'min'")
+            raise ValueError("rule='stable' compares halves of the samples, and a stratum (or X) has one "
+                             "sample only; take rule='1se' or 'min'")
         p = a + rng.permutation(b - a)
         for i, half in enumerate((p[:(b - a)//2], p[(b - a)//2:])):
             parts[i].append(np.sort(half))
@@ -282,10 +281,10 @@ def agreement(
 # %% ../nbs/50e_trials.ipynb #34917d4a
 def _write_jobs(path, key, done):
     "Keep what jobs found, all or nothing."
-    path, names = Path(path), list(done)
+    names, (folder, name) = list(done), os.path.split(os.path.abspath(path))
     header = json.dumps(dict(format='ntf_lit search 1', key=key, jobs=names))
     arrays = {f'job_{i}': done[name] for i, name in enumerate(names)}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix='.part')
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=name, suffix='.part')
     try:
         with os.fdopen(handle, 'wb') as f: np.savez(f, header=np.array(header), **arrays)
         os.replace(temporary, path)
@@ -316,7 +315,7 @@ def run_jobs(
     progress:bool=False, # Show a bar that says how long it will take?
 )->dict: # Name -> array
     "Run jobs that do not depend on each other."
-    done = _read_jobs(path, key) if path is not None and Path(path).exists() else {}
+    done = _read_jobs(path, key) if path is not None and os.path.exists(path) else {}
     todo = [name for name in jobs if name not in done]
     found = Parallel(n_jobs=n_jobs, return_as='generator')(delayed(_alone)(*jobs[name]) for name in todo)
     if progress: found = need('tqdm.auto').tqdm(found, total=len(todo), desc='fits', leave=False)

@@ -102,16 +102,22 @@ def test_strata_with_one_rank_per_stratum():
     d = random_strata([8, 9], (7, 6), 2, 1, seed=0, noise=0.1)
     search = searched(d.tensors, quick(StratifiedNTF), (1, 2), strata_rank=[0, (1, 2)], rule='min')
     assert set(search.best_params_) == {'rank', 'strata_rank'}
-    flat = searched(np.vstack(d.tensors)[:, 0], quick(StratifiedNMF), (1, 2), fit={'strata': [0] * 8 + [1] * 9})
+    flat = searched(
+        np.vstack(d.tensors)[:, 0], quick(StratifiedNMF), (1, 2), fit={'strata': [0] * 8 + [1] * 9}
+    )
     assert len(flat.best_estimator_.weights_) == 2
 
 
 def test_weights_at_the_end_of_the_grid_are_said():
     d = random_strata([8, 9], (7, 6), 2, 1, seed=0)
-    search = searched(d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[100.0, 1000.0], rule='min')
+    search = searched(
+        d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[100.0, 1000.0], rule='min'
+    )
     assert any('tv_weight' in doubt for doubt in search.doubts_)
     with pytest.warns(UserWarning, match='the largest tried'):
-        RankSearchCV(quick(), (1, 2), cv=3, rule='min', random_state=0).fit(random_cp((9, 8, 7), 4, seed=0).tensors[0])
+        RankSearchCV(quick(), (1, 2), cv=3, rule='min', random_state=0).fit(
+            random_cp((9, 8, 7), 4, seed=0).tensors[0]
+        )
 
 
 def test_hidden_errors_are_those_of_rcppml():
