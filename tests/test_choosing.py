@@ -114,10 +114,9 @@ def test_weights_at_the_end_of_the_grid_are_said():
         d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[100.0, 1000.0], rule='min'
     )
     assert any('tv_weight' in doubt for doubt in search.doubts_)
+    four = random_cp((9, 8, 7), 4, seed=0).tensors[0]
     with pytest.warns(UserWarning, match='the largest tried'):
-        RankSearchCV(quick(), (1, 2), cv=3, rule='min', random_state=0).fit(
-            random_cp((9, 8, 7), 4, seed=0).tensors[0]
-        )
+        RankSearchCV(quick(), (1, 2), cv=3, rule='min', random_state=0).fit(four)
 
 
 def test_hidden_errors_are_those_of_rcppml():
