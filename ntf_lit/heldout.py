@@ -247,7 +247,7 @@ def grown_features(
     "A start with one strata feature more: the margins of what is left over in each stratum."
     rest, S = left_over(model, params), len(params.offsets) - 1
     new = [[] for _ in params.V]
-    for s, (a, b) in enumerate(zip(params.offsets, params.offsets[1:])):
+    for a, b in zip(params.offsets, params.offsets[1:]):
         part = stratum_part(rest, a, b)
         h = [move(np.ones((d, 1)), rest.like) for d in part.shape]
         found = [C for _, C in mttkrps(part, h)]
