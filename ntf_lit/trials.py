@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from array_api_compat import array_namespace
 from fastcore.basics import patch
-from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from .checks import check_count, check_seed, host, need
