@@ -25,6 +25,7 @@ import numpy as np
 from .checks import need
 from .datasets import (DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor,
                               tfidf)
+from .score import match_components
 from .synthetic import Dataset
 from .strata_estimators import StratifiedNTF
 from .fit import Callback
@@ -52,7 +53,7 @@ class Starts(Callback):
         desc:str='fit', # What to write before the bar
         file=None, # Where to write it; standard error when left out
     ):
-        self.n, self.bar = n, None
+        self.n, self.bar, self.topics = n, None, []
         shape = '{desc} |{bar:24}| {n_fmt} of {total_fmt}, {elapsed}{postfix}'
         kw = dict(total=n, desc=desc, file=file, bar_format=shape, disable=None) # no bar in a log
         try: self.bar = need('tqdm').tqdm(**kw)
@@ -61,6 +62,8 @@ class Starts(Callback):
         if self.bar is None: return
         self.bar.set_postfix_str(f'sweep {state.k}', refresh=False)
         self.bar.update(0)
+    def after_fit(self, state):
+        self.topics.append([np.asarray(h) for h in state.params.H])
     def cleanup(self):
         if self.bar is None: return
         self.bar.update(1)
@@ -75,8 +78,18 @@ class Run:
     view:View # The model with the names of the data
     seconds:float # How long all starts took
     starts:int # How many there were
+    sure:object = None # How well each topic came back in the other starts, 0 to 1; None for a single start
 
 # %% ../nbs/69_demo.ipynb #2d75825a
+def came_back(
+    topics:list, # Of a fit, one matrix (d_k, rank) per mode
+    starts:list, # Lists of such, of all its starts
+)->np.ndarray: # 0 to 1 for each topic
+    "How well topics agree with their partners in the other starts; the start they are from is left out."
+    found = sorted((match_components(topics, H) for H in starts), key=lambda m: m.score)
+    return np.mean([m.each for m in found[:-1]], axis=0)
+
+# %% ../nbs/69_demo.ipynb #ef44da98
 def run(
     data:Dataset, # Strata
     rank:int, # Topics
@@ -91,7 +104,8 @@ def run(
     model = StratifiedNTF(rank, strata_rank=strata_rank, n_init=starts, random_state=seed, callbacks=[bar],
                           **kwargs)
     model.fit(dict(zip(data.strata, data.tensors)))
-    return Run(data, model, view(model, data), time.monotonic() - t, starts)
+    sure = came_back(model.topics_, bar.topics) if starts > 1 else None
+    return Run(data, model, view(model, data), time.monotonic() - t, starts, sure)
 
 # %% ../nbs/69_demo.ipynb #33c2950f
 class Html(str):
@@ -537,6 +551,14 @@ def sotu_summary(r):
         lines.append(f'  {first}-{last}  {said(j, 5):<62.62}  {shown(top, 30)}')
     return '\n'.join(lines)
 
+# %% ../nbs/69_demo.ipynb #302d8094
+def how_sure(r):
+    "How well topics came back, those that did best first; empty for a single start."
+    if r.sure is None: return ''
+    name = lambda j: ', '.join(map(shown, first_words(r.view, j, 3)))
+    said = [f'  {r.sure[j]:4.0%}  {name(j)}' for j in np.argsort(-r.sure, kind='stable')]
+    return '\n'.join([f'\nHow well each topic came back in the other starts ({r.starts - 1}):', *said])
+
 # %% ../nbs/69_demo.ipynb #73356f28
 def outcome(r):
     "The fit in one line."
@@ -549,7 +571,8 @@ def make_sotu(starts=10, seed=0, **data):
     d = addresses(**data)
     r = run(d, 12, 4, starts, seed, 'with strata', tol=1e-5)
     plain = run(d, plain_rank(r), 0, max(1, starts//5), seed, 'without   ', tol=1e-5)
-    return sotu_page(r, plain), sotu_summary(r) + '\n' + outcome(r), r
+    text = [sotu_summary(r), how_sure(r), outcome(r)]
+    return sotu_page(r, plain), '\n'.join(text), r
 
 def _runs(setting, data, rank, strata_rank, starts, seed, settings):
     "(runs by what was done, text) of a setting of the paper."

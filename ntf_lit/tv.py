@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ROUNDS', 'FLOOR', 'TV_RULES', 'TVS', 'total_variation', 'pull_tight', 'smooth_rows', 'TVBlock', 'best_rows', 'tv_mu',
            'tv_hals', 'on_host', 'jumps', 'component_tv', 'topic_tv', 'normalized_tv', 'smooth_modes', 'with_jumps',
-           'ComponentTV', 'NormalizedTV', 'jump_slope', 'sign_split', 'PaperTV', 'tv_penalty', 'split_entries',
-           'prediction_error', 'Choice', 'choose_lambda']
+           'ComponentTV', 'NormalizedTV', 'jump_slope', 'sign_split', 'PaperTV', 'tv_penalty', 'hide_entries',
+           'split_entries', 'prediction_error', 'Choice', 'choose_lambda']
 
 # %% ../nbs/22_tv.ipynb #c843ea80
 import math
@@ -488,6 +488,18 @@ def _unit(data, kind):
     return math.sqrt(data.square/count)
 
 # %% ../nbs/22_tv.ipynb #6424b494
+def hide_entries(
+    data, # Dense or masked data
+    hidden:np.ndarray, # True where an entry is to be hidden, if it was observed; of the shape of the data
+)->tuple: # (data without the hidden entries, the hidden entries alone)
+    "Hide some entries."
+    xp, like = array_namespace(data.like), data.like
+    X = data.arrays[0] if len(data.arrays) == 1 else xp.concat(list(data.arrays))
+    hidden = move(1.*hidden, like) > 0
+    seen = data.mask if isinstance(data, Masked) else hidden == hidden
+    test = xp.where(seen & hidden, X, xp.zeros_like(X))
+    return as_data(X, seen & ~hidden), Masked((test,), *power_of_two([test]), seen & hidden)
+
 def split_entries(
     data, # Dense or masked data
     share:float, # Which part to hide
@@ -498,12 +510,7 @@ def split_entries(
         raise TypeError(
             "choose_lambda hides entries with a mask and so needs dense data, not sparse; pass them dense, "
             "or a part of them")
-    xp, like = array_namespace(data.like), data.like
-    X = data.arrays[0] if len(data.arrays) == 1 else xp.concat(list(data.arrays))
-    hidden = move(1.*(rng.random(tuple(X.shape)) < share), like) > 0
-    seen = data.mask if isinstance(data, Masked) else hidden == hidden
-    test = xp.where(seen & hidden, X, xp.zeros_like(X))
-    return as_data(X, seen & ~hidden), Masked((test,), *power_of_two([test]), seen & hidden)
+    return hide_entries(data, rng.random(tuple(data.shape)) < share)
 
 # %% ../nbs/22_tv.ipynb #4a9b585e
 def prediction_error(
