@@ -791,9 +791,13 @@ def test_newsgroups():
             ~known
         ].mean()
 
+    adam = epochs(100, optimizer='adam')
     mean = lambda **kw: np.mean(
         [
-            [accuracy(s) for s in neural_nmf(X, (10, 6), seed=s, training=epochs(100, optimizer='adam'), **kw).S]
+            [
+                accuracy(s)
+                for s in neural_nmf(X, (10, 6), seed=s, training=epochs(100, optimizer='adam'), **kw).S
+            ]
             for s in range(10)
         ],
         0,
