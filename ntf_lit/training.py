@@ -117,6 +117,7 @@ def step(self:BoundedLBFGS,
     if land is None: return loss
     with torch.no_grad(): return self.stepped(memory, land, loss)
 
+# %% ../nbs/41_training.ipynb #9144ca09
 @patch
 def stepped(self:BoundedLBFGS,
     memory, # Steps and changes, a dict

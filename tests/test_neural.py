@@ -793,13 +793,7 @@ def test_newsgroups():
 
     adam = epochs(100, optimizer='adam')
     mean = lambda **kw: np.mean(
-        [
-            [
-                accuracy(s)
-                for s in neural_nmf(X, (10, 6), seed=s, training=epochs(100, optimizer='adam'), **kw).S
-            ]
-            for s in range(10)
-        ],
+        [[accuracy(s) for s in neural_nmf(X, (10, 6), seed=s, training=adam, **kw).S] for s in range(10)],
         0,
     )
     without, with_labels = mean(), mean(labels=[None, subject], known=known, weight=0.1)
