@@ -42,7 +42,7 @@ class JointModel(TrainableModel):
     labels: tuple = () # One `Labels` or None per layer, in torch
     classes: tuple = () # Classes by topics (c, r_l) to begin with, where there are labels
 
-    usual = Training(lr=.02, max_epochs=500, n_init=1, race_epochs=0)
+    usual = Training(optimizer='lbfgs', lr=.02, max_epochs=500, n_init=1, race_epochs=0, tol=1e-6)
 
     @property
     def variables(self): return (*self.init, *(self.cp if self.train_factors else ()), *self.classes)
@@ -71,6 +71,12 @@ def project(self:JointModel,
 ):
     "Nothing negative; in place."
     for a in A: a.clamp_(min=0)
+
+@patch
+def tangent(self:JointModel,
+    A, # Variables, with their gradients
+):
+    "Nothing to do: columns may have any length."
 
 # %% ../nbs/44_joint.ipynb #1198f894
 @patch

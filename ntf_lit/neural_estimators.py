@@ -39,7 +39,7 @@ _STACKS = dict(
 def _training(est):
     "The settings of the training as one record."
     from ntf_lit.training import Training                                       # brings in torch
-    names = 'n_init', 'race_epochs', 'max_epochs', 'optimizer', 'lr', 'schedule'
+    names = 'n_init', 'race_epochs', 'max_epochs', 'tol', 'optimizer', 'lr', 'schedule'
     callbacks = _calls(est, check_count(est.max_epochs, 'max_epochs', 0))
     return Training(**{k: getattr(est, k) for k in names}, stop=_stops(est), callbacks=callbacks)
 
@@ -49,7 +49,7 @@ def _train(est, build, X, y, mask, **settings):
     h = est.hierarchy_
     est.A_, est.S_, r = h.A, h.S, h.result
     est.objective_, est.n_iter_ = (r.objective, r.n_iter) if r else (None, 0)
-    if r: est.hierarchy_ = replace(h, result=replace(r, model=None))
+    if r: est.hierarchy_ = replace(h, result=replace(r, model=None, params=replace(r.params, memory=())))
     return est
 
 # %% ../nbs/50d_neural_estimators.ipynb #11b2f282
@@ -82,8 +82,9 @@ def __init__(self:NeuralNMF,
     init='layers', # 'layers' (an HNMF), 'random', or topics and links
     n_init=1, # Starts that race; the best is trained on
     race_epochs=30, # Epochs of each start in the race
-    max_epochs=300, # Epochs of the winner at most
-    optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
+    max_epochs=500, # Epochs of the winner at most
+    tol=1e-6, # Converged when ten epochs change the loss by less than this part of it; 0 for never
+    optimizer='lbfgs', # A name, or what makes a `torch.optim` optimiser from parameter groups
     lr=.05, # Step length, by the size of a matrix's typical entry
     schedule='cosine', # A name, or what makes a scheduler from an optimiser
     allow_growth=False, # May ranks grow from layer to layer?
@@ -145,13 +146,14 @@ def __init__(self:NeuralNCPD,
     weights=None, # Of the layers in the loss, the NCPD first; None for ones
     train_factors=False, # Train the NCPD's factors too?
     init='layers', # 'layers' (Multi-HNTF and random starts in turn), 'random', or topics and links per mode
-    n_init=4, # Starts that race; the best is trained on
-    race_epochs=60, # Epochs of each start in the race
-    max_epochs=300, # Epochs of the winner at most
-    optimizer='adam', # A name, or what makes a `torch.optim` optimiser from parameter groups
+    n_init=2, # Starts that race; the best is trained on
+    race_epochs=30, # Epochs of each start in the race
+    max_epochs=500, # Epochs of the winner at most
+    tol=1e-6, # Converged when ten epochs change the loss by less than this part of it; 0 for never
+    optimizer='lbfgs', # A name, or what makes a `torch.optim` optimiser from parameter groups
     lr=.05, # Step length, by the size of a matrix's typical entry
     schedule='cosine', # A name, or what makes a scheduler from an optimiser
-    first=None, # Settings of the NCPD's fit (rule, tol, n_init, ...); None for the best of ten starts
+    first=None, # Settings of the NCPD's fit (rule, tol, n_init, ...); None: forty starts race
     allow_growth=False, # May ranks grow from layer to layer?
     time_limit=None, # Stop the training after so many seconds
     random_state=None, # None, a whole number, a `Generator` or a `RandomState`

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import torch
 from fastcore.basics import patch
 
-from .checks import Array, check_choice, check_number, check_seed
+from .checks import Array, check_choice, check_count, check_number, check_seed
 from .hnmf import (FittedHierarchy, _hncpd_layers, as_tensor, balanced, carried, check_mode,
-                          check_ranks, first_layer, unscaled)
+                          check_ranks, first_layer, fit_flat, unscaled)
 from .multi_hntf import multi_hntf
 from .neural_nmf import (INITS, InterruptedStart, NeuralHierarchy, as_neural, check_chain,
                                 exact_weights, given_back, random_columns)
 from .nnls_layer import (as_torch, chain_losses, chain_weights, core_losses, core_serves, cp_losses,
                                 fixed_product, inner_products, project_columns, torch_data, unit_chain)
 from .result import CP, Status
-from .training import AS_USUAL, TrainableModel, Training, race, typical_size
+from .training import AS_USUAL, TrainableModel, Training, across_columns, race, typical_size
 
 # %% ../nbs/43_neural_ncpd.ipynb #f6a6bc41
 TENSOR_LOSSES = 'energy', 'reconstruction', 'factors'
@@ -39,7 +39,7 @@ class NeuralNCPDModel(TrainableModel):
     modes: tuple = None # For loss='factors': the modes that count, None for all
     weights: tuple = None # Of the layers, the NCPD first; None for ones
 
-    usual = Training(lr=.05, max_epochs=300, n_init=4, race_epochs=60)
+    usual = Training(optimizer='lbfgs', lr=.05, max_epochs=500, n_init=2, race_epochs=30, tol=1e-6)
 
     @property
     def order(self): return len(self.cp)
@@ -83,6 +83,13 @@ def project(self:NeuralNCPDModel,
     "Topics and links of length one, factors nonnegative; in place."
     for a, last in zip(A[:len(self.init)], before): project_columns(a, last)
     for f in A[len(self.init):]: f.clamp_(min=0)
+
+@patch
+def tangent(self:NeuralNCPDModel,
+    A, # Variables, with their gradients
+):
+    "Of the gradients of topics and links what is across their columns; in place."
+    across_columns(A[:len(self.init)])
 
 # %% ../nbs/43_neural_ncpd.ipynb #39b32932
 @patch
@@ -173,17 +180,45 @@ def misfit(self:NeuralNCPDModel,
     return self.layer_losses(A)[-1]
 
 # %% ../nbs/43_neural_ncpd.ipynb #72a4cfbe
+SHORT, FINALISTS = 20, 10 # Sweeps of every start; how many go on
+
+def raced_fit(
+    data, # The data
+    rank:int, # Components
+    seed=None, # Seeds the starts
+    *,
+    n_init:int=40, # Starts; up to `FINALISTS` of them there is no race
+    max_iter:int=300, # Sweeps of those that go on, at most
+    **how, # `fit_flat`
+)->object: # A `Result`; interrupted, the best so far
+    "The best of many starts, of which most run for a few sweeps only."
+    if check_count(n_init, 'n_init') <= FINALISTS or max_iter <= SHORT:
+        return fit_flat(data, rank, seed, n_init=n_init, max_iter=max_iter, **how)
+    short = [fit_flat(data, rank, rng, max_iter=SHORT, **how) for rng in check_seed(seed).spawn(n_init)]
+    short = sorted(short, key=lambda r: r.objective)[:FINALISTS]
+    scaled = lambda r: [r.params.factors[0]*data.scale, *r.params.factors[1:]]
+    best, how = short[0], how | dict(max_iter=max_iter - SHORT)
+    for r in short:
+        if r.status is Status.INTERRUPTED: return replace(best, status=r.status)
+        r = fit_flat(data, rank, 0, **how | dict(init=lambda data, rank, r=r: scaled(r)))
+        if r.objective <= best.objective: best = r
+    return best
+
+# %% ../nbs/43_neural_ncpd.ipynb #1bc556b1
 def fitted_ncpd(
     data, # The data
     rank:int, # Components
     start=None, # A CP model in the units of the data to take as it is; None to fit one
     seed=None, # Seeds the fit
-    first:dict=None, # Settings of `fit_flat`; what is left out: the best of ten starts, tol=1e-9
+    first:dict=None, # Settings of `raced_fit`; what is left out: forty starts that race, tol=1e-9
 )->tuple: # (`CP` of the scaled data, balanced; the `Result` of its fit, or None)
     "The NCPD that a hierarchy stands on; `ValueError` for a start that does not fit the data."
-    how = dict(n_init=10, tol=1e-9) | (first or {})
-    cp, result = first_layer(data, rank, start, seed, **how)
-    return balanced(cp), result
+    if start is not None:
+        cp, result = first_layer(data, rank, start)
+        return balanced(cp), result
+    result = raced_fit(data, rank, seed, **dict(n_init=40, tol=1e-9) | (first or {}))
+    F = result.params.factors
+    return balanced(CP((F[0]*data.scale, *F[1:]))), result
 
 # %% ../nbs/43_neural_ncpd.ipynb #b5b6ae15
 def _stacked_chains(chains):
@@ -314,7 +349,7 @@ def neural_ncpd(
     l1:float=0., # Penalty on the sum of all S
     reference:int=-1, # The mode whose topics those of the other modes are matched with
     init:object='layers', # 'layers' (Multi-HNTF and random starts in turn), 'random', or one chain per mode
-    first:dict=None, # Settings of `fit_flat` for the NCPD; what is left out: the best of ten starts
+    first:dict=None, # Settings of `fit_flat` for the NCPD; what is left out: the best of forty that race
     allow_growth:bool=False, # May ranks grow from layer to layer?
     training:Training=AS_USUAL, # How it is trained; what is left open, `NeuralNCPDModel.usual` says
     seed:object=None, # Seeds everything

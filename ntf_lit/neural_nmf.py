@@ -23,7 +23,7 @@ from .incoming import as_data
 from .result import Hierarchy, Status
 from .ncpd import masked_weights
 from .tensor import Masked, Sparse
-from .training import AS_USUAL, TrainableModel, Training, race
+from .training import AS_USUAL, TrainableModel, Training, across_columns, race
 from .updates import ratio
 
 # %% ../nbs/42_neural_nmf.ipynb #2796d7ee
@@ -59,7 +59,7 @@ class NeuralNMFModel(TrainableModel):
     labels: tuple = () # One `Labels` or None per layer, in torch
     label_loss: str = 'squared' # One of `LABEL_LOSSES`
 
-    usual = Training(lr=.05, max_epochs=300, n_init=1, race_epochs=30)
+    usual = Training(optimizer='lbfgs', lr=.05, max_epochs=500, n_init=1, race_epochs=30, tol=1e-6)
 
     @property
     def depth(self): return len(self.init)
@@ -138,6 +138,13 @@ def start(self:NeuralNMFModel,
             S, Y = S[labels.known], labels.targets[labels.known]
             A.append(gram_layer((S.mT @ S)[None], (Y.mT @ S)[None])[0])
     return self.begin(A)
+
+@patch
+def tangent(self:NeuralNMFModel,
+    A, # Variables, with their gradients
+):
+    "Of the gradients of topics and links what is across their columns; in place."
+    across_columns(A[:self.depth])
 
 # %% ../nbs/42_neural_nmf.ipynb #7af98efa
 @patch

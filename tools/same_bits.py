@@ -223,7 +223,7 @@ def neural_cases(n):
 
     X = low_rank((30, 14), 3, 2)
     y = np.arange(30) % 3
-    kw = dict(ranks=(5, 3, 2), max_epochs=n, race_epochs=4, random_state=3)
+    kw = dict(ranks=(5, 3, 2), max_epochs=n, race_epochs=4, random_state=3, optimizer='adam')
     for loss, kind in itertools.product(('energy', 'reconstruction'), ('dense', 'float32', 'torch')):
         yield 'Neural NMF', f'{loss}, {kind}', nl.NeuralNMF(loss=loss, n_init=2, **kw), (KINDS[kind](X),), {}
         for label_loss in 'squared', 'cross-entropy':
