@@ -18,7 +18,7 @@ from .checks import Array, as_float, check_count, check_number
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
                                 _known_labels, _run, _same_samples, _Settings, _takes_labels,
-                                _with_attributes)
+                                _whole, _with_attributes)
 from .incoming import as_data
 from .init import move
 from .names import named_samples
@@ -178,6 +178,7 @@ def _fit_cp(est, data, c=1.):
 
 # %% ../nbs/50a_cp_estimators.ipynb #79900b3e
 @patch
+@_whole
 def fit(self:NCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # Not looked at
@@ -266,6 +267,7 @@ def _fit_supervised(est, data, y, c=1.):
 
 # %% ../nbs/50a_cp_estimators.ipynb #af2bfa07
 @patch
+@_whole
 def fit(self:NMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
@@ -276,7 +278,6 @@ def fit(self:NMF,
 )->NMF: # Itself
     "Factorize a matrix; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
-    for name in ('label_components_', 'classes_'): self.__dict__.pop(name, None) # labels of an earlier fit
     if not supervised:
         return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
     if isinstance(mask, str) or weights is not None:

@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/50_estimators.ipynb #9f0b89d3
 import warnings
 from dataclasses import fields, replace
+from functools import wraps
 from inspect import signature
 from types import SimpleNamespace
 
@@ -69,6 +70,26 @@ def _announce(*classes, frames=True):
         cls.__init_subclass__(auto_wrap_output_keys=('transform',) if frames else ())
         cls._sklearn_auto_wrap_output_keys = {'transform'}
 
+# %% ../nbs/50_estimators.ipynb #7bba6a76
+_FOUND = '_topics', '_shape', '_weight_prices'
+
+def _is_found(name):
+    "Whether an attribute is found by a fit, rather than being a setting."
+    return name.endswith('_') and not name.endswith('__') or name in _FOUND
+
+def _without_found(est): return {name: v for name, v in vars(est).items() if not _is_found(name)}
+
+def _whole(fit):
+    "A method `fit` that changes an estimator only where all of it succeeds."
+    @wraps(fit)
+    def whole(est, *args, **kw):
+        trial = object.__new__(type(est))
+        trial.__dict__.update(_without_found(est))
+        fit(trial, *args, **kw)
+        est.__dict__ = _without_found(est) | {name: v for name, v in vars(trial).items() if _is_found(name)}
+        return est
+    return whole
+
 # %% ../nbs/50_estimators.ipynb #ba2caf5a
 def _framed(est, W, X):
     "Weights, an array or a list of them, in the container that `set_output` asks for."
@@ -127,7 +148,7 @@ def _run(est, model):
     n_init, sweeps = check_count(est.n_init, 'n_init'), check_count(est.max_iter, 'max_iter', 0)
     if isinstance(getattr(model, 'init', None), CP): n_init = 1 # a start that was found: the same each time
     r = _best(est, model, n_init, _calls(est, sweeps))
-    if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning, stacklevel=4)
+    if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning, stacklevel=6)
     est.result_ = replace(r, model=_without_data(r.model))
     est.status_, est.history_, est.n_iter_ = r.status, r.history, r.n_iter
     est.objective_, est.relative_error_ = r.objective, r.relative_error

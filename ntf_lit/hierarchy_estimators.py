@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
 from .estimators import (_NAMES, _announce, _calls, _contiguous, _door, _explained, _framed,
-                                _known_labels, _Settings, _stops, _takes_labels, _with_attributes)
+                                _known_labels, _Settings, _stops, _takes_labels, _whole,
+                                _with_attributes)
 from .hnmf import hncpd, hnmf, hntf, predict, project
 from .hnmf import score as accuracy
 from .incoming import as_data
@@ -145,6 +146,7 @@ class HNTF(_Settings):
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #b42a212a
 @patch
+@_whole
 def fit(self:HNCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse
     y:Array=None, # Not looked at
@@ -156,6 +158,7 @@ def fit(self:HNCPD,
                  **_layer_settings(self))
 
 @patch
+@_whole
 def fit(self:HNTF,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse
     y:Array=None, # Not looked at
@@ -205,6 +208,7 @@ def __init__(self:HNMF,
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #2774742f
 @patch
+@_whole
 def fit(self:HNMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, data frame
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
@@ -265,6 +269,7 @@ def _multi(X, ranks, *, train, train_factors, seed, **how):
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #4be8beaa
 @patch
+@_whole
 def fit(self:MultiHNTF,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse; or a CP model
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0

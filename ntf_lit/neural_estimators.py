@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .checks import Array, check_count
 from .estimators import (_NAMES, _announce, _calls, _framed, _Settings, _stops, _takes_labels,
-                                _with_attributes)
+                                _whole, _with_attributes)
 from .hierarchy_estimators import _HIERARCHY, _by_labels, _grow, _layer_score, _samples, _seen
 from .hnmf import as_tensor, predict
 from .hnmf import score as accuracy
@@ -101,6 +101,7 @@ def _neural_nmf(X, ranks, **how):
 
 # %% ../nbs/51_neural_estimators.ipynb #745b6545
 @patch
+@_whole
 def fit(self:NeuralNMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, data frame
     y:Array=None, # One label per sample, -1 or None: not known; they count if `label_weight` > 0
@@ -167,6 +168,7 @@ def _neural_ncpd(X, ranks, **how):
 
 # %% ../nbs/51_neural_estimators.ipynb #97c2f396
 @patch
+@_whole
 def fit(self:NeuralNCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse; or a CP model
     y:Array=None, # Not looked at

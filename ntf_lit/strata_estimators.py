@@ -21,7 +21,7 @@ from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names,
                                 _door, _explained, _framed, _is_of_matrices, _masks_of, _run, _same_samples,
-                                _Settings, _with_attributes)
+                                _Settings, _whole, _with_attributes)
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, keeps_nonzeros)
 from .names import is_missing, named_samples
@@ -260,10 +260,11 @@ def _fit_strata(est, s):
 def _warn_of_labels():
     "Warn of labels that were given as y."
     warnings.warn("y takes no part in a stratified model; if it holds the stratum of each sample, pass it as "
-                  "strata=", UserWarning, stacklevel=3)
+                  "strata=", UserWarning, stacklevel=4)
 
 # %% ../nbs/50b_strata_estimators.ipynb #9611803d
 @patch
+@_whole
 def fit(self:StratifiedNTF|StratifiedNMF,
     X:Array, # A list, dict, groupby or `Dataset` of tensors (n_s, d_2, ..., d_N), or one (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
