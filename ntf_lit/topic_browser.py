@@ -13,7 +13,6 @@ from dataclasses import fields
 from functools import cache
 from html import escape
 from inspect import signature
-from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
@@ -25,6 +24,7 @@ from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edite
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
                                    valid_choice)
 from .checks import check_choice
+from .files import written
 from .names import check_keywords
 from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
 from .views import ORDERS, shown
@@ -379,8 +379,9 @@ def to_html(self:Browser,
     path, # Where to write it
     **kwargs # As for `file_data`
 ):
-    "Write a single file that works from disk."
-    Path(path).write_text(self.html(**kwargs), encoding='utf-8', errors='replace')
+    "Write a single file that works from disk; where that fails, the old one stays."
+    page = self.html(**kwargs).encode('utf-8', errors='replace')
+    with written(path) as f: f.write(page)
 
 # %% ../nbs/62b_topic_browser.ipynb #5936408f
 @patch
