@@ -162,7 +162,14 @@ def _keep_cp(est, data, W):
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
     W, *est._topics = map(_contiguous, [W, *est._topics])
     est.weights_, est.factors_, est.cp_ = W, [W, *est._topics], CP((W, *est._topics))
+    how = dict(objective=est.objective_, relative_error=est.relative_error_)
+    est.result_ = replace(est.result_, params=_same_parts(est, est.result_.params), **how)
     return est
+
+def _same_parts(est, params):
+    "The parameters of the result as what the estimator holds, so that each factor is there once."
+    if isinstance(params, CP): return est.cp_
+    return replace(params, W=est.weights_, H=est._topics[0], B=est.label_components_)
 
 def _fit_cp(est, data, c=1.):
     "Factorize data without labels, whose samples were multiplied by c."

@@ -64,7 +64,7 @@ class LoadError(ValueError):
 
 DTYPES = dict(F64='<f8', F32='<f4', F16='<f2', I64='<i8', I32='<i4', I16='<i2', I8='|i1', U64='<u8',
               U32='<u4', U16='<u2', U8='|u1', BOOL='|b1') # of safetensors: of NumPy
-HEADER_LIMIT = 2**21 # Bytes: parsed, a header may take fifty times as much
+HEADER_LIMIT = 2**20 # Bytes: parsed, a header may take fifty times as much
 _BLANK = '0'*64
 
 # %% ../nbs/02a_files.ipynb #12ca4896

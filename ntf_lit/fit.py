@@ -276,7 +276,8 @@ def _placed(b, a):
 # %% ../nbs/12_fit.ipynb #9c959a27
 def _check_numbers(told, losses, seconds):
     "`ValueError` unless numbers of a state are such as a fit can have."
-    if told.keys() != {'format', 'version', 'k', 'columns', *_NUMBERS} or told['format'] != 'ntf_lit checkpoint':
+    known = {'format', 'version', 'k', 'columns', *_NUMBERS}
+    if told.keys() != known or told['format'] != 'ntf_lit checkpoint':
         raise ValueError("it was not written by `Checkpoint`")
     if told['version'] != 1: raise ValueError(f"it has version {told['version']}; update ntf_lit")
     if not all(isinstance(told[name], float) for name in _NUMBERS): raise ValueError("a number is none")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
@@ -240,13 +240,20 @@ def _keep_strata(est, model, p):
     p = replace(p, V=(p.V[0]*scale, *p.V[1:]), W=p.W*scale)
     if as_beta(est.loss) == 2 and est.tv is None and est.n_iter_: p = best_weights(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
-    fitted = est.model_
-    est.topics_ = list(map(_contiguous, fitted.H))
-    est.weights_ = [_contiguous(fitted.weights(s)) for s in range(len(est.strata_))]
-    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in fitted.V]
-                            for s, q in enumerate(model.strata_rank)]
+    est.model_, est._ranks = replace(est.model_, H=tuple(map(_contiguous, est.model_.H)),
+                                     W=_contiguous(est.model_.W)), tuple(model.strata_rank)
+    how = dict(objective=est.objective_, relative_error=est.relative_error_)
+    est.result_ = replace(est.result_, params=est.model_, **how)
+    return _show_parts(est)
+
+def _show_parts(est):
+    "The parts of the fitted model as attributes."
+    m = est.model_
+    est.topics_, est.weights_ = list(m.H), [m.weights(s) for s in range(len(est.strata_))]
+    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in m.V] for s, q in enumerate(est._ranks)]
     return est
 
+# %% ../nbs/50b_strata_estimators.ipynb #f576e938
 def _fit_strata(est, s):
     "Factorize strata `s`."
     est.mode_names_, est.labels_ = s.names
@@ -255,6 +262,18 @@ def _fit_strata(est, s):
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
     r = _run(est, _strata_model(est, data, offsets))
     return _keep_strata(est, r.model, r.params)
+
+# %% ../nbs/50b_strata_estimators.ipynb #ec819069
+_SHOWN = 'topics_', 'weights_', 'strata_features_'
+
+@patch
+def __getstate__(self:StratifiedNTF|StratifiedNMF):
+    return {name: v for name, v in BaseEstimator.__getstate__(self).items() if name not in _SHOWN}
+
+@patch
+def __setstate__(self:StratifiedNTF|StratifiedNMF, state):
+    BaseEstimator.__setstate__(self, state)
+    if 'model_' in vars(self): _show_parts(self)
 
 # %% ../nbs/50b_strata_estimators.ipynb #0d856021
 def _warn_of_labels():

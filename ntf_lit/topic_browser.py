@@ -9,7 +9,7 @@ __all__ = ['TopicBrowser']
 import base64
 import logging
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from html import escape
 from inspect import signature
@@ -186,6 +186,14 @@ def _take_on(self:Browser, before, after):
             if getattr(after, name) != getattr(before, name): setattr(self, name, getattr(after, name))
     finally: self._taking_on = already
     if not already: self.front.redraw(self)
+
+# %% ../nbs/62b_topic_browser.ipynb #0b23c813
+@patch(set_prop=True)
+def state(self:Browser, state):
+    if not isinstance(state, PageState):
+        raise TypeError(f"state must be a PageState, such as browser.state or what load reads, not {state!r}")
+    checked = {name: valid_choice(self.data, name, getattr(state, name)) for name in CHECKED}
+    self._take_on(self.state, replace(state, **checked))
 
 # %% ../nbs/62b_topic_browser.ipynb #8aabb8c0
 def make_front(
