@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from .checks import Array, as_float, check_count, check_number
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _contiguous, _door, _explained,
-                                _known_labels, _run, _same_samples, _Settings, _takes_labels,
+                                _known_labels, _names_out, _run, _same_samples, _Settings, _takes_labels,
                                 _whole, _with_attributes)
 from .incoming import as_data
 from .init import move
@@ -221,7 +221,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     @property
     def components_(self): return _contiguous(self._topics[0].mT)
     @property
-    def _n_features_out(self): return self.rank
+    def _n_features_out(self): return self.components_.shape[0]
 
 # %% ../nbs/50a_cp_estimators.ipynb #81ae4b99
 @patch
@@ -328,6 +328,15 @@ def inverse_transform(self:NCPD|NMF,
     check_is_fitted(self)
     W = _as_weights(W, self._topics[0])
     return cp_rows([W, *self._topics])(0, len(W))
+
+# %% ../nbs/50a_cp_estimators.ipynb #1b7ac212
+@patch
+def get_feature_names_out(self:NCPD,
+    input_features=None, # Not looked at
+)->np.ndarray: # One name per component
+    "What the weights are called in the frames of `set_output`; `NotFittedError` before a fit."
+    check_is_fitted(self)
+    return _names_out(self, self.rank)
 
 # %% ../nbs/50a_cp_estimators.ipynb #b1a6a38a
 @patch

@@ -22,7 +22,7 @@ from sklearn.utils.validation import validate_data
 
 from .checks import as_float, check_count, check_number
 from .fit import Progress, TimeLimit, Tolerance, best_of
-from .incoming import Names, _is_framelike, incoming, incoming_strata, joined
+from .incoming import Names, _is_framelike, incoming, incoming_strata, joined, placed
 from .init import move
 from .names import check_keywords, is_missing
 from .ncpd import NCPDModel
@@ -70,7 +70,7 @@ def _announce(*classes, frames=True):
         cls.__init_subclass__(auto_wrap_output_keys=('transform',) if frames else ())
         cls._sklearn_auto_wrap_output_keys = {'transform'}
 
-# %% ../nbs/50_estimators.ipynb #7bba6a76
+# %% ../nbs/50_estimators.ipynb #9f598d08
 _FOUND = '_topics', '_shape', '_weight_prices', '_ranks'
 
 def _is_found(name):
@@ -91,10 +91,14 @@ def _whole(fit):
     return whole
 
 # %% ../nbs/50_estimators.ipynb #ba2caf5a
+def _names_out(est, rank):
+    "What the weights are called in frames, one name per component."
+    return np.array([f'{type(est).__name__.lower()}{i}' for i in range(rank)], object)
+
 def _framed(est, W, X):
     "Weights, an array or a list of them, in the container that `set_output` asks for."
     if isinstance(W, list): return [_framed(est, w, x) for w, x in zip(W, X)]
-    names = np.array([f'{type(est).__name__.lower()}{i}' for i in range(W.shape[1])], object)
+    names = _names_out(est, W.shape[1])
     asked = getattr(est, '_sklearn_output_config', {})
     made = SimpleNamespace(_sklearn_output_config=asked, _sklearn_auto_wrap_output_keys={'transform'},
                            get_feature_names_out=lambda: names)
@@ -180,6 +184,11 @@ def _as_matrix(est, x, reset=False):
     return replace(x, data=check_array(X, estimator=est, **how))
 
 # %% ../nbs/50_estimators.ipynb #cda45667
+def _some_factor(est):
+    "A factor of a fitted estimator; new samples come to where it is."
+    layers = getattr(est, 'layers_', None)
+    return layers[0].factors[-1] if layers else vars(est).get('topics_', vars(est).get('factors_'))[-1]
+
 def _dataset_names(data):
     "The names in a `Dataset`, its samples one stratum after another."
     return Names(list(data.modes), [sum(map(list, data.samples), []), *map(list, data.labels.values())])
@@ -197,7 +206,7 @@ def _door(est, X, mask=None, reset=False):
         x = replace(x, names=_dataset_names(X))
     else: x = incoming(X, mask)
     if _is_of_matrices(est): x = _as_matrix(est, x, reset)
-    if not reset: return x.like(Names(est.mode_names_, est.labels_), x.name)
+    if not reset: return x.like(Names(est.mode_names_, est.labels_), x.name).beside(_some_factor(est))
     est.mode_names_, est.labels_ = x.names
     return x
 
@@ -214,6 +223,7 @@ def _as_weights(W, like):
     rank = like.shape[1]
     if W.ndim != 2 or W.shape[1] != rank:
         raise ValueError(f"W has shape {tuple(W.shape)}; it must be (n, {rank}), one weight per component")
+    W = placed(W, like)
     return W if is_torch_array(W) else move(W, like)
 
 # %% ../nbs/50_estimators.ipynb #5240bc4e

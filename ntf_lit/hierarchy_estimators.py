@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_choice, check_count, check_number
 from .estimators import (_NAMES, _announce, _calls, _contiguous, _door, _explained, _framed,
-                                _known_labels, _Settings, _stops, _takes_labels, _whole,
+                                _known_labels, _names_out, _Settings, _stops, _takes_labels, _whole,
                                 _with_attributes)
 from .hnmf import hncpd, hnmf, hntf, predict, project
 from .hnmf import score as accuracy
@@ -300,6 +300,15 @@ def fit_transform(self:HNMF|HNCPD|HNTF|MultiHNTF,
 )->Array: # Weights (n, r_L) on the topics of the last layer
     "`fit`, then `transform` of the same samples."
     return self.fit(X, y, mask=mask).transform(X, mask=mask)
+
+# %% ../nbs/50c_hierarchy_estimators.ipynb #46e84231
+@patch
+def get_feature_names_out(self:HNCPD|HNTF|MultiHNTF,
+    input_features=None, # Not looked at
+)->np.ndarray: # One name per component
+    "What the weights are called in the frames of `set_output`; `NotFittedError` before a fit."
+    check_is_fitted(self)
+    return _names_out(self, self.layers_[-1].rank)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #ab3fbc7d
 @patch

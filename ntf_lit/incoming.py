@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['JOIN', 'is_labelled', 'names_in', 'is_bag_of_words', 'from_bag_of_words', 'keeps_nonzeros', 'open_sparse', 'opened',
-           'Names', 'Incoming', 'incoming', 'reordered', 'turned', 'as_data', 'incoming_strata', 'as_strata', 'joined']
+           'Names', 'Incoming', 'incoming', 'reordered', 'turned', 'placed', 'as_data', 'incoming_strata', 'as_strata',
+           'joined']
 
 # %% ../nbs/01a_incoming.ipynb #b99ee921
 import math
@@ -18,7 +19,7 @@ import scipy.sparse as sp
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
 
-from .checks import (_frame_numbers, _plain_mask, as_float, check_dense, check_fill, check_mask,
+from .checks import (Array, _frame_numbers, _plain_mask, as_float, check_dense, check_fill, check_mask,
                             find_labels, is_frame, is_sparse)
 from .names import names_order
 from .tensor import (COO, Dense, DenseData, Masked, Sparse, _coordinates, _stack_sparse, as_sparse,
@@ -277,6 +278,31 @@ def like(self:Incoming,
         if mode and other and (mine is None or theirs is None): names_order([mode], [other], None, who, whose)
         found = found.taken(names_order(mine, theirs, names.modes[k], who, whose), k)
     return found
+
+# %% ../nbs/01a_incoming.ipynb #91836708
+def placed(
+    A, # Array or torch tensor
+    like, # What it is to go with
+)->Array: # The same numbers
+    "An array in the kind of another; a tensor in its precision and on its device too."
+    if not is_torch_array(like): return A.detach().cpu().numpy() if is_torch_array(A) else A
+    if is_torch_array(A): return A.to(like)
+    import torch
+    return torch.from_numpy(np.array(A, order='C')).to(like)
+
+@patch
+def beside(self:Incoming,
+    like, # A factor of a model, array or torch tensor
+)->Incoming: # A new record; itself where nothing changes. `TypeError` for sparse data beside torch
+    "The data in the kind of a model that they meet."
+    other = 'torch' if is_torch_array(like) else 'numpy'
+    if self.kind == 'sparse' and other == 'torch':
+        raise TypeError(f"{self.name} is sparse, and the model was fitted on torch tensors; give "
+                        f"{self.name}.toarray(), or fit on NumPy")
+    if self.kind == 'sparse' or self.kind == other == 'numpy': return self
+    if self.kind == other and self.data.dtype == like.dtype and self.data.device == like.device: return self
+    data = placed(self.data if is_torch_array(self.data) else as_float(self.data, self.name), like)
+    return replace(self, data=data, kind=other, source=None)
 
 # %% ../nbs/01a_incoming.ipynb #16d4c829
 def _checked(x, min_order=2):

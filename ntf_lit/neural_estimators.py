@@ -12,10 +12,11 @@ import numpy as np
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_count
-from .estimators import (_NAMES, _announce, _calls, _framed, _Settings, _stops, _takes_labels,
-                                _whole, _with_attributes)
+from .estimators import (_NAMES, _announce, _calls, _framed, _names_out, _Settings, _stops,
+                                _takes_labels, _whole, _with_attributes)
 from .hierarchy_estimators import _HIERARCHY, _by_labels, _grow, _layer_score, _samples, _seen
 from .hnmf import as_tensor, predict
 from .hnmf import score as accuracy
@@ -188,6 +189,15 @@ def transform(self:NeuralNCPD,
 )->Array: # Weights (n, r_l)
     "Weights of samples on the topics of a layer; `ValueError` if they have another shape than in the fit."
     return _framed(self, _seen(self, X, layer, mask)[1], X)
+
+# %% ../nbs/51_neural_estimators.ipynb #cd10a3a7
+@patch
+def get_feature_names_out(self:NeuralNCPD,
+    input_features=None, # Not looked at
+)->np.ndarray: # One name per component
+    "What the weights are called in the frames of `set_output`; `NotFittedError` before a fit."
+    check_is_fitted(self)
+    return _names_out(self, self.layers_[-1].rank)
 
 # %% ../nbs/51_neural_estimators.ipynb #2f6f3e90
 @patch

@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .checks import Array, _plain_mask, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _announce, _as_weights, _best, _contiguous, _dataset_names,
-                                _door, _explained, _framed, _is_of_matrices, _masks_of, _run, _same_samples,
-                                _Settings, _whole, _with_attributes)
+                                _door, _explained, _framed, _is_of_matrices, _masks_of, _names_out, _run,
+                                _same_samples, _Settings, _some_factor, _whole, _with_attributes)
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, keeps_nonzeros)
 from .names import is_missing, named_samples
@@ -57,7 +57,7 @@ class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
     @property
     def components_(self): return _contiguous(self.topics_[0].mT)
     @property
-    def _n_features_out(self): return self.rank
+    def _n_features_out(self): return self.components_.shape[0]
 
 # %% ../nbs/50b_strata_estimators.ipynb #bc8af0b5
 @patch
@@ -183,7 +183,8 @@ def _apart_strata(est, X, keys, parts, strata, mask, reset):
     mask = _masks_of(mask, parts) if isinstance(X, Dataset) else mask
     xs = incoming_strata(parts, mask=_given_masks(mask, keys, parts))
     names = _dataset_names(X) if isinstance(X, Dataset) else _joined_names(xs)
-    if not reset: xs = [x.like(Names(est.mode_names_, est.labels_), x.name) for x in xs]
+    if not reset:
+        xs = [x.like(Names(est.mode_names_, est.labels_), x.name).beside(_some_factor(est)) for x in xs]
     elif _is_of_matrices(est): _keep_features(est, xs[0])
     return _Strata(keys or list(range(len(xs))), xs, None, names)
 
@@ -253,7 +254,7 @@ def _show_parts(est):
     est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in m.V] for s, q in enumerate(est._ranks)]
     return est
 
-# %% ../nbs/50b_strata_estimators.ipynb #f576e938
+# %% ../nbs/50b_strata_estimators.ipynb #24a50777
 def _fit_strata(est, s):
     "Factorize strata `s`."
     est.mode_names_, est.labels_ = s.names
@@ -263,7 +264,7 @@ def _fit_strata(est, s):
     r = _run(est, _strata_model(est, data, offsets))
     return _keep_strata(est, r.model, r.params)
 
-# %% ../nbs/50b_strata_estimators.ipynb #ec819069
+# %% ../nbs/50b_strata_estimators.ipynb #562cb6bb
 _SHOWN = 'topics_', 'weights_', 'strata_features_'
 
 @patch
@@ -350,6 +351,15 @@ def fit_transform(self:StratifiedNTF|StratifiedNMF,
 )->Array: # Weights, as `transform` gives them
     "`fit`, then `transform` of the same samples."
     return self.fit(X, y, strata=strata, mask=mask).transform(X, strata=strata, mask=mask)
+
+# %% ../nbs/50b_strata_estimators.ipynb #2145f2be
+@patch
+def get_feature_names_out(self:StratifiedNTF,
+    input_features=None, # Not looked at
+)->np.ndarray: # One name per component
+    "What the weights are called in the frames of `set_output`; `NotFittedError` before a fit."
+    check_is_fitted(self)
+    return _names_out(self, self.rank)
 
 # %% ../nbs/50b_strata_estimators.ipynb #b60b07a1
 def _with_background(data, W, features, topics):

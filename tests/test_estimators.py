@@ -636,6 +636,32 @@ def test_set_output(kind):
     close(m.components_, (m.topics_ if hasattr(m, 'topics_') else m.factors_[1:])[0].T)
 
 
+@pytest.mark.parametrize('fit', ['float64', 'float32', 'torch.float64', 'torch.float32'])
+@each
+def test_samples_of_another_kind_come_to_the_model(kind, fit):
+    X = np.random.default_rng(0).random((12, 6) if kind.endswith('NMF') else (12, 6, 5))
+    kinds = {'float64': X, 'float32': X.astype('f4')}
+    kinds |= {f'torch.{name}': torch.tensor(x) for name, x in kinds.items()}
+    m = KINDS[kind](3, random_state=0, max_iter=15).fit(kinds[fit])
+    want = np.asarray(m.transform(kinds[fit]))
+    for x in kinds.values():
+        W = m.transform(x)
+        assert torch.is_tensor(W) == fit.startswith('torch')
+        assert not torch.is_tensor(W) or str(W.dtype) == fit
+        np.testing.assert_allclose(np.asarray(W), want, rtol=1e-3, atol=1e-4)
+
+
+@each
+def test_frames_of_weights(kind):
+    X = np.random.default_rng(0).random((12, 6) if kind.endswith('NMF') else (12, 6, 5))
+    m = KINDS[kind](3, random_state=0, max_iter=15)
+    with pytest.raises(NotFittedError):
+        m.get_feature_names_out()
+    W = m.set_output(transform='pandas').fit(X).transform(X)
+    assert list(W.columns) == list(m.get_feature_names_out()) and len(W) == 12
+    assert isinstance(m.set_output(transform='default').transform(X), np.ndarray)
+
+
 @each
 def test_labels_of_modes(kind):
     X = pd.DataFrame(np.random.default_rng(0).random((4, 3)), index=list('abcd'), columns=['x', 'y', 'z'])
