@@ -118,7 +118,8 @@ class _Settings:
 
 def _simple(x):
     "Whether a value is a number, a text, None, or a tuple of such."
-    return all(map(_simple, x)) if isinstance(x, tuple) else isinstance(x, (str, int, float, np.number, type(None)))
+    if isinstance(x, tuple): return all(map(_simple, x))
+    return isinstance(x, (str, int, float, np.number, type(None)))
 
 def _settings(writer, x, where):
     if not _known(x.model, MODELS): return None
