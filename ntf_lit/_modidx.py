@@ -1835,6 +1835,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser.state': ( 'topic_browser.html#browser.state',
                                                                                 'ntf_lit/topic_browser.py'),
+                                       'ntf_lit.topic_browser.Browser.take_state': ( 'topic_browser.html#browser.take_state',
+                                                                                     'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser.to_frame': ( 'topic_browser.html#browser.to_frame',
                                                                                    'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser.to_html': ( 'topic_browser.html#browser.to_html',

@@ -188,8 +188,11 @@ def _take_on(self:Browser, before, after):
     if not already: self.front.redraw(self)
 
 # %% ../nbs/62b_topic_browser.ipynb #0b23c813
-@patch(set_prop=True)
-def state(self:Browser, state):
+@patch
+def take_state(self:Browser,
+    state:PageState, # Such as `state` of a browser of the same model, or what `load` reads
+)->None: # `TypeError` or `ValueError` if it is none, or belongs to another model
+    "Show what was chosen before, all of it or nothing."
     if not isinstance(state, PageState):
         raise TypeError(f"state must be a PageState, such as browser.state or what load reads, not {state!r}")
     checked = {name: valid_choice(self.data, name, getattr(state, name)) for name in CHECKED}

@@ -136,14 +136,14 @@ def test_what_a_reader_chose_comes_back(tmp_path):
     page.hidden, page.lam = (1,), 0.25
     save(tmp_path / 'page', page)
     other = TopicBrowser(m)
-    other.state = load(tmp_path / 'page')
+    other.take_state(load(tmp_path / 'page'))
     assert other.state == page.state and other.names_ == ('one', 'two')
     small = TopicBrowser(made('NCPD').set_params(rank=1).fit(data('NCPD')))
     before = small.state
     with pytest.raises(ValueError, match='names_ has 2 names'):
-        small.state = load(tmp_path / 'page')
+        small.take_state(load(tmp_path / 'page'))
     with pytest.raises(TypeError, match='state must be a PageState'):
-        small.state = 3
+        small.take_state(3)
     assert small.state == before
 
 
