@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from .browser_data import Contents, PageData
 from .checks import check_labels, check_number
-from .views import ORDERS, View, named
+from .views import ORDERS, View, named, shown
 
 # %% ../nbs/62a_browser_state.ipynb #9cdd843f
 @dataclass(frozen=True)
@@ -153,10 +153,15 @@ def _depth(data, state, layer):
 MOVES = dict(select=_select, beside=_beside, stratum=_stratum, versus=_versus, set=_set, depth=_depth)
 
 # %% ../nbs/62a_browser_state.ipynb #54570c47
+def _cleaned(data, topic, name):
+    "A name for a topic as it is shown; the one that was found if nothing is left of it."
+    new = shown(name, 200)
+    return data.names[topic] if new == shown('') else new
+
 def _name(data, state, topic, value):
     old = state.names_[topic]
     if value == old: return None
-    new = value.strip()[:200] or data.names[topic]
+    new = _cleaned(data, topic, value)
     names = tuple(new if j == topic else name for j, name in enumerate(state.names_))
     return replace(state, names_=names), dict(cmd='name', topic=topic, value=old)
 
@@ -233,10 +238,10 @@ def valid_number(
 def valid_names(
     data:PageData, # What a page draws
     names, # One name per topic
-)->tuple: # The names without space around them; the one that was found where a name is empty
+)->tuple: # The names as they are shown; the one that was found where a name is empty
     "`ValueError` if there are more names than topics, or fewer."
     names = check_labels(tuple(names), len(data.share), 'names_')
-    return tuple(name.strip()[:200] or data.names[j] for j, name in enumerate(names))
+    return tuple(_cleaned(data, j, name) for j, name in enumerate(names))
 
 # %% ../nbs/62a_browser_state.ipynb #8a5c94fd
 def valid_topics(

@@ -28,6 +28,7 @@ from .datasets import (DataUnavailable, _sotu_words, newsgroups_tensor, olivetti
 from .score import match_components
 from .synthetic import Dataset
 from .strata_estimators import StratifiedNTF
+from .files import written
 from .fit import Callback
 from .tables import Table, drivers, png, topic_shares
 from .views import View, components, feature_number, first_indices, first_words, shown, view
@@ -617,7 +618,7 @@ def save_page(
     "Write a page."
     path = Path(out).resolve()/f'{name}.html'
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
+    with written(path) as f: f.write(text.encode())
     return path
 
 def save_browser(

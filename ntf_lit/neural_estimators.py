@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_count
 from .estimators import (_NAMES, _announce, _calls, _framed, _names_out, _Settings, _stops,
-                                _takes_labels, _with_attributes)
+                                _takes_labels, _whole, _with_attributes)
 from .hierarchy_estimators import _HIERARCHY, _by_labels, _grow, _layer_score, _samples, _seen
 from .hnmf import as_tensor, predict
 from .hnmf import score as accuracy
@@ -103,6 +103,7 @@ def _neural_nmf(X, ranks, **how):
 
 # %% ../nbs/50d_neural_estimators.ipynb #745b6545
 @patch
+@_whole
 def fit(self:NeuralNMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, data frame
     y:Array=None, # One label per sample, -1 or None: not known; they count if `label_weight` > 0
@@ -170,6 +171,7 @@ def _neural_ncpd(X, ranks, **how):
 
 # %% ../nbs/50d_neural_estimators.ipynb #97c2f396
 @patch
+@_whole
 def fit(self:NeuralNCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse; or a CP model
     y:Array=None, # Not looked at

@@ -9,11 +9,10 @@ __all__ = ['TopicBrowser']
 import base64
 import logging
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from html import escape
 from inspect import signature
-from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
@@ -25,6 +24,7 @@ from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edite
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
                                    valid_choice)
 from .checks import check_choice
+from .files import written
 from .names import check_keywords
 from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
 from .views import ORDERS, shown
@@ -186,6 +186,17 @@ def _take_on(self:Browser, before, after):
             if getattr(after, name) != getattr(before, name): setattr(self, name, getattr(after, name))
     finally: self._taking_on = already
     if not already: self.front.redraw(self)
+
+# %% ../nbs/62b_topic_browser.ipynb #0b23c813
+@patch
+def take_state(self:Browser,
+    state:PageState, # Such as `state` of a browser of the same model, or what `load` reads
+)->None: # `TypeError` or `ValueError` if it is none, or belongs to another model
+    "Show what was chosen before, all of it or nothing."
+    if not isinstance(state, PageState):
+        raise TypeError(f"state must be a PageState, such as browser.state or what load reads, not {state!r}")
+    checked = {name: valid_choice(self.data, name, getattr(state, name)) for name in CHECKED}
+    self._take_on(self.state, replace(state, **checked))
 
 # %% ../nbs/62b_topic_browser.ipynb #8aabb8c0
 def make_front(
@@ -379,8 +390,9 @@ def to_html(self:Browser,
     path, # Where to write it
     **kwargs # As for `file_data`
 ):
-    "Write a single file that works from disk."
-    Path(path).write_text(self.html(**kwargs), encoding='utf-8', errors='replace')
+    "Write a single file that works from disk; where that fails, the old one stays."
+    page = self.html(**kwargs).encode('utf-8', errors='replace')
+    with written(path) as f: f.write(page)
 
 # %% ../nbs/62b_topic_browser.ipynb #5936408f
 @patch

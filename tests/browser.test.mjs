@@ -174,3 +174,12 @@ test('ticks and percents', () => {
   const shown = [.5, .0123, .00123, 1e-9, 0, null, NaN].map(m.percent);
   assert.deepEqual(shown, ['50 %', '1.2 %', '0.12 %', '< 0.01 %', '0.00 %', '–', '–']);
 });
+
+test('a name given late is cleaned as in Python', () => {
+  const names = ['tax', ' tax  war ', '', ' ', '\u202e', 'a\u202eb\u2066c', 'a\nb\tc', 'a\u0007b\u0000', '\u200d', 'a\u200db',
+    '\ufeffx', 'x'.repeat(200), 'é\u0301', '<b>', '\u{1f468}\u200d\u{1f469}', 'a\u0085b\u001cc', '\ue000', 'a\u00a0b', '\u2028z'];
+  const py = python(`import json
+from ntf_lit.views import shown
+print(json.dumps([shown(x, 200) for x in json.loads(${JSON.stringify(JSON.stringify(names))})]))`);
+  names.forEach((x, i) => assert.equal(m.cleaned(x) || '(empty)', py[i], JSON.stringify(x)));
+});

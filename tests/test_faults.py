@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -25,12 +26,16 @@ from test_properties import ESTIMATORS as KINDS
 from test_properties import KINDS as MODEL_KINDS
 from test_properties import MODELS, RULES, Case, as_coo, each, every, good, run, same_bits
 
+import ntf_lit
 from ntf_lit import NCPD, NMF, StratifiedNTF
 from ntf_lit import fit as fitting
+from ntf_lit.divergences import DivergenceModel
+from ntf_lit.files import LoadError, load_arrays, save_arrays
 from ntf_lit.fit import Callback, Checkpoint, Tolerance, best_of, fit, load_checkpoint
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
-from ntf_lit.result import Status, leaves, rebuild
+from ntf_lit.penalties import elastic_net
+from ntf_lit.result import CP, Status, leaves, rebuild
 
 ROOT = Path(__file__).resolve().parents[1]
 SOME = ['NMF:hals', 'NCPD:mu', 'KL-NMF:mu', 'Labelled-NMF:hals', 'Stratified-NTF:hals', 'Stratified-NTF:nnls']
@@ -199,7 +204,7 @@ KILLS = """
     path, form = sys.argv[1], CP((np.zeros((300, 50)), np.zeros((200, 50))))
     def state(k):
         factors = tuple(np.full(f.shape, float(k)) for f in form.factors)
-        return State(CP(factors), float(k), History((float(k),), (0.,)), k)
+        return State(CP(factors), float(k), History((float(k),)*(k + 1), (0.,)*(k + 1)), k)
     save_checkpoint(path, state(1)); draw = random.Random(0); seen = set()
     for kill in range(25):
         k = load_checkpoint(path, form).k; pid = os.fork()
@@ -208,6 +213,8 @@ KILLS = """
         time.sleep(draw.uniform(.002, .03)); os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
         s = load_checkpoint(path, form); seen.add(s.k)
         assert s.objective == s.k and all((f == s.k).all() for f in s.params.factors), s.k
+    save_checkpoint(path, state(k)); left = sorted(os.listdir(os.path.dirname(path)))
+    assert left == ['fit.npz'], left
     print(len(seen))
 """
 
@@ -224,21 +231,43 @@ def test_f03_killed_while_writing_a_checkpoint(tmp_path):
     assert int(done.stdout) > 3  # it was written, and not only once
 
 
-def test_f03_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    file = tmp_path / 'fit.npz'
-    model = NCPDModel(as_data(good('NCPD')), 2)
-    fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
+@pytest.mark.skipif(not hasattr(signal, 'SIGXFSZ'), reason='a limit of the size of files is of POSIX')
+@pytest.mark.parametrize('what', ['checkpoint', 'page'])
+def test_f15_a_full_disk_leaves_the_file_before(tmp_path, what):
+    import resource
+
+    m = NCPD(3, random_state=0, max_iter=3).fit(np.random.default_rng(0).random((40, 30, 20)))
+    file = tmp_path / 'file'
+    if what == 'checkpoint':
+        model = NCPDModel(as_data(np.random.default_rng(0).random((40, 30, 20))), 3)
+        write = lambda n: fit(model, max_iter=n, seed=0, callbacks=[Checkpoint(file)])
+    else:
+        write = lambda n: ntf_lit.TopicBrowser(m, title=f'Page {n}').to_html(file)
+    write(3)
     before = file.read_bytes()
-    real = np.savez
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match='File too large'):
+            write(9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert file.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['file']
+    write(9)
+    assert file.read_bytes() != before
 
-    def full_disk(f, **arrays):
-        real(f, **dict([*arrays.items()][:1]))
-        raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(np, 'savez', full_disk)
-    with pytest.raises(OSError, match='No space left'):
-        fit(model, max_iter=9, seed=0, callbacks=[Checkpoint(file)])
-    assert file.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['fit.npz']
+@pytest.mark.skipif(os.name != 'posix', reason='modes of files are of POSIX')
+@pytest.mark.parametrize('umask, mode', [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_have_the_mode_of_the_umask(tmp_path, umask, mode):
+    old = os.umask(umask)
+    try:
+        fit(NCPDModel(as_data(good('NCPD')), 2), max_iter=3, seed=0, callbacks=[Checkpoint(tmp_path / 'a')])
+        ntf_lit.TopicBrowser(NCPD(2, random_state=0).fit(good('NCPD'))).to_html(tmp_path / 'b')
+    finally:
+        os.umask(old)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in 'ab'] == [mode, mode]
 
 
 def corrupt(data, rng):
@@ -301,50 +330,141 @@ def test_f04_foreign_checkpoints(tmp_path):
         fit(tensor, resume=tmp_path / 'zip.npz', seed=0)
 
 
-def stored(file):
-    with np.load(file) as z:
-        return {k: z[k] for k in z.files}
+def told(**kw):
+    return lambda a, t: (a, t | kw)
+
+
+def array(name, change):
+    return lambda a, t: (a | {name: change(a[name])}, t)
+
+
+def last(value):
+    "A history whose last loss is another."
+    return lambda a, t: (a | dict(losses=np.array([*a['losses'][:-1], value])), t | dict(objective=value))
+
+
+NONSENSE = {
+    'text': array('params.0', lambda F: np.frombuffer(F.astype('S8').tobytes(), np.uint8)),
+    'whole numbers': array('params.0', lambda F: F.astype(int)),
+    'float32': array('params.0', lambda F: F.astype('f4')),
+    'negative': array('params.0', lambda F: -F),
+    'NaN': array('params.0', lambda F: F * np.nan),
+    'zeros': array('params.0', lambda F: F * 0),
+    'twice as large': array('params.0', lambda F: F * 2),
+    'shape': array('before.1', lambda F: F[:2]),
+    'negative k': told(k=-3),
+    'two k': told(k=[1, 2]),
+    'k of 1e300': told(k=1e300),
+    'k of 2^63': told(k=2**63),
+    'k of 2.7': told(k=2.7),
+    'True': told(k=True),
+    'more sweeps than losses': told(k=4),
+    'no objective': told(objective=None),
+    'an objective of -5': last(-5.0),
+    'an objective of 1e-30': last(1e-30),
+    'an objective that its history does not end with': told(objective=0.1),
+    'momentum': told(momentum=1e9),
+    'negative momentum': told(momentum=-3.0),
+    'ceiling': told(ceiling=1e9),
+    'best worse than last': told(lowest=1e9),
+    'another version': told(version=2),
+    'another format': told(format='model'),
+    'one more number': told(more=1),
+    'a number short': lambda a, t: (a, {k: v for k, v in t.items() if k != 'ceiling'}),
+    'no table': lambda a, t: (a, [1]),
+    'NaN losses': array('losses', lambda x: x * np.nan),
+    'infinite losses': array('losses', lambda x: x + np.inf),
+    'no losses': array('losses', lambda x: x[:0]),
+    'losses in a table': array('losses', lambda x: x[None]),
+    'negative seconds': array('seconds', lambda x: x - 1),
+    'one more array': lambda a, t: (a | dict(more=np.ones(3)), t),
+    'one more factor': lambda a, t: (a | {'params.3': np.ones((6, 2))}, t),
+    'a factor short': lambda a, t: ({k: v for k, v in a.items() if k != 'params.2'}, t),
+    'no parameters': lambda a, t: ({k: v for k, v in a.items() if k[:6] != 'params'}, t),
+    'history gone': lambda a, t: ({k: v for k, v in a.items() if k != 'losses'}, t),
+}
+
+
+@pytest.mark.parametrize('what', NONSENSE)
+def test_f04_checkpoints_that_say_nonsense(what, tmp_path):
+    "The checksum of these files is right."
+    file = tmp_path / 'fit'
+    model = NCPDModel(as_data(good('NCPD')), 2)
+    fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
+    fit(model, resume=file, seed=0, max_iter=5)
+    with np.errstate(invalid='ignore'):
+        save_arrays(file, *NONSENSE[what](*load_arrays(file)))
+    with pytest.raises(LoadError, match='is not a checkpoint of this model'):
+        fit(model, resume=file, seed=0, max_iter=5)
+
+
+def one_row(X):
+    X = X.copy()
+    X[2] *= 1.01
+    return X
+
+
+OTHER = {  # another fit of the same form
+    'other data': lambda X: NCPDModel(as_data(np.random.default_rng(7).random(X.shape)), 2),
+    'one row changed': lambda X: NCPDModel(as_data(one_row(X)), 2),
+    'another order': lambda X: NCPDModel(as_data(X[::-1].copy()), 2),
+    'a penalty': lambda X: NCPDModel(as_data(X), 2, penalties=elastic_net(as_data(X), 0.1, 1.0)),
+    'a mask': lambda X: NCPDModel(as_data(X, np.arange(X.size).reshape(X.shape) % 7 > 0), 2),
+    'another loss': lambda X: DivergenceModel(as_data(X), 2, 'mu', beta=1.0),
+}
 
 
 @pytest.mark.parametrize(
-    'change',
-    [
-        lambda a: a | {'params_0': a['params_0'].astype(object)},
-        lambda a: a | {'params_0': a['params_0'].astype(str)},
-        lambda a: a | {'params_0': a['params_0'] * 1j},
-        lambda a: a | {'params_0': -a['params_0']},
-        lambda a: a | {'params_0': a['params_0'] * np.nan},
-        lambda a: a | {'before_1': a['before_1'][:2]},
-        lambda a: a | {'k': np.array(-3)},
-        lambda a: a | {'k': np.array([1, 2])},
-        lambda a: a | {'numbers': np.full(3, np.nan)},
-        lambda a: a | {'history': np.zeros((2, 0))},
-        lambda a: {k: v for k, v in a.items() if k != 'params_2'},
-        lambda a: {k: v for k, v in a.items() if k != 'history'},
-    ],
-    ids=[
-        'objects',
-        'text',
-        'complex',
-        'negative',
-        'NaN',
-        'shape',
-        'negative k',
-        'two k',
-        'NaN objective',
-        'no history',
-        'a factor short',
-        'history gone',
-    ],
-)
-def test_f04_checkpoints_that_say_nonsense(change, tmp_path):
-    file = tmp_path / 'fit.npz'
-    model = NCPDModel(as_data(good('NCPD')), 2)
-    fit(model, max_iter=3, seed=0, callbacks=[Checkpoint(file)])
-    with np.errstate(invalid='ignore'):
-        np.savez(file, **change(stored(file)))
-    with pytest.raises(ValueError, match='is not a checkpoint of this model'):
-        fit(model, resume=file, seed=0, max_iter=5)
+    'what, exact', [(what, exact) for what in OTHER for exact in (False, True)][:-4] + [('a mask', False)] +
+    [('another loss', False)]  # a model that fits exactly does so behind a mask, and by any loss
+)  # fmt: skip
+def test_f04_a_checkpoint_of_something_else(what, exact, tmp_path):
+    "Data of the same shape, or another loss: the error of the file is not told of them."
+    X, file, other = good('NCPD'), tmp_path / 'fit', OTHER[what]
+    if exact:
+        X = CP(tuple(np.random.default_rng(3).random((d, 2)) for d in X.shape)).full()
+    model = NCPDModel(as_data(X), 2)
+    fit(model, max_iter=300, seed=0, callbacks=[Checkpoint(file)])
+    fit(model, max_iter=301, seed=0, resume=file)
+    with pytest.raises(LoadError, match="its objective is .* with this model's data; resume with the data"):
+        fit(other(X), max_iter=301, seed=0, resume=file)
+
+
+def test_f04_resumed_after_a_rejected_extrapolation(tmp_path):
+    "What the momentum failed at stays its ceiling."
+    model, file = NCPDModel(as_data(good('NCPD')), 3), tmp_path / 'fit'
+    states, rejected = [], []
+    fit(model, max_iter=60, seed=0, callbacks=[At('before_fit', lambda: None), Kept(states)])
+    rejected = [s.k for s in states if s.ceiling < 1 and s.momentum < s.ceiling]
+    assert rejected
+    for k in rejected[:3]:
+        fit(model, max_iter=k, seed=0, callbacks=[Checkpoint(file)])
+        whole, again = fit(model, max_iter=60, seed=0), fit(model, max_iter=60, seed=0, resume=file)
+        assert again.history.objective == whole.history.objective
+        same_bits(again.params, whole.params)
+        state = load_checkpoint(file, whole.params)
+        assert (state.momentum, state.ceiling) == (states[k - 1].momentum, states[k - 1].ceiling)
+
+
+class Kept(Callback):
+    def __init__(self, states):
+        self.states = states
+
+    def after_sweep(self, state):
+        self.states.append(state)
+
+
+def test_f04_the_best_of_several_starts_is_in_the_file(tmp_path):
+    model, file = NCPDModel(as_data(good('NCPD')), 3), tmp_path / 'fit'
+    for n in (2, 4, 7):
+        best = best_of(model, n, seed=0, max_iter=15, callbacks=[Checkpoint(file, 1)])
+        again = fit(model, resume=file, max_iter=0)
+        assert again.objective == best.objective and again.history.objective == best.history.objective
+        same_bits(again.params, best.params)
+    one = Checkpoint(file, 1)  # the same object, for another fit, which ends higher
+    best_of(model, 4, seed=0, max_iter=15, callbacks=[one])
+    fit(model, max_iter=2, seed=5, callbacks=[one])
+    assert fit(model, resume=file, max_iter=0).n_iter == 2
 
 
 def test_f04_a_checkpoint_runs_nobodys_code(tmp_path):
@@ -355,7 +475,10 @@ def test_f04_a_checkpoint_runs_nobodys_code(tmp_path):
     a = np.empty((6, 2), object)
     a[:] = Hostile()
     file = tmp_path / 'fit.npz'
-    np.savez(file, params_0=a, allow_pickle=True)
+    np.savez(file, **{'params.0': a}, allow_pickle=True)
+    with pytest.raises(ValueError, match='is not a checkpoint'):
+        fit(NCPDModel(as_data(good('NCPD')), 2), resume=file, seed=0)
+    file.write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(ValueError, match='is not a checkpoint'):
         fit(NCPDModel(as_data(good('NCPD')), 2), resume=file, seed=0)
     assert not (tmp_path / 'ran').exists()
@@ -428,7 +551,10 @@ class Wanders(NCPDModel):
 
     def sweep(self, p, k=0):
         p, f = super().sweep(p, k)
-        return p, f + (k >= 4)
+        if k < 4:
+            return p, f
+        p = CP((2 * p.factors[0], *p.factors[1:]))
+        return p, self.objective(p)
 
 
 def test_f05_the_best_is_handed_out():
@@ -453,6 +579,23 @@ def test_f05_an_estimator_says_so(monkeypatch):
     ):
         m = NCPD(random_state=0).fit(good('NCPD'))
     assert m.status_ is Status.NOT_FINITE and np.isfinite(m.relative_error_)
+
+
+@pytest.mark.parametrize('layer', [0, 1, 2])
+def test_f01_ctrl_c_in_the_first_objective_of_a_layer(layer, monkeypatch):
+    "A hierarchy keeps the layers it has."
+    real, asked = NCPDModel.objective, []
+
+    def objective(self, p):
+        asked.append(self.rank)
+        if asked.count((5, 3, 2)[layer]) == 1 and self.rank == (5, 3, 2)[layer]:
+            raise KeyboardInterrupt
+        return real(self, p)
+
+    monkeypatch.setattr(NCPDModel, 'objective', objective)
+    m = ntf_lit.HNMF((5, 3, 2), random_state=0, max_iter=9).fit(np.random.default_rng(0).random((9, 8)))
+    assert m.status_[-1] is Status.INTERRUPTED and len(m.layers_) == layer + 1
+    assert np.isfinite(m.relative_error_).all()
 
 
 # --- F6 to F8: nothing there, and little ---

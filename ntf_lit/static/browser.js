@@ -7,6 +7,13 @@
 const int = (v, low, high) => Number.isInteger(v) && v >= low && v < high;
 const number = v => typeof v === 'number' && v >= 0 && v <= 1;
 const text = v => typeof v === 'string' && v.length <= 200;
+// As `shown` of ntf_lit.views: one line, no control or direction characters; '' where nothing is left
+export const cleaned = word => {
+  const seen = [...[...word].slice(0, 1600).join('').replace(/(?![\u200c\u200d])\p{Cf}/gu, '')]
+    .map(c => /[\s\x1c-\x1f\x85]/u.test(c) ? ' ' : /[\p{Cc}\p{Cs}\p{Cn}\p{Co}]/u.test(c) ? '\ufffd' : c).join('');
+  const line = [...(/[^ \u200c\u200d]/u.test(seen) ? seen.replace(/ +/g, ' ').replace(/^ | $/g, '') : '')];
+  return line.length <= 200 ? line.join('') : line.slice(0, 199).join('').replace(/ $/, '') + '…';
+};
 const sum = a => a.reduce((x, y) => x + y, 0);
 const argsort = key => key.map((v, i) => [v, i]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(x => x[1]);
 
@@ -51,7 +58,7 @@ const COMMANDS = {
   depth: (d, s, {layer}) => int(layer, 0, d.sets.length) && {depth: layer, ...setOf(d, s.selected) < layer && {selected: best(d, s, layer), set: layer}},
   shape: (d, s, {shape}) => int(shape, 0, 2) && {shape},
   name: (d, s, {topic, value}) => int(topic, 0, d.share.length) && text(value) && value !== s.names[topic] &&
-    {names: s.names.map((n, i) => i === topic ? value.trim() || d.names[i] : n), back: {cmd: 'name', topic, value: s.names[topic]}},
+    {names: s.names.map((n, i) => i === topic ? cleaned(value) || d.names[i] : n), back: {cmd: 'name', topic, value: s.names[topic]}},
   hide: (d, s, {topic}) => int(topic, 0, d.share.length) && !s.hidden.includes(topic) && {hidden: [...s.hidden, topic], back: {cmd: 'show', topic}},
   show: (d, s, {topic}) => int(topic, 0, d.share.length) && s.hidden.includes(topic) && {hidden: s.hidden.filter(i => i !== topic), back: {cmd: 'hide', topic}},
   merge: (d, s, {topic, into}) => int(topic, 0, d.share.length) && int(into, 0, d.share.length) && topic !== into && root(s, topic) === topic && root(s, into) === into
