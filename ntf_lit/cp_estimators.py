@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 from fastcore.basics import patch
+from fastcore.meta import delegates
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -19,7 +20,7 @@ from .compressed import columns_for
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _contiguous, _door,
                                 _explained, _known_labels, _names_out, _run, _same_samples, _seeds,
-                                _takes_labels, _topic_names, _with_attributes)
+                                _takes_labels, _topic_names, _whole, _with_attributes, running)
 from .incoming import as_data
 from .init import move
 from .names import named_samples
@@ -48,6 +49,7 @@ class NCPD(_Settings):
     __doc__ = _with_attributes(
         "Nonnegative CP decomposition of a tensor of any order (Kolda & Bader 2009, sec. 3.4).",
         _CP, _SEEDED, _FIT, _NAMES)
+    @delegates(running)
     def __init__(self,
         rank=2, # How many components
         *,
@@ -60,17 +62,9 @@ class NCPD(_Settings):
         seeds=None, # Words that topics are about: one list per topic, or a dict name -> words (`guided`)
         seed_weight=10., # How hard the words pull; 0: they are a start only
         vocabulary=None, # Names of the words where the data have none; or the mode of the words
-        max_iter=300, # At most so many sweeps
-        tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
         inner=3, # Rounds of HALS in a block
-        n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
-        n_jobs=None, # Processes that share the starts; -1 for one per core
-        on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
-        compress='auto', # Fit dense data in their own subspaces first? 'auto' if it pays, True, False, or columns
-        time_limit=None, # Stop a start after so many seconds
-        random_state=None, # None, a whole number, a `Generator` or a `RandomState`
-        progress=False, # Show a progress bar?
-        callbacks=(), # `Callback` objects
+        compress='auto', # Fit dense data in their own subspaces first: 'auto', True, False, or columns
+        **kwargs, # How the fit is run: max_iter, tol, n_init, random_state, ... (`running`)
     ): self._set(locals())
 
 # %% ../nbs/50a_cp_estimators.ipynb #1bc54119
@@ -169,7 +163,14 @@ def _keep_cp(est, data, W):
     W, *est._topics = map(_contiguous, [W, *est._topics])
     est.weights_, est.factors_, est.cp_ = W, [W, *est._topics], CP((W, *est._topics))
     est.topic_names_ = _topic_names(est)
+    how = dict(objective=est.objective_, relative_error=est.relative_error_)
+    est.result_ = replace(est.result_, params=_same_parts(est, est.result_.params), **how)
     return est
+
+def _same_parts(est, params):
+    "The parameters of the result as what the estimator holds, so that each factor is there once."
+    if isinstance(params, CP): return est.cp_
+    return replace(params, W=est.weights_, H=est._topics[0], B=est.label_components_)
 
 def _fit_cp(est, data, c=1.):
     "Factorize data without labels, whose samples were multiplied by c."
@@ -186,6 +187,7 @@ def _fit_cp(est, data, c=1.):
 
 # %% ../nbs/50a_cp_estimators.ipynb #79900b3e
 @patch
+@_whole
 def fit(self:NCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # Not looked at
@@ -225,6 +227,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, _Settings):
 
 # %% ../nbs/50a_cp_estimators.ipynb #81ae4b99
 @patch
+@delegates(running)
 def __init__(self:NMF,
     rank=2, # How many components
     *,
@@ -239,19 +242,10 @@ def __init__(self:NMF,
     seed_weight=10., # How hard the words pull; 0: they are a start only
     vocabulary=None, # Names of the words where the data have none; or the mode of the words
     label_weight=0., # Weight of the labels; 0: labels take no part
-    max_iter=300, # At most so many sweeps
-    tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     inner=3, # Rounds of HALS in a block
-        n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
-        n_jobs=None, # Processes that share the starts; -1 for one per core
-        on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
-        compress='auto', # Fit dense data in their own subspaces first? 'auto' if it pays, True, False, or columns
-    time_limit=None, # Stop a start after so many seconds
-    random_state=None, # None, a whole number, a `Generator` or a `RandomState`
-    progress=False, # Show a progress bar?
-    callbacks=(), # `Callback` objects
-):
-    self._set(locals())
+    compress='auto', # Fit dense data in their own subspaces first: 'auto', True, False, or columns
+    **kwargs, # How the fit is run: max_iter, tol, n_init, random_state, ... (`running`)
+): self._set(locals())
 
 # %% ../nbs/50a_cp_estimators.ipynb #644abd38
 def _targets(est, y, data):
@@ -280,6 +274,7 @@ def _fit_supervised(est, data, y, c=1.):
 
 # %% ../nbs/50a_cp_estimators.ipynb #af2bfa07
 @patch
+@_whole
 def fit(self:NMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, frame, DataArray, `Dataset`
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
@@ -290,7 +285,6 @@ def fit(self:NMF,
 )->NMF: # Itself
     "Factorize a matrix; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
-    for name in ('label_components_', 'classes_'): self.__dict__.pop(name, None) # labels of an earlier fit
     if not supervised:
         return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
     if isinstance(mask, str) or weights is not None:

@@ -7,10 +7,7 @@ __all__ = ['State', 'Tolerance', 'TimeLimit', 'Stationary', 'Callback', 'Progres
 
 # %% ../nbs/12_fit.ipynb #b058e6ff
 import math
-import os
-import tempfile
 import time
-import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
 from .checks import array_namespace, check_count, check_seed, host, need
+from .files import LoadError, load_arrays, save_arrays
 from .result import History, Result, Status, leaves, rebuild
 from .tensor import inner
 from .updates import extrapolate
@@ -100,6 +98,7 @@ class Stationary:
 # %% ../nbs/12_fit.ipynb #a11c5c57
 class Callback:
     "What may happen around a fit; override what you need."
+    several = False # Whether the fit is one of several starts; `best_of` says so
     def before_fit(self,
         state, # The first `State`
     ):
@@ -148,6 +147,7 @@ class _Run:
     "The current state of a fit and the best one."
     state: State
     best: State
+    stopped: bool = False # Interrupted before the first sweep
 
 @patch
 def add(self:_Run, params, objective, changes, seconds):
@@ -164,14 +164,19 @@ def _copied(params):
     "Parameters whose arrays are nobody else's."
     return rebuild(params, [a.clone() if is_torch_array(a) else a.copy() for a in leaves(params)])
 
+def _first_objective(model, params):
+    "(objective of a start, whether it was interrupted meanwhile: then it is computed once more)."
+    try: return float(model.objective(params)), False
+    except KeyboardInterrupt: return float(model.objective(params)), True
+
 def _begin(model, start, seed, resume):
     "The first state of a fit, and the best there was."
     params = _copied(start) if start is not None else model.start(check_seed(seed))
     if resume is None:
-        objective = float(model.objective(params))
+        objective, stopped = _first_objective(model, params)
         state = State(params, objective, History().add(objective, 0.))
-        return _Run(state, state)
-    state = load_checkpoint(resume, params)
+        return _Run(state, state, stopped)
+    state = _resumed(model, resume, params)
     if state.best is None: return _Run(state, state)
     return _Run(state, replace(state, params=state.best[0], objective=state.best[1], best=None))
 
@@ -196,6 +201,7 @@ def _ended(model, state, max_iter, stop, rounding=0.):
 # %% ../nbs/12_fit.ipynb #8e226574
 def _loop(model, run, max_iter, stop, callbacks, clock):
     "Sweep until something says stop; returns why."
+    if run.stopped: return Status.INTERRUPTED
     rounding = getattr(model, 'rounding', 0.)
     try:
         while (status := _ended(model, run.state, max_iter, stop, rounding)) is None:
@@ -241,16 +247,19 @@ def _fit_on(model, run, max_iter, stop, callbacks):
     return _result(model, run.best, status, run.state.history)
 
 # %% ../nbs/12_fit.ipynb #c7f655b8
+_NUMBERS = 'objective', 'momentum', 'ceiling', 'lowest'
+
 def _stored_form(state):
-    "A state as named arrays."
-    arrays = {}
+    "A state as (named arrays, the rest)."
+    arrays = dict(losses=np.array(state.history.objective), seconds=np.array(state.history.seconds))
     parts = dict(params=state.params, before=state.before, best=state.best and state.best[0])
     for name, params in parts.items():
-        if params is not None: arrays |= {f'{name}_{i}': host(a) for i, a in enumerate(leaves(params))}
-    lowest = state.best[1] if state.best else np.nan
-    return arrays | dict(
-        history=np.array([state.history.objective, state.history.seconds]), k=np.array(state.k),
-        numbers=np.array([state.objective, state.momentum, state.ceiling, lowest]))
+        if params is not None: arrays |= {f'{name}.{i}': host(a) for i, a in enumerate(leaves(params))}
+    columns = [name for name, a in arrays.items() if a.flags.f_contiguous and not a.flags.c_contiguous]
+    lowest = state.best[1] if state.best else state.objective
+    numbers = map(float, (state.objective, state.momentum, state.ceiling, lowest))
+    told = dict(format='ntf_lit checkpoint', version=1, k=state.k, columns=columns)
+    return arrays | {name: arrays[name].T for name in columns}, told | dict(zip(_NUMBERS, numbers))
 
 # %% ../nbs/12_fit.ipynb #1a431f09
 def save_checkpoint(
@@ -258,24 +267,9 @@ def save_checkpoint(
     state:State, # What to write
 )->None:
     "Write a state, all or nothing."
-    arrays, path = _stored_form(state), Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix='.part')
-    try:
-        with os.fdopen(handle, 'wb') as f: np.savez(f, **arrays)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary): os.unlink(temporary)
+    save_arrays(path, *_stored_form(state))
 
 # %% ../nbs/12_fit.ipynb #d2bdc31f
-def _stored(path):
-    "The arrays of an .npz file; objects are refused."
-    out = {}
-    with zipfile.ZipFile(path) as z:
-        for name in z.namelist():
-            with z.open(name) as f:
-                out[name.removesuffix('.npy')] = np.lib.format.read_array(f, allow_pickle=False)
-    return out
-
 def _check_stored(a, b):
     "`ValueError` unless stored `b` may stand for `a`: its shape and precision, finite, nonnegative if it is."
     dtype, shape = str(a.dtype).removeprefix('torch.'), tuple(a.shape)
@@ -289,10 +283,10 @@ def _check_stored(a, b):
 # %% ../nbs/12_fit.ipynb #a1ef38be
 def _fill(params, stored, name):
     "Parameters of the form of `params` with the stored arrays, or None if there are none."
-    if f'{name}_0' not in stored: return None
-    old, count = leaves(params), sum(key.startswith(f'{name}_') for key in stored)
+    if f'{name}.0' not in stored: return None
+    old, count = leaves(params), sum(key.startswith(f'{name}.') for key in stored)
     if count != len(old): raise ValueError(f"it holds {count} arrays where the model has {len(old)}")
-    new = [stored[f'{name}_{i}'] for i in range(len(old))]
+    new = [stored[f'{name}.{i}'] for i in range(len(old))]
     for a, b in zip(old, new): _check_stored(a, b)
     return rebuild(params, [_placed(b, a) for a, b in zip(old, new)])
 
@@ -301,47 +295,94 @@ def _placed(b, a):
     return array_namespace(a).asarray(b, dtype=a.dtype, device=a.device) if is_torch_array(a) else b
 
 # %% ../nbs/12_fit.ipynb #9c959a27
-def _state_of(stored, params):
-    "A `State` from stored arrays, checked."
-    objective, momentum, ceiling, lowest = stored['numbers']
-    losses, seconds = stored['history']
-    k = int(stored['k'])
-    if k < 0 or not len(losses) or np.isnan([objective, momentum, ceiling]).any():
-        raise ValueError(f"{k} iterations with {len(losses)} losses, the last {objective}")
+def _check_numbers(told, losses, seconds):
+    "`ValueError` unless numbers of a state are such as a fit can have."
+    known = {'format', 'version', 'k', 'columns', *_NUMBERS}
+    if told.keys() != known or told['format'] != 'ntf_lit checkpoint':
+        raise ValueError("it was not written by `Checkpoint`")
+    if told['version'] != 1: raise ValueError(f"it has version {told['version']}; update ntf_lit")
+    if not all(isinstance(told[name], float) for name in _NUMBERS): raise ValueError("a number is none")
+    k, (objective, *momenta, lowest) = told['k'], (told[name] for name in _NUMBERS)
+    flat = losses.ndim == seconds.ndim == 1 and losses.dtype == seconds.dtype == np.float64
+    if not flat or not isinstance(k, int) or not len(losses) == len(seconds) == k + 1:
+        raise ValueError(f"{k} iterations with {losses.size} losses")
+    if not np.isfinite([losses, seconds]).all() or losses[-1] != objective:
+        raise ValueError(f"an objective of {objective} after a loss of {losses[-1]}")
+    if not all(0 <= x <= 1 for x in momenta) or not 0 <= seconds.min() <= seconds.max() < 1e12:
+        raise ValueError("a momentum or a time is out of range")
+    if lowest > objective: raise ValueError("the best state is worse than the last")
+
+# %% ../nbs/12_fit.ipynb #9211ef70
+def _state_of(stored, told, params):
+    "A `State` from stored arrays and numbers, checked."
+    if not isinstance(told, dict) or not {'losses', 'seconds'} <= stored.keys():
+        raise ValueError("it was not written by `Checkpoint`")
+    losses, seconds = stored['losses'], stored['seconds']
+    _check_numbers(told, losses, seconds)
+    if not isinstance(told['columns'], list): raise ValueError("its columns are no list")
+    stored = {name: a.T if name in told['columns'] else a for name, a in stored.items()
+              if name not in ('losses', 'seconds')}
+    if any(name.split('.')[0] not in ('params', 'before', 'best') for name in stored):
+        raise ValueError(f"it holds more than a state: {', '.join(sorted(stored))}")
     new, old, best = (_fill(params, stored, name) for name in ('params', 'before', 'best'))
     if new is None: raise ValueError("it holds no parameters")
-    history = History(tuple(map(float, losses)), tuple(map(float, seconds)))
-    return State(new, float(objective), history, k, old, float(momentum), float(ceiling),
-                 best and (best, float(lowest)))
+    objective, momentum, ceiling, lowest = (told[name] for name in _NUMBERS)
+    history = History(tuple(losses.tolist()), tuple(seconds.tolist()))
+    return State(new, objective, history, told['k'], old, momentum, ceiling, best and (best, lowest))
 
-# %% ../nbs/12_fit.ipynb #d9e887a2
 def load_checkpoint(
     path, # A file that `save_checkpoint` wrote
     params, # Parameters of the model it belongs to, to know their form
-)->State: # `ValueError` if it belongs to another model or is not a checkpoint
-    "Read a state. Nothing in the file is run; a broken one may make its readers say anything."
-    try: return _state_of(_stored(path), params)
-    except Exception as e: raise ValueError(f"{path} is not a checkpoint of this model: {e}") from e
+)->State: # `LoadError`, a `ValueError`, if it belongs to another model or is not a checkpoint
+    "Read a state. Nothing in the file is run."
+    try: return _state_of(*load_arrays(path), params)
+    except ValueError as e: raise LoadError(f"{path} is not a checkpoint of this model: {e}") from e
 
-# %% ../nbs/12_fit.ipynb #ebbc8c08
+# %% ../nbs/12_fit.ipynb #bdf23965
+def _check_objective(model, params, told):
+    "`ValueError` unless parameters have the objective here that is told of them."
+    here, eps = float(model.objective(params)), float(np.finfo(host(leaves(params)[0]).dtype).eps)
+    size = float(getattr(getattr(model, 'data', None), 'square', 0.))
+    slack = (1e-9 if eps < 1e-10 else 1e-4)*max(abs(here), abs(told)) + 30*eps*size
+    if abs(here - told) <= slack: return
+    raise ValueError(f"its objective is {told:.6g}, and {here:.6g} with this model's data; resume with the "
+                     "data and the settings of that fit, or give its parameters as start=")
+
+def _resumed(model, path, params):
+    "The state in a file; `LoadError` unless it is one of this model and its data."
+    state = load_checkpoint(path, params)
+    try:
+        _check_objective(model, state.params, state.objective)
+        if state.best is not None: _check_objective(model, *state.best)
+    except ValueError as e: raise LoadError(f"{path} is not a checkpoint of this model: {e}") from e
+    return state
+
+# %% ../nbs/12_fit.ipynb #3db132af
 class Checkpoint(Callback):
-    "Save the state every so many sweeps, and at the end."
+    "Save the state every so many sweeps, and at the end; of several starts the best."
     def __init__(self,
         path, # Where to write
         every:int=10, # After how many sweeps
-    ): self.path, self.every = Path(path), check_count(every, 'every')
+    ): self.path, self.every, self.lowest = Path(path), check_count(every, 'every'), float('inf')
+
+    def before_fit(self,
+        state, # The first `State`
+    ):
+        "Look whether this start is one of several."
+        if not self.several: self.lowest = float('inf')
 
     def after_sweep(self,
         state, # The `State` it ended in
     ):
         "Save it, if it is time."
-        if state.k % self.every == 0: save_checkpoint(self.path, state)
+        if state.k % self.every == 0 and state.objective < self.lowest: save_checkpoint(self.path, state)
 
     def after_fit(self,
         state, # The best `State`
     ):
         "Save it."
-        save_checkpoint(self.path, state)
+        if state.objective < self.lowest: save_checkpoint(self.path, state)
+        self.lowest = min(self.lowest, state.objective)
 
 # %% ../nbs/12_fit.ipynb #968acb1d
 def check_jobs(
@@ -424,11 +465,21 @@ def _ahead_of_the_rest(model, racers, legs, stop, jobs):
 def _at_the_end(model, racers, max_iter, stop, callbacks, jobs):
     "Results of starts that are taken to their end, one by one; interrupted, those there are."
     if jobs > 1: racers = _legs(model, racers, max_iter, stop, jobs)
-    for racer in racers:
+    for racer in _each_start(racers, callbacks):
         run = racer.run or _begin(model, None, racer.rng, None)
         over = racer.status is Status.INTERRUPTED
         yield run, (_result(model, run.best, racer.status, run.state.history) if over
                     else _fit_on(model, run, max_iter, stop, callbacks))
+
+# %% ../nbs/12_fit.ipynb #3bb5b2ea
+def _each_start(starts, callbacks):
+    "The starts, one after another; callbacks know from the second one on that there are several."
+    try:
+        for i, start in enumerate(starts):
+            for c in callbacks: c.several = i > 0
+            yield start
+    finally:
+        for c in callbacks: c.several = False
 
 # %% ../nbs/12_fit.ipynb #5827992b
 def best_of(

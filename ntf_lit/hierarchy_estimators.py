@@ -21,7 +21,7 @@ from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
 from .estimators import (_NAMES, _Settings, _announce, _calls, _contiguous, _door, _explained,
                                 _framed, _known_labels, _names_out, _stops, _takes_labels, _warn_of_max_iter,
-                                _with_attributes)
+                                _whole, _with_attributes)
 from .hnmf import check_mode, check_ranks, hncpd, hnmf, hntf, predict, project, weights_above
 from .hnmf import score as accuracy
 from .incoming import as_data, as_strata
@@ -82,7 +82,7 @@ def _in_rows(layer):
 
 def _grow(est, build, X, y, mask, **settings):
     "Build a hierarchy over X and keep it."
-    check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
+    if hasattr(est, 'on_max_iter'): check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
     X = _opened(est, X, mask)
     h = build(X, est.ranks, seed=est.random_state, allow_growth=est.allow_growth, **_label_settings(est, y),
               **settings)
@@ -95,7 +95,7 @@ def _keep_layers(est, h):
     est.hierarchy_, est.layers_, est.links_ = h, list(h.layers), [layer.links for layer in h.layers]
     est.relative_error_ = [layer.relative_error for layer in h.layers]
     est.status_, est.history_ = list(h.status), list(h.history)
-    _warn_of_max_iter(est, est.status_)
+    if hasattr(est, 'on_max_iter'): _warn_of_max_iter(est, est.status_)
     est.n_iter_ = max((len(r) - 1 for r in h.history if r is not None), default=0)
     est.n_features_in_ = int(np.prod(h.layers[0].cp.shape[1:]))
     return est
@@ -304,6 +304,7 @@ class HNTF(_Settings):
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #b42a212a
 @patch
+@_whole
 def fit(self:HNCPD,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse
     y:Array=None, # Not looked at
@@ -315,6 +316,7 @@ def fit(self:HNCPD,
                  **_layer_settings(self))
 
 @patch
+@_whole
 def fit(self:HNTF,
     X:Array, # Tensor (n, d_2, ..., d_N): dense, torch, sparse
     y:Array=None, # Not looked at
@@ -378,6 +380,7 @@ def __init__(self:HNMF,
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #2774742f
 @patch
+@_whole
 def fit(self:HNMF,
     X:Array, # Matrix (n, features): dense, torch, sparse, data frame; over strata as `StratifiedNMF` takes it
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0
@@ -450,6 +453,7 @@ def _multi(X, ranks, *, train, train_factors, seed, **how):
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #4be8beaa
 @patch
+@_whole
 def fit(self:MultiHNTF,
     X:Array, # Tensor (n, d_2, ..., d_N), or a CP model; over strata as `StratifiedNTF` takes it
     y:Array=None, # One label per sample, -1 or None where it is not known; they count if `label_weight` > 0

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['StratifiedNTF', 'StratifiedNMF']
 
-# %% ../nbs/50b_strata_estimators.ipynb #0c6fca6d
+# %% ../nbs/50b_strata_estimators.ipynb #a6b4afc4
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,15 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 from fastcore.basics import patch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from fastcore.meta import delegates
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+# %% ../nbs/50b_strata_estimators.ipynb #5f81f721
 from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
                                 _dataset_names, _door, _explained, _framed, _is_of_matrices, _masks_of,
-                                _names_out, _run, _same_samples, _seeds, _some_factor, _topic_names,
-                                _with_attributes)
+                                _names_out, _run, _same_samples, _seeds, _some_factor, _topic_names, _whole,
+                                _with_attributes, running)
 from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, joined, keeps_nonzeros)
 from .names import is_missing, named_samples
@@ -68,8 +70,11 @@ class StratifiedNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
 
 # %% ../nbs/50b_strata_estimators.ipynb #bc8af0b5
 @patch
-def __init__(self:StratifiedNTF|StratifiedNMF, rank=2, # Topics that all strata share
-    *, strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
+@delegates(running)
+def __init__(self:StratifiedNTF|StratifiedNMF,
+    rank=2, # Topics that all strata share
+    *,
+    strata_rank=1, # Features of each stratum: one number, or one per stratum; 0 for none
     solver='hals', # 'hals', 'mu' (the paper's iterates) or 'nnls' (exact blocks)
     loss='frobenius', # 'frobenius', 'kullback-leibler' (counts), 'itakura-saito' (spectra), a beta 0 to 2
     init='random', # 'random', 'uniform', or (features, weights, topics) to start from
@@ -79,21 +84,13 @@ def __init__(self:StratifiedNTF|StratifiedNMF, rank=2, # Topics that all strata 
     seeds=None, # Words that topics are about: one list per topic, or a dict name -> words (`guided`)
     seed_weight=10., # How hard the words pull; 0: they are a start only
     vocabulary=None, # Names of the words where the data have none; or the mode of the words
-    max_iter=300, # At most so many sweeps
-    tol=1e-6, # Stop when a sweep improves the objective by less than this part of it
     rounds=2, # Rounds over the strata features in a sweep (the paper's M)
     tv=None, # Total variation on the topics: 'component', 'normalized', 'paper', or None (notebook `tv`)
     tv_weight=0., # What jumps cost
     tv_modes=None, # The modes to smooth along, 1 to N-1; None for all
     topic_price=0., # Price on what topics make up, relative to the data, 0.03 to 0.1 (notebook `ties`)
     inner=3, # Rounds of HALS in a block
-    n_init=1, # Price of the search, in full starts: 1 for one, more for a race; the best is kept
-    n_jobs=None, # Processes that share the starts; -1 for one per core
-    on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
-    time_limit=None, # Stop a start after so many seconds
-    random_state=None, # None, a whole number, a `Generator` or a `RandomState`
-    progress=False, # Show a progress bar?
-    callbacks=(), # `Callback` objects
+    **kwargs, # How the fit is run: max_iter, tol, n_init, random_state, ... (`running`)
 ): self._set(locals())
 
 # %% ../nbs/50b_strata_estimators.ipynb #39a2ddce
@@ -265,6 +262,7 @@ def _in_order(given, s, name):
     rows = s.rows or [np.arange(a, b) for a, b in zip(ends, ends[1:])]
     return [_take(parts, r) for r in rows]
 
+# %% ../nbs/50b_strata_estimators.ipynb #a44ff890
 def _entry_weights(s, x, weights, sample_weight):
     "One weight per entry for all samples together; None for none."
     if weights is not None:
@@ -298,13 +296,21 @@ def _keep_strata(est, model, p):
     solved = best_strata_weights if isinstance(model, WeightedStrata) else best_weights
     if beta == 2 and est.tv is None and est.n_iter_: p = solved(model, p)
     est.model_, est.objective_, est.relative_error_ = model.finish(p, model.objective(p))
-    fitted = est.model_
-    est.topics_, est.topic_names_ = list(map(_contiguous, fitted.H)), _topic_names(est)
-    est.weights_ = [_contiguous(fitted.weights(s)) for s in range(len(est.strata_))]
-    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in fitted.V]
-                            for s, q in enumerate(model.strata_rank)]
+    est.model_, est._ranks = replace(est.model_, H=tuple(map(_contiguous, est.model_.H)),
+                                     W=_contiguous(est.model_.W)), tuple(model.strata_rank)
+    est.topic_names_ = _topic_names(est)
+    how = dict(objective=est.objective_, relative_error=est.relative_error_)
+    est.result_ = replace(est.result_, params=est.model_, **how)
+    return _show_parts(est)
+
+def _show_parts(est):
+    "The parts of the fitted model as attributes."
+    m = est.model_
+    est.topics_, est.weights_ = list(m.H), [m.weights(s) for s in range(len(est.strata_))]
+    est.strata_features_ = [[_contiguous(v[s][:, :q]) for v in m.V] for s, q in enumerate(est._ranks)]
     return est
 
+# %% ../nbs/50b_strata_estimators.ipynb #1732c347
 def _fit_strata(est, s, mask=None, weights=None, sample_weight=None):
     "Factorize strata `s`."
     est.mode_names_, est.labels_ = s.names
@@ -314,20 +320,33 @@ def _fit_strata(est, s, mask=None, weights=None, sample_weight=None):
     r = _run(est, _strata_model(est, data, offsets))
     return _keep_strata(est, r.model, r.params)
 
+# %% ../nbs/50b_strata_estimators.ipynb #562cb6bb
+_SHOWN = 'topics_', 'weights_', 'strata_features_'
+
+@patch
+def __getstate__(self:StratifiedNTF|StratifiedNMF):
+    return {name: v for name, v in BaseEstimator.__getstate__(self).items() if name not in _SHOWN}
+
+@patch
+def __setstate__(self:StratifiedNTF|StratifiedNMF, state):
+    BaseEstimator.__setstate__(self, state)
+    if 'model_' in vars(self): _show_parts(self)
+
 # %% ../nbs/50b_strata_estimators.ipynb #0d856021
 def _warn_of_labels():
     "Warn of labels that were given as y."
     warnings.warn("y takes no part in a stratified model; if it holds the stratum of each sample, pass it as "
-                  "strata=", UserWarning, stacklevel=3)
+                  "strata=", UserWarning, stacklevel=4)
 
 # %% ../nbs/50b_strata_estimators.ipynb #9611803d
 @patch
+@_whole
 def fit(self:StratifiedNTF|StratifiedNMF,
     X:Array, # A list, dict, groupby or `Dataset` of tensors (n_s, d_2, ..., d_N), or one (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
     weights:Array=None, # One nonnegative number per entry, in the form of X
     sample_weight:Array=None, # One positive number per sample, (n,) or in the form of the strata
 )->object: # Itself
@@ -376,7 +395,7 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,)
     stratum:object=None, # The one stratum that all samples belong to
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
 )->Array: # Weights (n, rank) in the order of the samples; a list of them where strata came apart
     "Exact weights of samples of known strata; `ValueError` if a stratum was not in the fit."
     found, rows = _by_strata(self, X, strata, stratum, mask)
@@ -384,13 +403,14 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     if rows is None: return _framed(self, W, _apart(X)[1])
     return _framed(self, array_namespace(*W).concat(W)[np.argsort(np.concatenate(rows))], X)
 
+# %% ../nbs/50b_strata_estimators.ipynb #6059cee2
 @patch
 def fit_transform(self:StratifiedNTF|StratifiedNMF,
     X:Array, # A list, dict, groupby or `Dataset` of tensors (n_s, d_2, ..., d_N), or one (n, d_2, ..., d_N)
     y:Array=None, # Not looked at
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
     **kw, # `weights` and `sample_weight` of `fit`
 )->Array: # Weights, as `transform` gives them; with `weights`, those of the fit
     "`fit`, then `transform` of the same samples."
@@ -425,7 +445,7 @@ def score(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,)
     stratum:object=None, # The one stratum that all samples belong to
-    mask:Array=None, # True where observed, in the form of X; 'stored': only what sparse X stores; None for all
+    mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
 )->float: # At most 1
     "The part of the squared norm of samples of known strata that the model explains."
     found, _ = _by_strata(self, X, strata, stratum, mask)

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from fastcore.basics import patch
 
-from .blocks import (BlockModel, End, begun, charged, charged_blocks, exact, inside, penalty, prepared,
-                            relative_error, square_loss)
+from .blocks import (BlockModel, End, begun, charged, charged_blocks, exact, inside, penalty,
+                            prepared, relative_error, square_loss)
 from .checks import array_namespace, check_alive, check_choice, check_count, check_factor, host
 from .init import move, uniform
 from .ncpd import cp_weights, masked_weights

@@ -452,8 +452,8 @@ class WeightedModel(BlockModel):
         super().__post_init__()
         for p in self.penalties:
             if not isinstance(p, (L1, L2, Fixed)):
-                raise ValueError(f"{type(p).__name__} (tv or seeds) does not go with weights, where every row "
-                                 "is a problem of its own; leave it out, or take alpha")
+                raise ValueError(f"{type(p).__name__} (tv or seeds) does not go with weights, where a row is "
+                                 "a problem of its own; leave it out, or take alpha")
 
 # %% ../nbs/23_weights.ipynb #337e70a7
 @patch
