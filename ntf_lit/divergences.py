@@ -209,8 +209,8 @@ def check_divergence(
         raise ValueError(f"loss={name} has the multiplicative rule only: solver='mu', not {model.rule!r}")
     for p in model.penalties:
         if not isinstance(p, (L1, L2, Fixed)):
-            raise ValueError(f"{type(p).__name__} (tv or seeds) is for loss='frobenius' alone: it ties "
-                             "entries to each other, and the rules of the divergences move each by itself; leave it "
+            raise ValueError(f"{type(p).__name__} (tv or seeds) is for loss='frobenius' alone: it ties its "
+                             "entries, and the rules of the divergences move each by itself; leave it "
                              "out, or take alpha")
     if beta == 0: _check_positive(model.data)
 
