@@ -16,7 +16,8 @@ from scipy.spatial.distance import squareform
 from sklearn.base import clone
 
 from .checks import Array, check_count, check_number, check_seed, host
-from .cp_estimators import _best_weights, _keep_cp
+from .cp_estimators import _best_weights
+from .divergences import as_beta
 from .estimators import _Settings, _with_attributes
 from .init import move
 from .penalties import weight_prices
@@ -130,9 +131,9 @@ def with_topics(
     model = case.model({}, case.data)
     if case.offsets is None:
         est._topics, unit = topics, getattr(case.data, 'unit', 1.)
-        est._weight_prices = tuple(p/unit for p in weight_prices(case.data, model.penalties))
-        est = _keep_cp(est, case.data, _best_weights(est, case.data))
-        return est.cp_
+        prices = weight_prices(case.data, model.penalties, as_beta(est.loss))
+        est._weight_prices = tuple(p/unit for p in prices)
+        return CP((_best_weights(est, case.data), *topics))
     r = case.fitted(replace(model, topics=tuple(topics)), check_seed(seed))
     scale = case.data.scale
     p = replace(r.params, V=(r.params.V[0]*scale, *r.params.V[1:]), W=r.params.W*scale)

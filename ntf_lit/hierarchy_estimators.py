@@ -220,7 +220,8 @@ def _samples(est, X, mask=None):
 def _seen(est, X, layer, mask=None):
     "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
     data = _samples(est, X, mask)
-    return est.hierarchy_, project(est.hierarchy_, data, layer, as_beta(getattr(est, 'loss', 2)))
+    beta = as_beta(est.loss) if isinstance(est, HNMF) else 2. # the loss of neural models is another
+    return est.hierarchy_, project(est.hierarchy_, data, layer, beta)
 
 def _weights_seen(est, X, layer, strata=None, stratum=None, mask=None):
     "The weights (n, r_l) of samples on a layer, in their order; a list where strata came apart."

@@ -8,9 +8,7 @@ __all__ = ['RACE', 'RIDGES', 'CHOICES', 'Case', 'as_case', 'path_losses', 'Trial
 
 # %% ../nbs/50e_trials.ipynb #fa60ba04
 import hashlib
-import json
 import os
-import tempfile
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +22,8 @@ from .checks import check_count, check_seed, host, need
 from .cp_estimators import NCPD, NMF, _cp_model
 from .divergences import as_beta
 from .estimators import _door
-from .fit import Tolerance, _stored, fit
+from .files import load_arrays, save_arrays
+from .fit import Tolerance, fit
 from .heldout import fold_loss, grown, grown_features, revived
 from .incoming import as_data, as_strata
 from .penalties import elastic_net
@@ -281,24 +280,16 @@ def agreement(
 # %% ../nbs/50e_trials.ipynb #34917d4a
 def _write_jobs(path, key, done):
     "Keep what jobs found, all or nothing."
-    names, (folder, name) = list(done), os.path.split(os.path.abspath(path))
-    header = json.dumps(dict(format='ntf_lit search 1', key=key, jobs=names))
-    arrays = {f'job_{i}': done[name] for i, name in enumerate(names)}
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=name, suffix='.part')
-    try:
-        with os.fdopen(handle, 'wb') as f: np.savez(f, header=np.array(header), **arrays)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary): os.unlink(temporary)
+    arrays = {f'job_{i}': found for i, found in enumerate(done.values())}
+    save_arrays(path, arrays, dict(format='ntf_lit search 1', key=key, jobs=list(done)))
 
 def _read_jobs(path, key):
     "What jobs found; `ValueError` if the file belongs to other data or settings, or is none of ours."
     try:
-        stored = _stored(path)
-        header = json.loads(str(stored['header']))
-        found = {name: stored[f'job_{i}'] for i, name in enumerate(header['jobs'])}
+        arrays, about = load_arrays(path)
+        found = {name: arrays[f'job_{i}'] for i, name in enumerate(about['jobs'])}
     except Exception as e: raise ValueError(f"resume: {path} is not a file of a search: {e}") from e
-    if header.get('key') != key:
+    if about.get('key') != key:
         raise ValueError(f"resume: {path} belongs to a search with other data or settings; give another path")
     return found
 
