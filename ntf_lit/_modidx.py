@@ -237,6 +237,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.compressed._Unresolved.__call__': ( 'compressed.html#_unresolved.__call__',
                                                                                  'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._all_but': ('compressed.html#_all_but', 'ntf_lit/compressed.py'),
+                                    'ntf_lit.compressed._by_core': ('compressed.html#_by_core', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._exact': ('compressed.html#_exact', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._guess': ('compressed.html#_guess', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._in_torch': ('compressed.html#_in_torch', 'ntf_lit/compressed.py'),

@@ -348,6 +348,19 @@ def _in_torch(result, model):
     return replace(result, params=CP(tuple(map(from_numpy, result.params.factors))), model=model)
 
 # %% ../nbs/20b_compressed.ipynb #daf7d700
+def _by_core(model, n_init, compress, max_iter, stop, how):
+    "(`Result`, part of the squared norm held) of a fit on a core; None where it does not pay or misjudged."
+    if (count := columns_for(model, compress, max_iter)) is None: return None
+    began = time.monotonic()
+    core = replace(model, data=compressed(model.data, count))
+    if compress == 'auto' and core.data.held < HELD: return None
+    spent, sweeps = time.monotonic() - began, max(1, max_iter - 1)
+    rules = [*(_less(rule, spent) for rule in stop), _Exhausted(core.data), _Unresolved(core, 10)]
+    first = best_of(core, n_init, max_iter=sweeps, stop=rules, **how)
+    result = _settled(model, first, stop, max_iter - first.n_iter - 1, how['callbacks'])
+    return result and (result, core.data.held)
+
+# %% ../nbs/20b_compressed.ipynb #d3789df6
 def fit_compressed(
     model, # What to fit
     n_init:int=1, # How many starts
@@ -364,13 +377,5 @@ def fit_compressed(
     if not callbacks and (shared := _shared(model)) is not None:
         result, held = fit_compressed(shared, n_init, compress=compress, max_iter=max_iter, stop=stop, **how)
         return _in_torch(result, model), held
-    plain = lambda: (best_of(model, n_init, max_iter=max_iter, stop=stop, **how), None)
-    if (count := columns_for(model, compress, max_iter)) is None: return plain()
-    began = time.monotonic()
-    core = replace(model, data=compressed(model.data, count))
-    if compress == 'auto' and core.data.held < HELD: return plain()
-    spent, sweeps = time.monotonic() - began, max(1, max_iter - 1)
-    rules = [*(_less(rule, spent) for rule in stop), _Exhausted(core.data), _Unresolved(core, 10)]
-    first = best_of(core, n_init, max_iter=sweeps, stop=rules, **how)
-    result = _settled(model, first, stop, max_iter - first.n_iter - 1, callbacks)
-    return plain() if result is None else (result, core.data.held)
+    found = _by_core(model, n_init, compress, max_iter, stop, how)
+    return found or (best_of(model, n_init, max_iter=max_iter, stop=stop, **how), None)

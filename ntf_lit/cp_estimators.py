@@ -172,6 +172,7 @@ def _same_parts(est, params):
     if isinstance(params, CP): return est.cp_
     return replace(params, W=est.weights_, H=est._topics[0], B=est.label_components_)
 
+# %% ../nbs/50a_cp_estimators.ipynb #5b568de4
 def _fit_cp(est, data, c=1.):
     "Factorize data without labels, whose samples were multiplied by c."
     model = _cp_model(est, data, c)

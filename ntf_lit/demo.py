@@ -22,6 +22,7 @@ from string import Template
 
 import numpy as np
 
+# %% ../nbs/69_demo.ipynb #0cdfedf3
 from .checks import need
 from .datasets import (DataUnavailable, _sotu_words, newsgroups_tensor, olivetti_strata, sotu_tensor,
                               tfidf)

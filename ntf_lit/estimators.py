@@ -21,6 +21,7 @@ from sklearn.utils import check_array
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import validate_data
 
+# %% ../nbs/50_estimators.ipynb #88daff06
 from .checks import as_float, check_choice, check_count, check_number
 from .compressed import fit_compressed
 from .fit import Progress, TimeLimit, Tolerance, best_of

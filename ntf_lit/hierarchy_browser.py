@@ -93,8 +93,7 @@ class HierarchyCore(CoreFront):
         right = W.VBox([self.mode, self.body], layout=W.Layout(flex='1', min_width='20rem'))
         strata = [('all', -1), *((s, i) for i, s in enumerate(browser.data.strata))]
         self.stratum = self.bind(browser, dropdown('Stratum', strata, -1), 'stratum', 'stratum')
-        above = [self.depth, *([self.stratum] if len(strata) > 2 else []), self.find]
-        return [wrapped(above), wrapped([left, right])]
+        return [wrapped([self.depth, *[self.stratum]*(len(strata) > 2), self.find]), wrapped([left, right])]
 
     def fill(self, browser):
         "The nodes, the fields, and the node shown."

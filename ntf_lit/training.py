@@ -54,7 +54,8 @@ class BoundedLBFGS(torch.optim.Optimizer):
     @property
     def parameters(self): return [a for group in self.param_groups for a in group['params']]
 
-    def make_room(self): # Steps and changes, kept with the first parameter
+    def make_room(self)->dict: # 'steps' and 'changes', each (room, n)
+        "Steps and changes of the gradient, kept with the first parameter."
         first, *_ = a = self.parameters
         if not self.state[first]:
             zeros = first.detach().new_zeros(self.room, sum(x.numel() for x in a))
@@ -80,11 +81,11 @@ def vector(self:BoundedLBFGS,
 @patch
 def split(self:BoundedLBFGS,
     x:torch.Tensor, # (n,)
-    into=lambda a: a, # A function of a parameter: where its part goes
-):
+    into=None, # A function of a parameter: where its part goes; None for itself
+)->None:
     "Put a vector into the parameters, or into their gradients."
     sizes = [a.numel() for a in self.parameters]
-    for a, part in zip(self.parameters, x.split(sizes)): into(a).copy_(part.reshape(a.shape))
+    for a, part in zip(self.parameters, x.split(sizes)): (into(a) if into else a).copy_(part.reshape(a.shape))
 
 # %% ../nbs/41_training.ipynb #041933af
 TRIES, SHARE = 12, 1e-4 # Points at most in a step; the share of the promised descent
