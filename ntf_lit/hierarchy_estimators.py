@@ -16,6 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #839cf620
 from .checks import Array, check_choice, check_count, check_number
 from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
