@@ -31,6 +31,7 @@ from ntf_lit.ncpd import NCPDModel, SupervisedModel
 from ntf_lit.penalties import elastic_net
 from ntf_lit.result import CP, Status, leaves
 from ntf_lit.tensor import COO
+from ntf_lit.ties import TopicMass, topic_mass
 from ntf_lit.tv import NormalizedTV, tv_penalty
 
 SOLVERS = pytest.mark.parametrize('solver', list(RULES))
@@ -360,6 +361,12 @@ MODEL = dict(
 )
 
 TV = dict(
+    topic_price=(
+        0.25,
+        lambda m: (
+            next(p.price for p in m.penalties if isinstance(p, TopicMass)) / topic_mass(m.data, 1)[0].price
+        ),
+    ),
     tv=(NormalizedTV, lambda m: type(m.penalties[0])),
     tv_weight=(0.25, lambda m: m.penalties[0].strength / tv_penalty(m.data, 'component', 1.0)[0].strength),
     tv_modes=((1,), lambda m: tuple(m.penalties[0].grids)),
@@ -595,8 +602,8 @@ def test_labels_of_no_weight_change_nothing():
     X, y = good('NMF'), [0, 1] * 3
     same(NMF(random_state=0).fit(X, y).weights_, NMF(random_state=0).fit(X).weights_)
     close(
-        NMF(2, label_weight=1e-9, random_state=0, max_iter=12).fit(X, y).cp_.full(),
-        NMF(2, random_state=0, max_iter=12).fit(X).result_.params.full(),
+        NMF(2, label_weight=1e-9, random_state=0, max_iter=2000, tol=1e-12).fit(X, y).cp_.full(),
+        NMF(2, random_state=0, max_iter=2000, tol=1e-12).fit(X).cp_.full(),
         1e-3,
     )
 
