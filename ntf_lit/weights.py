@@ -200,7 +200,7 @@ def _compiled():
 @dataclass(frozen=True)
 class SparseSlices:
     "What the weighted problems of one mode are made of, for sparse data."
-    kept: Sorted # The stored kept, by this mode
+    entries: Sorted # The stored entries, by this mode
     factors: list # The factors of the other modes
     compiled: bool = True # Use numba where it is installed?
 
@@ -234,7 +234,7 @@ def products(self:Sorted,
     factors:list, # The factors of the other modes
     a:int, # First slice
     b:int, # One past the last
-)->tuple: # Of the kept: (rows of the Khatri–Rao product (nnz, rank), weights, weighted values)
+)->tuple: # Of the entries: (rows of the Khatri–Rao product (nnz, rank), weights, weighted values)
     "What sums over slices are made of."
     own = slice(self.starts[a], self.starts[b])
     K = hadamard([f[i[own]] for f, i in zip(factors, self.at)])
@@ -248,7 +248,7 @@ def blocks(self:Sorted,
     b:int, # One past the last
     size:int=CHUNK, # Entries
 )->Iterator: # Of (first slice, one past the last)
-    "Runs of slices with about so many kept, at least one slice each."
+    "Runs of slices with about so many entries, at least one slice each."
     while a < b:
         end = int(np.searchsorted(self.starts, self.starts[a] + size, 'right')) - 1
         end = min(max(end, a + 1), b)
