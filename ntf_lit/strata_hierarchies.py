@@ -17,14 +17,13 @@ from .blocks import BlockModel, nnls_rule, penalty, relative_error
 from .checks import check_choice, check_count, check_number, check_seed, host
 from .fit import Tolerance, fit
 from .hnmf import (FittedHierarchy, _check_matrix, _hnmf_result, balanced, check_ranks, given_parts,
-    grown_parts,
-                          layer_labels)
+                          grown_parts, layer_labels)
 from .incoming import as_data
 from .init import move
 from .multi_hntf import (Contracted, climbed, contracted, label_term, links_above,
                                 multi_result, objective_parts, without_holes)
 from .result import CP, Layer, Strata
-from .stratified import StrataModel, _Coupling, _weight_sums, by_column, strata_mttkrps
+from .stratified import StrataModel, _coupling, _weight_sums, by_column, strata_mttkrps
 from .tensor import Masked, gram, hadamard, mttkrps, others, segment_sum, stratum_sums
 from .updates import Quadratic, ratio
 
@@ -201,7 +200,7 @@ def blocks(self:JointStrataModel,
     products = self.joined(factors, rest).products
     C = array_namespace(factors[0]).concat(products, axis=1)
     lifted = [f @ C for f in factors]
-    coupling = _Coupling(self, lifted, rest[:n], [None]*n, _weight_sums(self, lifted[0]))
+    coupling = _coupling(self, lifted, rest[:n])
     for _ in range(self.flat.rounds if max(self.flat.strata_rank) else 0):
         yield from self._feature_blocks(coupling, rest)
     yield from self._factor_blocks(coupling, factors, data, C, [M.shape[1] for M in products])
@@ -334,7 +333,7 @@ def even(
     W, *H = balanced(CP((p.W, *p.H))).factors
     return replace(p, W=W, H=tuple(H))
 
-# %% ../nbs/32_strata_hierarchies.ipynb #1d87e296
+# %% ../nbs/32_strata_hierarchies.ipynb #ce8f8a47
 def strata_multi_hntf(
     model:StrataModel, # Data and strata; its penalties count with train='joint'
     p:Strata, # Layer 0, in the units of the data
@@ -353,8 +352,8 @@ def strata_multi_hntf(
 )->FittedHierarchy: # With its strata; `ValueError` or `TypeError` if an argument is wrong
     "Multi-HNTF over strata: links shared by all strata and modes, and features that each stratum keeps."
     check_choice(train, 'train', ('exact', 'average', 'joint'))
-    search = 'exact' if train == 'joint' else train, check_count(n_init, 'n_init'), check_count(link_iter,
-        'link_iter', 0)
+    counts = check_count(n_init, 'n_init'), check_count(link_iter, 'link_iter', 0)
+    search = 'exact' if train == 'joint' else train, *counts
     ranks = check_ranks(ranks, allow_growth)
     p = check_bottom(model, p, ranks)
     if train == 'joint': _check_joint(model, labels)
