@@ -25,8 +25,8 @@ CONFIG = get_config(Path(__file__))
 EXPORTS = 'export', 'exports', 'exporti'
 USE_MODULE = """
 from importlib import import_module as _import
-globals().update({k: v for k, v in vars(_import('%s')).items() if k[:2] != '__'})
-"""
+globals().update({k: v for k, v in vars(_import('%s')).items() if k[:2] != '__' and v is not None})
+"""  # a patched method leaves its name in the module, for nothing
 
 
 def notebooks(root):
