@@ -20,8 +20,9 @@ from .hnmf import (FittedHierarchy, _check_matrix, _hnmf_result, balanced, check
                           grown_parts, layer_labels)
 from .incoming import as_data
 from .init import move
-from .multi_hntf import (Contracted, climbed, contracted, label_term, links_above,
-                                multi_result, objective_parts, without_holes)
+from .multi_hntf import (Contracted, climbed, contracted, label_term, links_above, multi_result,
+                                objective_parts, without_holes)
+from .names import check_keywords
 from .result import CP, Layer, Strata
 from .stratified import StrataModel, _coupling, _weight_sums, by_column, strata_mttkrps
 from .tensor import Masked, gram, hadamard, mttkrps, others, segment_sum, stratum_sums
@@ -352,6 +353,7 @@ def strata_multi_hntf(
 )->FittedHierarchy: # With its strata; `ValueError` or `TypeError` if an argument is wrong
     "Multi-HNTF over strata: links shared by all strata and modes, and features that each stratum keeps."
     check_choice(train, 'train', ('exact', 'average', 'joint'))
+    check_keywords(how, ('max_iter', 'tol', 'stop', 'callbacks'), 'strata_multi_hntf')
     counts = check_count(n_init, 'n_init'), check_count(link_iter, 'link_iter', 0)
     search = 'exact' if train == 'joint' else train, *counts
     ranks = check_ranks(ranks, allow_growth)
