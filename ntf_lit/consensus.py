@@ -224,10 +224,12 @@ def plot(self:Consensus,
     order = np.argsort(self.objectives_)
     image = axes[0].imshow(self.run_agreement_[np.ix_(order, order)], vmin=0, vmax=1, cmap='viridis')
     axes[0].set(title='agreement of runs', xlabel='run, the best first')
+    axes[0].locator_params(integer=True)
     axes[0].figure.colorbar(image, ax=axes[0], shrink=.8)
     axes[1].hist(self.loneliness_, 30, color='#0072B2')
     axes[1].axvline(self.threshold, color='#D55E00', ls=':')
     axes[1].set(title='distance to neighbours', xlabel='dropped beyond the line', ylabel='components')
     axes[2].bar(range(len(self.stability_)), self.stability_, color='#009E73')
     axes[2].set(title='how well topics come back', xlabel='topic', ylim=(0, 1.02))
+    axes[2].locator_params(axis='x', integer=True)
     return axes
