@@ -9,13 +9,12 @@ __all__ = ['RECORDS', 'ESTIMATORS', 'MODELS', 'save', 'load']
 import datetime
 import math
 from dataclasses import fields, is_dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from inspect import signature
 
 import numpy as np
 from array_api_compat import is_torch_array
 
-from . import __version__
 from .checks import host
 from .estimators import _is_found
 from .files import LoadError, load_arrays, save_arrays
@@ -448,7 +447,7 @@ def save(
         raise TypeError(f"fitted is a {type(fitted).__name__}; save an estimator of ntf_lit, a result, a "
                         "model, a hierarchy, or a browser")
     arrays, told = _written(fitted)
-    save_arrays(path, arrays, dict(format='ntf_lit', version=1, package=__version__, value=told))
+    save_arrays(path, arrays, dict(format='ntf_lit', version=1, package=metadata.version('ntf_lit'), value=told))
 
 # %% ../nbs/53_saving.ipynb #c324f139
 def _loaded(arrays, about):

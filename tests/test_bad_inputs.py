@@ -769,7 +769,7 @@ SEEDS = [  # settings, error, words
         r'the mode of the words, .*not 0 \(mode 0 are the',
     ),
     (dict(seeds=[[0]], vocabulary='word'), ValueError, "or be the mode of the words.*not 'word'"),
-    (dict(seeds=[[0]], vocabulary={'a', 'b'}), TypeError, 'vocabulary is a set, which has no order'),
+    (dict(seeds=[[0]], vocabulary={'goal'}), TypeError, 'vocabulary is a set, which has no order'),
 ]
 
 
