@@ -447,7 +447,8 @@ def save(
         raise TypeError(f"fitted is a {type(fitted).__name__}; save an estimator of ntf_lit, a result, a "
                         "model, a hierarchy, or a browser")
     arrays, told = _written(fitted)
-    save_arrays(path, arrays, dict(format='ntf_lit', version=1, package=metadata.version('ntf_lit'), value=told))
+    about = dict(format='ntf_lit', version=1, package=metadata.version('ntf_lit'), value=told)
+    save_arrays(path, arrays, about)
 
 # %% ../nbs/53_saving.ipynb #c324f139
 def _loaded(arrays, about):

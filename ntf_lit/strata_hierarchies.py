@@ -355,8 +355,7 @@ def strata_multi_hntf(
     check_choice(train, 'train', ('exact', 'average', 'joint'))
     check_keywords(how, ('max_iter', 'tol', 'stop', 'callbacks'), 'strata_multi_hntf')
     counts = check_count(n_init, 'n_init'), check_count(link_iter, 'link_iter', 0)
-    search = 'exact' if train == 'joint' else train, *counts
-    ranks = check_ranks(ranks, allow_growth)
+    search, ranks = ('exact' if train == 'joint' else train, *counts), check_ranks(ranks, allow_growth)
     p = check_bottom(model, p, ranks)
     if train == 'joint': _check_joint(model, labels)
     h, p = _over(model, even(p) if balance else p, ranks, search, (labels, known, weight), seed)
