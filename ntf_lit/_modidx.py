@@ -414,6 +414,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'ntf_lit.datasets._published_tweets': ('datasets.html#_published_tweets', 'ntf_lit/datasets.py'),
                                   'ntf_lit.datasets._slices': ('datasets.html#_slices', 'ntf_lit/datasets.py'),
                                   'ntf_lit.datasets._sotu_words': ('datasets.html#_sotu_words', 'ntf_lit/datasets.py'),
+                                  'ntf_lit.datasets._tns_head': ('datasets.html#_tns_head', 'ntf_lit/datasets.py'),
                                   'ntf_lit.datasets._tns_shape': ('datasets.html#_tns_shape', 'ntf_lit/datasets.py'),
                                   'ntf_lit.datasets._unit_rows': ('datasets.html#_unit_rows', 'ntf_lit/datasets.py'),
                                   'ntf_lit.datasets.available': ('datasets.html#available', 'ntf_lit/datasets.py'),

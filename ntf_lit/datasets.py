@@ -452,16 +452,32 @@ def _tns_shape(path, coords, shape):
     return tuple(map(int, shape))
 
 # %% ../nbs/03a_datasets.ipynb #7c4e1a02
+def _tns_head(path):
+    "(lines before the entries, shape, number of entries); `ValueError` for a head that is none."
+    with open(path, encoding='utf-8') as f:
+        if f.readline().strip() != 'sptensor': return 0, None, None
+        numbers = [f.readline().split() for _ in range(3)]
+    try:
+        (order,), shape, (count,) = [[int(x) for x in line] for line in numbers]
+        if len(shape) == order: return 4, tuple(shape), count
+    except ValueError: pass
+    raise ValueError(f"{path} is no sptensor file: after the first line come the number of modes, their "
+                     "sizes, and the number of entries")
+
+# %% ../nbs/03a_datasets.ipynb #7c4e1a04
 def read_tns(
-    path, # A `.tns` file: per line the indices of an entry, counted from 1, and its value
-    shape=None, # Size of each mode; the largest index of each when left out
+    path, # A `.tns` or sptensor file: per line the indices of an entry, counted from 1, and its value
+    shape=None, # Size of each mode; that of the file, or the largest index of each, when left out
 )->COO: # The tensor; `ValueError` where the file holds something else
     "A sparse tensor from a text file; entries that are listed again add up."
-    try: table = np.loadtxt(path, comments='#', ndmin=2)
+    skip, said, count = _tns_head(path)
+    try: table = np.loadtxt(path, comments='#', ndmin=2, skiprows=skip)
     except ValueError as e: raise ValueError(f"{path} is no .tns file: {e}") from None
     if not table.size or table.shape[1] < 3:
         raise ValueError(f"{path} is no .tns file: a line has two indices at least, and a value")
+    if count not in (None, len(table)):
+        raise ValueError(f"{path} says {count} entries, and holds {len(table)}; it is not whole")
     coords, values = table[:, :-1].T, table[:, -1]
     _check_from_one(path, coords)
     coords = coords.astype(np.int64) - 1
-    return COO(coords, values, _tns_shape(path, coords, shape))
+    return COO(coords, values, _tns_shape(path, coords, shape or said))
