@@ -163,7 +163,7 @@ REFUSED = [
     (NMF(2, loss=1, solver='nnls'), {}, 'multiplicative rule only'),
     (NMF(2, loss=1, fixed={1: True}), {}, 'that nobody has given'),
     (NCPD(2, loss=0.5, alpha=-1.0), {}, 'alpha must be a finite number'),
-    (StratifiedNMF(2, loss=1, tv='component', tv_weight=0.1), {}, 'ties neighbouring entries'),
+    (StratifiedNMF(2, loss=1, tv='component', tv_weight=0.1), {}, 'it ties its entries'),
     (StratifiedNTF(2, tv='component', tv_weight=0.1), dict(weights=X), 'does not go with weights'),
     (StratifiedNMF(2), dict(X=S, strata=HALF, sample_weight=np.ones(8)), "need mask='stored'"),
     (StratifiedNMF(2), dict(strata=HALF, sample_weight=np.ones(7)), 'has 7 rows for 8 samples'),

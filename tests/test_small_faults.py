@@ -13,7 +13,6 @@ from ntf_lit.fit import fit
 from ntf_lit.incoming import as_data, as_strata, incoming
 from ntf_lit.names import as_words, short_dates
 from ntf_lit.ncpd import NCPDModel
-from ntf_lit.penalties import Fixed
 from ntf_lit.result import Status
 from ntf_lit.score import relative_error
 from ntf_lit.stratified import StrataModel, best_weights
@@ -82,9 +81,9 @@ def test_singular_vectors_of_weighted_data_are_those_of_the_data():
 
 
 def test_weighted_models_refuse_what_they_cannot_carry():
-    with pytest.raises(ValueError, match='Fixed does not go with weights'):
-        start = [rng.random((d, 2)) for d in A.shape]
-        WeightedModel(as_weighted(A, np.ones(A.shape)), 2, init=start, penalties=(Fixed({1: True}),))
+    data = as_weighted(A, np.ones(A.shape))
+    with pytest.raises(ValueError, match=r'ComponentTV \(tv or seeds\) does not go with weights'):
+        WeightedModel(data, 2, penalties=tv_penalty(data, 'component', 0.1))
 
 
 def test_made_data_check_what_they_are_given():

@@ -201,11 +201,13 @@ def test_s3_order_two_is_scikit_learns_nmf(loss):
             tol=0,
             max_iter=sweeps,
         )
+        model = NCPDModel if loss == 'frobenius' else DivergenceModel
+        p = fit(model(as_data(X), 4, 'mu', init=[W, H]), max_iter=sweeps).params
+        close(p.factors[0], w, 1e-8)
+        close(p.factors[1], h.T, 1e-8)
         for kind in (NMF, NCPD):
             m = kind(4, solver='mu', loss=loss, init=[W, H], tol=0, max_iter=sweeps).fit(X)
-            p = m.result_.params
-            close(p.factors[0], w, 1e-8)
-            close(p.factors[1], h.T, 1e-8)
+            close(m.factors_[1], h.T, 1e-8)
 
 
 @pytest.mark.parametrize('seed', range(5))

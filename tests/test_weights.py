@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, strategies as st
 
-from ntf_lit import HNMF, NCPD, NMF, estimators
+from ntf_lit import HNMF, NCPD, NMF, compressed
 from ntf_lit.fit import fit
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.incoming import as_data
@@ -298,7 +298,7 @@ def test_labels_with_gaps_of_pandas_and_labels_of_an_earlier_fit(small):
 
 def test_a_start_that_was_found_is_fitted_once(small, monkeypatch):
     counts = []
-    best_of = estimators.best_of
-    monkeypatch.setattr(estimators, 'best_of', lambda m, n, **kw: counts.append(n) or best_of(m, n, **kw))
+    best_of = compressed.best_of
+    monkeypatch.setattr(compressed, 'best_of', lambda m, n, **kw: counts.append(n) or best_of(m, n, **kw))
     NMF(3, n_init=4, random_state=0).fit(small.S, mask='stored')
     assert counts == [1]
