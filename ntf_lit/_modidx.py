@@ -2610,6 +2610,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'ntf_lit.weights._zeros_for_unknown': ('weights.html#_zeros_for_unknown', 'ntf_lit/weights.py'),
                                  'ntf_lit.weights.as_observed': ('weights.html#as_observed', 'ntf_lit/weights.py'),
                                  'ntf_lit.weights.as_weighted': ('weights.html#as_weighted', 'ntf_lit/weights.py'),
+                                 'ntf_lit.weights.check_row_penalties': ('weights.html#check_row_penalties', 'ntf_lit/weights.py'),
                                  'ntf_lit.weights.check_sample_weight': ('weights.html#check_sample_weight', 'ntf_lit/weights.py'),
                                  'ntf_lit.weights.chosen_ridge': ('weights.html#chosen_ridge', 'ntf_lit/weights.py'),
                                  'ntf_lit.weights.entries_per_parameter': ('weights.html#entries_per_parameter', 'ntf_lit/weights.py'),

@@ -17,10 +17,10 @@ from fastcore.basics import patch
 from .blocks import BlockModel, penalty, relative_error
 from .checks import Array
 from .init import move
-from .penalties import L1, L2, Fixed, weight_prices
+from .penalties import Fixed, weight_prices
 from .result import Strata
 from .strata_divergence import StrataDivergence, strata_misfit, strata_start, stratum_factors
-from .weights import ROW_RULES, HeldSlices, RowProblem, observed_weights
+from .weights import ROW_RULES, HeldSlices, RowProblem, check_row_penalties, observed_weights
 
 # %% ../nbs/24a_strata_weights.ipynb #a2d5d44d
 @dataclass(frozen=True)
@@ -92,10 +92,7 @@ class WeightedStrata(BlockModel):
 
     def __post_init__(self):
         super().__post_init__()
-        for p in self.penalties:
-            if not isinstance(p, (L1, L2, Fixed)):
-                raise ValueError(f"{type(p).__name__} (tv or seeds) does not go with weights, where a row is "
-                                 "a problem of its own; leave it out, or take alpha")
+        check_row_penalties(self.penalties)
 
     @cached_property
     def squares(self): return StrataDivergence.squares.func(self)

@@ -443,6 +443,16 @@ def violation(self:RowProblem,
     return float(abs(xp.minimum(B/of_B, (pos - cross)/some(of_G, xp.ones_like(of_G)))).max())
 
 # %% ../nbs/23_weights.ipynb #337e70a6
+def check_row_penalties(
+    penalties, # Those of a model
+):
+    "`ValueError` for one that ties rows to each other."
+    for p in penalties:
+        if isinstance(p, (L1, L2, Fixed)): continue
+        raise ValueError(f"{type(p).__name__} (tv or seeds) does not go with weights, where a row is a "
+                         "problem of its own; leave it out, or take alpha")
+
+# %% ../nbs/23_weights.ipynb #1ec14180
 @dataclass(frozen=True)
 class WeightedModel(BlockModel):
     "NCPD of least weighted half squared error (Acar et al. 2011; weighted NMF for order two)."
@@ -450,10 +460,7 @@ class WeightedModel(BlockModel):
 
     def __post_init__(self):
         super().__post_init__()
-        for p in self.penalties:
-            if not isinstance(p, (L1, L2, Fixed)):
-                raise ValueError(f"{type(p).__name__} (tv or seeds) does not go with weights, where a row is "
-                                 "a problem of its own; leave it out, or take alpha")
+        check_row_penalties(self.penalties)
 
 # %% ../nbs/23_weights.ipynb #337e70a7
 @patch
