@@ -245,6 +245,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ntf_lit.compressed._less': ('compressed.html#_less', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._misled': ('compressed.html#_misled', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._refitted': ('compressed.html#_refitted', 'ntf_lit/compressed.py'),
+                                    'ntf_lit.compressed._sample_held': ('compressed.html#_sample_held', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._seen': ('compressed.html#_seen', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._settled': ('compressed.html#_settled', 'ntf_lit/compressed.py'),
                                     'ntf_lit.compressed._shared': ('compressed.html#_shared', 'ntf_lit/compressed.py'),
