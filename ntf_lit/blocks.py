@@ -227,6 +227,8 @@ def sweep(self:BlockModel,
     k:int=0, # Number of the sweep
 )->tuple: # (new parameters, their objective)
     "All blocks once, and the objective from the last problems."
+    at_once = getattr(self, 'at_once', None)
+    if at_once and (done := at_once(params, k)): return done
     params, ends = updated(self, prepared(self, params), k)
     if self.penalties and any(hasattr(p, 'finished') for p in self.penalties):
         params = _through(self, 'finished', params)

@@ -348,10 +348,24 @@ def _in_torch(result, model):
     return replace(result, params=CP(tuple(map(from_numpy, result.params.factors))), model=model)
 
 # %% ../nbs/20b_compressed.ipynb #daf7d700
+def _sample_held(data, count, seed=0):
+    "The part of the squared norm that `count` columns hold of a sample of the longest mode's unfolding."
+    rng, A = np.random.default_rng(seed), max(data.arrays, key=len)
+    k = int(np.argmax(A.shape))
+    rows = rng.choice(A.shape[k], min(A.shape[k], 6*count), replace=False)
+    at = [rng.integers(d, size=(1, 3*len(rows))) for d in A.shape]
+    at[k] = rows[:, None]
+    xp = array_namespace(A)
+    sample = host(A[tuple(xp.asarray(i, device=A.device) for i in at)]).astype(float)
+    energy = np.linalg.eigvalsh(sample @ sample.T)
+    return energy[-count:].sum()/energy.sum() if energy.sum() > 0 else 1.
+
+# %% ../nbs/20b_compressed.ipynb #ece44367
 def _by_core(model, n_init, compress, max_iter, stop, how):
     "(`Result`, part of the squared norm held) of a fit on a core; None where it does not pay or misjudged."
     if (count := columns_for(model, compress, max_iter)) is None: return None
     began = time.monotonic()
+    if compress == 'auto' and _sample_held(model.data, count) < HELD: return None
     core = replace(model, data=compressed(model.data, count))
     if compress == 'auto' and core.data.held < HELD: return None
     spent, sweeps = time.monotonic() - began, max(1, max_iter - 1)

@@ -40,11 +40,12 @@ LEAST_PAY, EARLY = 1e-14, 1e-6 # What a step pays by the square of its length; a
 
 def _ahead(state):
     "The extrapolated point; None where the last step did not pay for its length."
-    steps = [a - b for a, b in zip(leaves(state.params), leaves(state.before))]
+    here = leaves(state.params)
+    steps = [a - b for a, b in zip(here, leaves(state.before))]
     past = state.history.objective
     fell = past[-2] - state.objective if len(past) > 1 else math.inf
     if fell < EARLY*state.objective and fell < LEAST_PAY*sum(inner(s, s) for s in steps): return None
-    further = [extrapolate(a, s, state.momentum) for a, s in zip(leaves(state.params), steps)]
+    further = [extrapolate(a, s, state.momentum) for a, s in zip(here, steps)]
     return rebuild(state.params, further)
 
 # %% ../nbs/12_fit.ipynb #087e3d47

@@ -20,6 +20,7 @@ from .checks import array_namespace
 from .init import move, start_cp
 from .penalties import completed, priced_weights
 from .result import CP
+from .small_sweeps import sweep_at_once
 from .tensor import chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others
 from .updates import Quadratic
 
@@ -97,6 +98,20 @@ def finish(self:NCPDModel,
     s, loss = self.data.scale, max(objective - penalty(self, cp), 0.)
     F = prepared(self, cp).factors
     return CP((F[0]/s, *F[1:])), objective/s/s, relative_error(self.data, loss)
+
+# %% ../nbs/20_ncpd.ipynb #e576294b
+@patch
+def at_once(self:NCPDModel,
+    cp:CP, # Parameters of the scaled data
+    k:int, # Number of the sweep
+)->tuple: # (new parameters, their objective); None where the compiled loops cannot serve
+    "A sweep in compiled loops."
+    if self.penalties or self.rule not in ('mu', 'hals'): return None
+    multiply, rounds = self.rule == 'mu' or k < self.warmup, 1 if self.rule == 'mu' else self.inner
+    done = sweep_at_once(self.data, cp.factors, multiply, rounds)
+    if done is None: return None
+    new = CP(tuple(done[0]))
+    return new, square_loss(self, new, done[1])
 
 # %% ../nbs/20_ncpd.ipynb #01fc68f9
 @dataclass(frozen=True)

@@ -149,10 +149,10 @@ def leaves(
     params, # Nested records, tuples, lists and dicts with arrays in them
 )->list: # The arrays, in a fixed order
     "All arrays of some parameters."
+    if isinstance(params, (list, tuple)): return [a for p in params for a in leaves(p)]
     if _is_array(params): return [params]
-    if is_dataclass(params): params = [getattr(params, name) for name in _names(type(params))]
-    if isinstance(params, dict): params = list(params.values())
-    return [a for p in params for a in leaves(p)] if isinstance(params, (list, tuple)) else []
+    if is_dataclass(params): return leaves([getattr(params, name) for name in _names(type(params))])
+    return leaves(list(params.values())) if isinstance(params, dict) else []
 
 # %% ../nbs/02_result.ipynb #0e9a6e10
 def rebuild(
