@@ -37,7 +37,7 @@ export function picture(b64, [rows, columns], label, size) {
 }
 
 /** Columns or an area over an ordered mode, the corpus as a line. `series`: [{v, cls, name}], one or two. */
-export function curve(series, items, {corpus, width = 600, height = 170, label} = {}) {
+export function curve(series, items, {corpus, width = 600, height = 170, label, most = 0} = {}) {
   const n = items.length,
     left = 46,
     foot = 20,
@@ -45,7 +45,7 @@ export function curve(series, items, {corpus, width = 600, height = 170, label} 
     H = height,
     plot = W - left - 6,
     base = H - foot;
-  const top = Math.max(1e-300, ...series.flatMap(s => s.v.map(x => x ?? 0)), ...(corpus ?? [])),
+  const top = Math.max(1e-300, most, ...series.flatMap(s => s.v.map(x => x ?? 0)), ...(corpus ?? [])),
     X = i => left + (plot * i) / n,
     Y = v => base - ((base - 8) * v) / top;
   const s = svg('svg', {
