@@ -16,6 +16,7 @@ from conftest import free_port
 from nbformat.v4 import new_code_cell, new_notebook
 from test_browsers import ODD, PAYLOADS, hierarchy, hostile
 
+from ntf_lit.browser_data import html_page
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
@@ -445,6 +446,88 @@ def test_a_view_can_be_sent_as_a_link(shown):
     for bad in ('#topic=99', '#topic=-1&panel=x&mode=<b>&stratum=none&lambda=7&set=4', '#%%%', '#lambda=NaN'):
         page.evaluate('link => { location.hash = link; }', bad)
         expect(page.locator('.ntf-list [aria-selected=true]')).to_have_count(1)
+
+
+class WithTexts:
+    "The file of a browser, with whole texts for some samples."
+
+    def __init__(self, browser, texts, n=20):
+        v, names = browser.views[0], browser.views[0].labels[0]
+        part = lambda i: (v.weights[i] / v.sample_masses[i]).tolist()
+        one = lambda i: dict(text=texts[i], shares=part(i), title=names[i], stratum=int(v.stratum[i]))
+        whole = {str(i): one(i) for i in range(n)}
+        self.data = browser.file_data() | dict(texts=whole)
+
+    def to_html(self, path):
+        path.write_text(html_page(self.data))
+
+
+SPEECHES = [
+    f'Of the {WORDS[i % 12]} and the tax.\nThe Tax, the taxes: number {i}. ' + 'and so on. ' * 40
+    for i in range(20)
+]
+
+
+def test_a_text_is_read_as_a_whole(shown):
+    b = example()
+    page = shown(WithTexts(b, SPEECHES))
+    names = page.locator('.ntf-samples article strong')
+    first, second = names.nth(0).inner_text(), names.nth(1).inner_text()
+    names.first.get_by_role('button').click()
+    pane = page.locator('.ntf-reader')
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    at = b.views[0].labels[0].index(first)
+    assert pane.locator('.ntf-text').inner_text().split() == SPEECHES[at].split()
+    expect(pane.locator('.ntf-text mark').first).to_be_visible()
+    bars = pane.locator('.ntf-parts tbody tr')
+    parts = b.views[0].weights[at] / b.views[0].sample_masses[at]
+    assert bars.locator('.ntf-number').all_inner_texts() == [
+        str(i) for i in np.argsort(-parts) if parts[i] > 0.005
+    ]
+    expect(pane.get_by_role('button', name='Previous')).to_be_disabled()
+    page.keyboard.press('ArrowRight')
+    expect(pane.locator('.ntf-read-title')).to_have_text(second)
+    pane.get_by_role('button', name='Previous').click()
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    other = bars.nth(1).locator('.ntf-number').inner_text()
+    bars.nth(1).get_by_role('button').click()
+    assert selected(page) == other  # its words are marked now, and the text stays
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    page.keyboard.press('Escape')
+    expect(pane).to_have_count(0)
+    expect(page.locator('.ntf-terms')).to_be_visible()
+
+
+def test_from_a_word_to_its_passages(shown):
+    page = shown(WithTexts(example(), SPEECHES))
+    term = page.locator('.ntf-terms [data-item]')
+    assert page.locator('.ntf-terms [tabindex="0"]').count() == 1  # one tab stop for all words
+    term.filter(has_text='tax').click()
+    pane = page.locator('.ntf-reader')
+    north, south = (
+        sum(len(re.findall(r'(?i)\btax\b', t)) for t in part) for part in (SPEECHES[:9], SPEECHES[9:])
+    )
+    said = (
+        f'{north + south} places in 20 samples among the 20 texts in this file: North {north}, South {south}'
+    )
+    expect(pane.locator('.ntf-note')).to_have_text(said)
+    page.keyboard.press('Escape')
+    page.get_by_label('Stratum').select_option('North')
+    page.locator('.ntf-terms [data-item]').filter(has_text='tax').click()
+    expect(pane.locator('.ntf-places li')).to_have_count(north)
+    assert set(pane.locator('.ntf-places .ntf-chip').all_inner_texts()) == {'North'}
+    assert {t.lower() for t in pane.locator('mark').all_inner_texts()} == {'tax'}
+    pane.locator('.ntf-places button').first.click()
+    expect(pane.locator('.ntf-text')).to_contain_text('number 0')
+    find = page.get_by_label('Search the 20 texts in this file')
+    find.fill('number 1')
+    expect(page.locator('.ntf-samples .ntf-note')).to_have_text(
+        '1 of the 20 texts in this file'
+    )  # in the North
+    find.fill('(a+')
+    expect(page.locator('.ntf-samples .ntf-places li')).to_have_count(0)
+    find.fill('')
+    expect(page.locator('.ntf-samples article').first).to_be_visible()
 
 
 def test_walking_the_hierarchy(shown):
