@@ -745,7 +745,7 @@ def static_text(
 
 # %% ../nbs/62_browser_data.ipynb #cb380ce3
 MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'help', 'list', 'reader',
-           'samples', 'compare', 'overview', 'topic', 'hierarchy', 'links', 'page')
+           'samples', 'compare', 'overview', 'topic', 'hierarchy', 'links', 'publish', 'page')
 
 def joined(
     texts, # JavaScript modules, each after those it needs when it is read

@@ -6,10 +6,11 @@ import * as format from '../ntf_lit/static/browser/format.js';
 import * as links from '../ntf_lit/static/browser/links.js';
 import * as overview from '../ntf_lit/static/browser/overview.js';
 import * as pageLayout from '../ntf_lit/static/browser/layout.js';
+import * as publish from '../ntf_lit/static/browser/publish.js';
 import * as reader from '../ntf_lit/static/browser/reader.js';
 import * as pageState from '../ntf_lit/static/browser/state.js';
 
-const m = {...format, ...links, ...overview, ...reader, ...pageLayout, ...pageState};
+const m = {...format, ...links, ...overview, ...reader, ...publish, ...pageLayout, ...pageState};
 const interpreter = process.env.PYTHON || 'python3';
 const python = code => JSON.parse(execFileSync(interpreter, ['-c', code], {encoding: 'utf8'}));
 const near = (a, b, eps) => a === b || Math.abs(a - b) <= eps * Math.max(1, Math.abs(a));
@@ -165,6 +166,11 @@ test('what comes of texts is checked', () => {
   const place = {sample: 1, before: 'a', word: 'b', after: 'c'};
   assert.equal(m.checkedPassages([place, {...place, word: 1}, {...place, sample: 'x'}, null]).length, 1);
   assert.deepEqual(m.checkedPassages('no'), []);
+});
+
+test('a table as CSV', () => {
+  assert.equal(m.csv([['a', 'b,"c"'], [1, null], ['x\ny', 'é']]), 'a,"b,""c"""\r\n1,\r\n"x\ny",é\r\n');
+  assert.deepEqual(['=1+1', '-x', '@a', '+a', 'a=1'].map(m.csvCell), ["'=1+1", "'-x", "'@a", "'+a", 'a=1']);
 });
 
 test('type-ahead goes on from where it is', () => {

@@ -1,5 +1,6 @@
 """The browsers on a real page: the file from disk without a network, and the widgets in JupyterLab."""
 
+import csv
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
@@ -530,6 +532,62 @@ def test_from_a_word_to_its_passages(shown):
     expect(page.locator('.ntf-samples article').first).to_be_visible()
 
 
+def saved(page, what):
+    "The text of a file that the page hands over."
+    with page.expect_download() as found:
+        page.get_by_label('Save what is shown').select_option(what)
+    return found.value.suggested_filename, Path(found.value.path()).read_bytes()
+
+
+def test_tables_and_figures_can_be_taken_away(shown):
+    b = example()
+    page = shown(b)
+    v, i = b.views[0], b.selected
+    name, text = saved(page, 'csv')
+    assert name == f'topic-{i}.csv'
+    rows = list(csv.reader(text.decode('utf-8-sig').splitlines()))
+    assert rows[0] == ['term', b.names_[i], 'all'] and len(rows) == 13
+    want = {w: v.topics[1][k, i] for k, w in enumerate(WORDS)}
+    for word, p, corpus in rows[1:]:
+        np.testing.assert_allclose(
+            [float(p), float(corpus)], [want[word], v.corpus[2][WORDS.index(word)]], rtol=2e-2
+        )
+    name, text = saved(page, 'svg')
+    drawn = ElementTree.fromstring(text.decode())
+    texts = [e.text for e in drawn.iter() if e.tag.endswith('}text')]
+    assert name.endswith('.svg') and texts[1::2][:3] == [r[0] for r in rows[1:4]]
+    name, picture = saved(page, 'png')
+    assert picture[:8] == b'\x89PNG\r\n\x1a\n' and len(picture) > 2000
+    page.locator('[data-mode="1"]').click()
+    assert b'<rect' in saved(page, 'svg')[1] and saved(page, 'png')[1][1:4] == b'PNG'
+    page.get_by_role('button', name='Overview').click()
+    name, text = saved(page, 'csv')
+    rows = list(csv.reader(text.decode('utf-8-sig').splitlines()))
+    assert name == 'topics.csv' and rows[0] == ['topic', 'name', 'share', 'North', 'South']
+    assert [r[0] for r in rows[1:]] == [str(j) for j in b.data.likeness[0]['order']]
+    for r in rows[1:]:
+        np.testing.assert_allclose(
+            [float(x) for x in r[3:]], [v.stratum_shares[s][int(r[0])] for s in (0, 1)], rtol=1e-3
+        )
+
+
+def test_a_page_is_printed_with_its_bars_and_all_topics(shown, tmp_path):
+    b = example()
+    page = shown(b)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media='print')
+    expect(page.locator('.ntf-summary li')).to_have_count(4)
+    expect(page.locator('.ntf-summary')).to_contain_text(b.names_[b.selected])
+    for hidden in ('.ntf-bar', '.ntf-views', '.ntf-list', '.ntf-edit'):
+        expect(page.locator(hidden).first).to_be_hidden()
+    bar = page.locator('.ntf-terms i.ntf-p').first
+    assert bar.evaluate('e => getComputedStyle(e).printColorAdjust') == 'exact'
+    page.emulate_media(media='screen')
+    expect(page.locator('.ntf-summary')).to_be_hidden()
+    page.pdf(path=tmp_path / 'page.pdf')
+    assert (tmp_path / 'page.pdf').stat().st_size > 10_000
+
+
 def test_walking_the_hierarchy(shown):
     page = shown(hierarchy_example())
     graph = page.get_by_role('tree')
@@ -604,6 +662,10 @@ def test_axe_is_content(shown, axe, make):
 
     clean()
     if make is example:
+        for tab in ('Overview', 'Terms × topics', 'Topics'):
+            page.get_by_role('button', name=tab, exact=True).click()
+            clean()
+        page.get_by_role('button', name='What the numbers mean').click()
         page.get_by_label('Stratum').select_option('North')
         page.get_by_label('against').select_option('South')
         page.get_by_label('Show another topic beside').select_option(index=2)
@@ -615,6 +677,25 @@ def test_axe_is_content(shown, axe, make):
         page.get_by_label('Drawn as').select_option('tree')
         page.get_by_label('Show another topic beside').select_option(index=2)
     clean()
+
+
+@pytest.mark.parametrize('width', [390, 2000])
+def test_axe_is_content_with_what_is_read(shown, axe, width):
+    page = shown(WithTexts(example(), SPEECHES), width)
+    clean = lambda: violations(page, axe)
+    page.locator('.ntf-terms [data-item]').first.click()
+    assert clean() == []
+    page.locator('.ntf-places button').first.click()
+    assert clean() == []
+    page.emulate_media(color_scheme='dark')
+    page.wait_for_timeout(200)
+    assert violations(page, axe, only=['color-contrast']) == []
+    page.get_by_label('Search the 20 texts in this file').fill('number')
+    assert clean() == []
+    page.keyboard.press('Escape')
+    page.get_by_role('button', name='Overview').click()
+    assert clean() == []
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 
 def test_axe_notices_a_fault(shown, axe):

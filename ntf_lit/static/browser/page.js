@@ -9,6 +9,7 @@ import {percent} from './format.js';
 import {drawDetail, drawGraph, makeGraph} from './hierarchy.js';
 import {followLink, writeLink} from './links.js';
 import {drawList, listSide, makeList} from './list.js';
+import {drawSave, followPrint, makeSave} from './publish.js';
 import {closeReader, heardText, textsOf} from './reader.js';
 import {askSamples, drawSamples, makeSamples} from './samples.js';
 import {initial, reduce, rows, setOf, share} from './state.js';
@@ -108,6 +109,8 @@ function build(page) {
   page.foot = h('div', {});
   makeSamples(page);
   makeControls(page);
+  makeSave(page);
+  page.summary = h('section', {class: 'ntf-summary'});
   page.more = room(page);
   makeCentre(page);
   makeList(page);
@@ -118,14 +121,25 @@ function build(page) {
   page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
   const heading = data.title && h(data.alone ? 'h1' : 'h2', {}, word(data.title));
   const note = data.title && data.note && h('p', {class: 'ntf-note'}, data.note);
-  const head = (heading || page.tabs) && h('div', {class: 'ntf-head'}, heading, note, page.tabs);
+  const head =
+    (heading || page.tabs || !tree) &&
+    h('div', {class: 'ntf-head'}, heading, note, page.tabs, !tree && page.save);
   // In a notebook a plain key is a command too: arrows go to another cell, d d deletes one. What is pressed
   // here is meant for the page.
   const onkeydown = e => {
     if (e.key === 'Escape' && page.reader && e.target.tagName !== 'INPUT') closeReader(page);
     else if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation();
   };
-  const inner = h('div', {class: 'ntf-inner'}, head, toolbar(page), page.main, page.foot, page.live);
+  const inner = h(
+    'div',
+    {class: 'ntf-inner'},
+    head,
+    toolbar(page),
+    page.main,
+    page.foot,
+    page.summary,
+    page.live,
+  );
   page.box = h('div', {class: 'ntf', lang: 'en', onkeydown}, inner);
 }
 
@@ -144,6 +158,7 @@ function drawTopics(page) {
   drawList(page);
   drawCentre(page);
   drawSide(page);
+  drawSave(page);
   const below = page.state.panel < 2 && features(page);
   page.foot.replaceChildren(...(below ? [below] : []));
 }
@@ -212,9 +227,11 @@ export function render({model, el}) {
   draw(page);
   const unwatch = followWidth(page);
   const unfollow = followLink(page);
+  const unprint = followPrint(page);
   return () => {
     clearTimeout(page.timer);
     unfollow();
+    unprint();
     unwatch();
     stop();
   };

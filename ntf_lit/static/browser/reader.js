@@ -59,7 +59,8 @@ function open(page, reader) {
   if (page.state.panel !== 0) page.act('panel', {panel: 0});
   else page.redraw();
   page.body.querySelector('.ntf-reader')?.focus({preventScroll: true});
-  page.body.scrollIntoView?.({block: 'nearest'});
+  const {top} = page.body.getBoundingClientRect();
+  if (top < 0 || top > 0.6 * window.innerHeight) page.body.scrollIntoView({block: 'start'});
 }
 
 /** Open a sample; `list` are those before and after it. */
