@@ -19,7 +19,7 @@ import numpy as np
 import traitlets as T
 from fastcore.basics import patch
 
-from .browser_data import PageData, Samples, html_page, static_text, topic_contents
+from .browser_data import PageData, Samples, html_page, page_module, static_text, topic_contents
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
                                    valid_choice)
@@ -38,7 +38,7 @@ def live_class():
     import anywidget
     class LiveFront(anywidget.AnyWidget):
         "The page in a notebook."
-        _esm, _css = static_text('browser.js'), static_text('browser.css')
+        _esm, _css = page_module(), static_text('browser.css')
         data, state = T.Dict().tag(sync=True), T.Dict().tag(sync=True)
         answered = dict(seq=0, page=0) # The last command seen, and of which page
         listener = None # What a message from the page goes to
@@ -134,7 +134,7 @@ class Browser(W.VBox):
     stratum = T.Int(-1, help='Number of the stratum, or -1 for all')
     versus = T.Int(-1, help='Number of a second stratum, or -1')
     mode = T.Int(0, help='Number of the mode shown, in the order of `data.modes`')
-    panel = T.Int(0, help='0: topics, 1: strata compared, 2: models or layers compared')
+    panel = T.Int(0, help='0: a topic, 1: strata, 2: runs compared, 3: all topics, 4: words by topics')
     set_ = T.Int(0, help='Number of the layer or run shown')
     other = T.Int(0, help='Number of the layer or run compared with')
     depth = T.Int(0, help='Finest layer shown')
@@ -216,6 +216,7 @@ def make_front(
 def __init__(self:Browser, contents, front='auto', **kwargs):
     self.contents = contents
     first = first_state(contents.data, contents.start)
+    if kwargs.keys() & {'selected', 'beside', 'mode', 'versus', 'query'}: first = replace(first, panel=0)
     super(Browser, self).__init__(**{name: getattr(first, name) for name in STATE} | kwargs)
     if self.selected >= 0 and 'set_' not in kwargs: self.set_ = self.data.set_of(self.selected)
     self.add_class('ntf-browser')

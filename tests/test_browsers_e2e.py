@@ -1,5 +1,6 @@
 """The browsers on a real page: the file from disk without a network, and the widgets in JupyterLab."""
 
+import csv
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
@@ -16,6 +18,7 @@ from conftest import free_port
 from nbformat.v4 import new_code_cell, new_notebook
 from test_browsers import ODD, PAYLOADS, hierarchy, hostile
 
+from ntf_lit.browser_data import html_page
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
@@ -86,9 +89,9 @@ def shown(chromium, tmp_path, request):
     "`shown(browser)` writes its file and opens it from disk; nothing may be asked for, go wrong, or pop up."
     faults, pages = [], []
 
-    def opened(b, width=1280, scheme='light'):
+    def opened(b, width=1280, scheme='light', view='Topics', link='', height=1000):
         b.to_html(tmp_path / 'page.html')
-        page = chromium.new_page(viewport=dict(width=width, height=1000), color_scheme=scheme)
+        page = chromium.new_page(viewport=dict(width=width, height=height), color_scheme=scheme)
         pages.append(page)
         page.on(
             'request',
@@ -97,8 +100,11 @@ def shown(chromium, tmp_path, request):
         page.on('pageerror', lambda e: faults.append(str(e)))
         page.on('console', lambda m: faults.append(m.text) if m.type in ('error', 'warning') else None)
         page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
-        page.goto((tmp_path / 'page.html').as_uri())
+        page.goto((tmp_path / 'page.html').as_uri() + link)
         page.locator('.ntf').wait_for()
+        tab = page.get_by_role('button', name=view or 'none', exact=True)
+        if tab.count():  # a page opens with all topics; most tests are about one
+            tab.click()
         return page
 
     yield opened
@@ -273,6 +279,315 @@ def test_strata_side_by_side(shown):
     expect(page.locator('.ntf-terms')).to_be_visible()
 
 
+def test_numbers_have_heads_and_words_for_them(shown):
+    page = shown(example(unit='speech'))
+    heads = page.locator('.ntf-terms thead th')
+    assert [t.split('\n')[0] for t in heads.all_inner_texts()] == [
+        'term',
+        'in the topic',
+        'share',
+        '× corpus',
+    ]
+    assert all(box['height'] > 10 for box in (h.bounding_box() for h in heads.all()))
+    middles = page.evaluate("""[...document.querySelectorAll('.ntf-bar > *')].map(e => {
+        const r = e.getBoundingClientRect();
+        return Math.round((r.top + r.bottom)/2);
+    })""")
+    assert len(middles) > 2 and max(middles) - min(middles) <= 1  # the toolbar is one row
+    ask = page.get_by_role('button', name='What the numbers mean')
+    help_text = page.locator('.ntf-help')
+    expect(help_text).to_be_hidden()
+    ask.click()
+    for said in ('λ = 1', 'share of a topic', '× corpus', 'saliency', 'typical speeches'):
+        expect(help_text).to_contain_text(said)
+    assert ask.get_attribute('aria-expanded') == 'true'
+    ask.click()
+    expect(help_text).to_be_hidden()
+    expect(page.locator('.ntf-samples')).to_have_count(1)
+    expect(page.locator('.ntf-samples .ntf-h')).to_contain_text('Most typical speeches')
+    assert page.locator('.ntf-tabs [data-mode]').all_inner_texts() == ['term', 'part']  # samples stand once
+    page.get_by_label('Order').wait_for()
+    page.get_by_role('button', name='part', exact=True).first.click()
+    expect(page.get_by_label('Order')).to_be_hidden()  # nothing that would do nothing
+    expect(page.get_by_label('Relevance λ', exact=True)).to_be_hidden()
+
+
+def test_search_goes_to_the_first_hit_and_marks_it(shown):
+    b = example()
+    page = shown(b)
+    page.get_by_label('Find the topics of a word').fill('farm')
+    rows = page.locator('.ntf-list [role=option]')
+    assert selected(page) == rows.first.locator('.ntf-number').inner_text()
+    found = {str(t): part for t, _, part, *_ in b.search('farm').rows if t != ''}
+    for row in rows.all():  # the page and Python say the same
+        number, share = (row.locator(f'.ntf-{x}').inner_text() for x in ('number', 'value'))
+        assert abs(float(share.replace('<', '').split()[0]) - 100 * found[number]) < 0.6
+    expect(page.locator('.ntf-found th')).to_have_text('farm')
+    said = page.locator('.ntf-left-side .ntf-note')
+    expect(said).to_contain_text('Share of farm (1 match) in 4 topics')
+    page.get_by_role('button', name='More', exact=True).click()
+    marks = page.locator('.ntf-samples mark.ntf-m4')
+    assert marks.count() == page.locator('.ntf-samples p', has_text='farm').count() > 0
+    page.get_by_label('Find the topics of a word').focus()
+    for key, at in (('Enter', 1), ('Enter', 2), ('Shift+Enter', 1)):
+        page.keyboard.press(key)
+        assert selected(page) == rows.nth(at).locator('.ntf-number').inner_text()
+
+
+def test_topics_side_by_side_have_one_scale(shown):
+    page = shown(example())
+    page.get_by_label('Show another topic beside').select_option(index=1)
+    pair = page.locator('.ntf-centre .ntf-detail')
+    expect(pair).to_have_count(2)
+    width = """e => [...e.querySelectorAll('.ntf-terms tbody tr')].map(r => {
+        const bar = r.querySelector('i.ntf-p').style.width;
+        return parseFloat(bar)/parseFloat(r.querySelectorAll('.ntf-value')[0].textContent);
+    }).slice(0, 3)"""
+    one, two = (np.array(pair.nth(n).evaluate(width)) for n in (0, 1))
+    np.testing.assert_allclose(one, two.mean(), rtol=0.06)  # percent are shown with two digits
+    words = [set(pair.nth(n).locator('tbody .ntf-word').all_inner_texts()) for n in (0, 1)]
+    both = pair.first.locator('tr', has=page.locator('.ntf-both')).locator('.ntf-word').all_inner_texts()
+    assert set(both) == words[0] & words[1] and both
+
+
+def test_any_number_of_strata_in_one_table(shown):
+    rng = np.random.default_rng(5)
+    labels = [f'group {i % 7}' for i in range(42)]
+    v = view([rng.random((42, 5)) ** 3, rng.random((12, 5)) ** 3], labels=dict(term=WORDS), strata=labels)
+    page = shown(TopicBrowser(v, front='core'))
+    page.get_by_role('button', name='Strata compared').click()
+    table = page.locator('.ntf-strata')
+    expect(table.locator('tbody tr')).to_have_count(5)
+    expect(table.locator('thead th')).to_have_count(9)
+    table.get_by_role('button', name='group 3').click()
+    cells = table.locator('tbody tr td:nth-child(6)').all_inner_texts()
+    shares = [float(t.split()[0]) for t in cells]
+    assert shares == sorted(shares, reverse=True)
+    np.testing.assert_allclose(shares, 100 * np.sort(v.stratum_shares[3])[::-1], atol=0.6)
+    expect(table.locator('[aria-sort=descending]')).to_contain_text('group 3')
+    table.locator('tbody tr').nth(1).get_by_role('button').click()
+    expect(page.locator('.ntf-terms')).to_be_visible()
+
+
+def test_a_page_opens_with_all_topics(shown):
+    b = example()
+    page = shown(b, view=None)
+    table = page.locator('.ntf-overview')
+    rows = table.locator('tbody tr')
+    numbers = lambda: rows.locator('.ntf-number').all_inner_texts()
+    assert numbers() == [str(i) for i in b.data.likeness[0]['order']]
+    heads = table.locator('thead th').all_inner_texts()
+    assert [t.strip().lower() for t in heads[1:]] == [
+        'topic',
+        'share',
+        'more words',
+        'part',
+        'by year',
+        'north',
+        'south',
+    ]
+    expect(rows.locator('.ntf-spark')).to_have_count(8)
+    tops = page.evaluate("""[...document.querySelectorAll('.ntf-overview tbody tr')].map(r => {
+        const row = r.getBoundingClientRect();
+        const svg = document.querySelector('.ntf-tree-col svg').getBoundingClientRect();
+        return [Math.round(row.height), Math.round((row.top - svg.top)*10)/10];
+    })""")
+    assert tops == [[32, 32 * n] for n in range(4)]  # the tree's leaves are at their rows
+    lines = page.locator('.ntf-branch').get_attribute('d')
+    assert lines.count('M') == 3 and all(re.search(rf'[,V]{16 + 32 * n}\b', lines) for n in range(4))
+    table.get_by_role('button', name='South').click()
+    shares = [float(t.split()[0]) for t in rows.locator('td:last-child').all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    expect(page.locator('.ntf-branch')).to_have_count(0)
+    page.get_by_role('button', name='order by likeness').click()
+    expect(page.locator('.ntf-branch')).to_have_count(1)
+    rows.first.get_by_role('button').focus()
+    page.keyboard.press('ArrowDown')
+    page.keyboard.press('Enter')
+    assert selected(page) == str(b.data.likeness[0]['order'][1])
+    expect(page.locator('.ntf-terms')).to_be_visible()
+    expect(table).to_have_count(0)
+
+
+def test_words_by_topics(shown):
+    b = example()
+    page = shown(b, view='Terms × topics')
+    table = page.locator('.ntf-dots')
+    assert table.locator('thead .ntf-number').all_inner_texts() == [
+        str(i) for i in b.data.likeness[0]['order']
+    ]
+    v = b.views[0]
+    for row in table.locator('tbody tr').all():
+        p = v.topics[1][WORDS.index(row.locator('th').inner_text())]
+        sizes = [
+            int(d.evaluate('e => parseInt(e.style.getPropertyValue("--ntf-size"))'))
+            for d in row.locator('.ntf-dot').all()
+        ]
+        most = v.topics[1].max()
+        want = [round(26 * (p[i] / most) ** 0.5) for i in b.data.likeness[0]['order']]
+        np.testing.assert_allclose(sizes, [w for w in want if w >= 2], atol=1)
+    table.get_by_role('button').nth(2).click()
+    assert selected(page) == str(b.data.likeness[0]['order'][2])
+
+
+def test_a_view_can_be_sent_as_a_link(shown):
+    page = shown(example(), view=None, link='#topic=2&lambda=.4&stratum=South&beside=1&mode=part')
+    assert selected(page) == '2'
+    expect(page.get_by_label('Stratum')).to_have_value('1')
+    expect(page.locator('.ntf-centre .ntf-detail')).to_have_count(2)
+    expect(page.locator('.ntf-centre svg.ntf-curve').first).to_be_visible()
+    page.locator('[data-mode="0"]').click()
+    expect(page.get_by_label('Relevance λ', exact=True)).to_have_value('0.4')
+    page.get_by_label('Find the topics of a word').fill('farm')
+    page.wait_for_timeout(400)  # it is written when the reader pauses
+    link = page.evaluate('location.hash')
+    assert 'find=farm' in link and 'lambda=0.4' in link and 'stratum=South' in link
+    page.evaluate("location.hash = '#topic=1&panel=words'")
+    expect(page.locator('.ntf-dots')).to_be_visible()
+    assert selected(page) == '1'
+    for bad in ('#topic=99', '#topic=-1&panel=x&mode=<b>&stratum=none&lambda=7&set=4', '#%%%', '#lambda=NaN'):
+        page.evaluate('link => { location.hash = link; }', bad)
+        expect(page.locator('.ntf-list [aria-selected=true]')).to_have_count(1)
+
+
+class WithTexts:
+    "The file of a browser, with whole texts for some samples."
+
+    def __init__(self, browser, texts, n=20):
+        v, names = browser.views[0], browser.views[0].labels[0]
+        part = lambda i: (v.weights[i] / v.sample_masses[i]).tolist()
+        one = lambda i: dict(text=texts[i], shares=part(i), title=names[i], stratum=int(v.stratum[i]))
+        whole = {str(i): one(i) for i in range(n)}
+        self.data = browser.file_data() | dict(texts=whole)
+
+    def to_html(self, path):
+        path.write_text(html_page(self.data))
+
+
+SPEECHES = [
+    f'Of the {WORDS[i % 12]} and the tax.\nThe Tax, the taxes: number {i}. ' + 'and so on. ' * 40
+    for i in range(20)
+]
+
+
+def test_a_text_is_read_as_a_whole(shown):
+    b = example()
+    page = shown(WithTexts(b, SPEECHES))
+    names = page.locator('.ntf-samples article strong')
+    first, second = names.nth(0).inner_text(), names.nth(1).inner_text()
+    names.first.get_by_role('button').click()
+    pane = page.locator('.ntf-reader')
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    at = b.views[0].labels[0].index(first)
+    assert pane.locator('.ntf-text').inner_text().split() == SPEECHES[at].split()
+    expect(pane.locator('.ntf-text mark').first).to_be_visible()
+    bars = pane.locator('.ntf-parts tbody tr')
+    parts = b.views[0].weights[at] / b.views[0].sample_masses[at]
+    assert bars.locator('.ntf-number').all_inner_texts() == [
+        str(i) for i in np.argsort(-parts) if parts[i] > 0.005
+    ]
+    expect(pane.get_by_role('button', name='Previous')).to_be_disabled()
+    page.keyboard.press('ArrowRight')
+    expect(pane.locator('.ntf-read-title')).to_have_text(second)
+    pane.get_by_role('button', name='Previous').click()
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    other = bars.nth(1).locator('.ntf-number').inner_text()
+    bars.nth(1).get_by_role('button').click()
+    assert selected(page) == other  # its words are marked now, and the text stays
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    page.keyboard.press('Escape')
+    expect(pane).to_have_count(0)
+    expect(page.locator('.ntf-terms')).to_be_visible()
+
+
+def test_from_a_word_to_its_passages(shown):
+    page = shown(WithTexts(example(), SPEECHES))
+    term = page.locator('.ntf-terms [data-item]')
+    assert page.locator('.ntf-terms [tabindex="0"]').count() == 1  # one tab stop for all words
+    term.filter(has_text='tax').click()
+    pane = page.locator('.ntf-reader')
+    north, south = (
+        sum(len(re.findall(r'(?i)\btax\b', t)) for t in part) for part in (SPEECHES[:9], SPEECHES[9:])
+    )
+    said = (
+        f'{north + south} places in 20 samples among the 20 texts in this file: North {north}, South {south}'
+    )
+    expect(pane.locator('.ntf-note')).to_have_text(said)
+    page.keyboard.press('Escape')
+    page.get_by_label('Stratum').select_option('North')
+    page.locator('.ntf-terms [data-item]').filter(has_text='tax').click()
+    expect(pane.locator('.ntf-places li')).to_have_count(north)
+    assert set(pane.locator('.ntf-places .ntf-chip').all_inner_texts()) == {'North'}
+    assert {t.lower() for t in pane.locator('mark').all_inner_texts()} == {'tax'}
+    pane.locator('.ntf-places button').first.click()
+    expect(pane.locator('.ntf-text')).to_contain_text('number 0')
+    find = page.get_by_label('Search the 20 texts in this file')
+    find.fill('number 1')
+    expect(page.locator('.ntf-samples .ntf-note')).to_have_text(
+        '1 of the 20 texts in this file'
+    )  # in the North
+    find.fill('(a+')
+    expect(page.locator('.ntf-samples .ntf-places li')).to_have_count(0)
+    find.fill('')
+    expect(page.locator('.ntf-samples article').first).to_be_visible()
+
+
+def saved(page, what):
+    "The text of a file that the page hands over."
+    with page.expect_download() as found:
+        page.get_by_label('Save what is shown').select_option(what)
+    return found.value.suggested_filename, Path(found.value.path()).read_bytes()
+
+
+def test_tables_and_figures_can_be_taken_away(shown):
+    b = example()
+    page = shown(b)
+    v, i = b.views[0], b.selected
+    name, text = saved(page, 'csv')
+    assert name == f'topic-{i}.csv'
+    rows = list(csv.reader(text.decode('utf-8-sig').splitlines()))
+    assert rows[0] == ['term', b.names_[i], 'all'] and len(rows) == 13
+    want = {w: v.topics[1][k, i] for k, w in enumerate(WORDS)}
+    for word, p, corpus in rows[1:]:
+        np.testing.assert_allclose(
+            [float(p), float(corpus)], [want[word], v.corpus[2][WORDS.index(word)]], rtol=2e-2
+        )
+    name, text = saved(page, 'svg')
+    drawn = ElementTree.fromstring(text.decode())
+    texts = [e.text for e in drawn.iter() if e.tag.endswith('}text')]
+    assert name.endswith('.svg') and texts[1::2][:3] == [r[0] for r in rows[1:4]]
+    name, picture = saved(page, 'png')
+    assert picture[:8] == b'\x89PNG\r\n\x1a\n' and len(picture) > 2000
+    page.locator('[data-mode="1"]').click()
+    assert b'<rect' in saved(page, 'svg')[1] and saved(page, 'png')[1][1:4] == b'PNG'
+    page.get_by_role('button', name='Overview').click()
+    name, text = saved(page, 'csv')
+    rows = list(csv.reader(text.decode('utf-8-sig').splitlines()))
+    assert name == 'topics.csv' and rows[0] == ['topic', 'name', 'share', 'North', 'South']
+    assert [r[0] for r in rows[1:]] == [str(j) for j in b.data.likeness[0]['order']]
+    for r in rows[1:]:
+        np.testing.assert_allclose(
+            [float(x) for x in r[3:]], [v.stratum_shares[s][int(r[0])] for s in (0, 1)], rtol=1e-3
+        )
+
+
+def test_a_page_is_printed_with_its_bars_and_all_topics(shown, tmp_path):
+    b = example()
+    page = shown(b)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media='print')
+    expect(page.locator('.ntf-summary li')).to_have_count(4)
+    expect(page.locator('.ntf-summary')).to_contain_text(b.names_[b.selected])
+    for hidden in ('.ntf-bar', '.ntf-views', '.ntf-list', '.ntf-edit'):
+        expect(page.locator(hidden).first).to_be_hidden()
+    bar = page.locator('.ntf-terms i.ntf-p').first
+    assert bar.evaluate('e => getComputedStyle(e).printColorAdjust') == 'exact'
+    page.emulate_media(media='screen')
+    expect(page.locator('.ntf-summary')).to_be_hidden()
+    page.pdf(path=tmp_path / 'page.pdf')
+    assert (tmp_path / 'page.pdf').stat().st_size > 10_000
+
+
 def test_walking_the_hierarchy(shown):
     page = shown(hierarchy_example())
     graph = page.get_by_role('tree')
@@ -347,6 +662,10 @@ def test_axe_is_content(shown, axe, make):
 
     clean()
     if make is example:
+        for tab in ('Overview', 'Terms × topics', 'Topics'):
+            page.get_by_role('button', name=tab, exact=True).click()
+            clean()
+        page.get_by_role('button', name='What the numbers mean').click()
         page.get_by_label('Stratum').select_option('North')
         page.get_by_label('against').select_option('South')
         page.get_by_label('Show another topic beside').select_option(index=2)
@@ -358,6 +677,25 @@ def test_axe_is_content(shown, axe, make):
         page.get_by_label('Drawn as').select_option('tree')
         page.get_by_label('Show another topic beside').select_option(index=2)
     clean()
+
+
+@pytest.mark.parametrize('width', [390, 2000])
+def test_axe_is_content_with_what_is_read(shown, axe, width):
+    page = shown(WithTexts(example(), SPEECHES), width)
+    clean = lambda: violations(page, axe)
+    page.locator('.ntf-terms [data-item]').first.click()
+    assert clean() == []
+    page.locator('.ntf-places button').first.click()
+    assert clean() == []
+    page.emulate_media(color_scheme='dark')
+    page.wait_for_timeout(200)
+    assert violations(page, axe, only=['color-contrast']) == []
+    page.get_by_label('Search the 20 texts in this file').fill('number')
+    assert clean() == []
+    page.keyboard.press('Escape')
+    page.get_by_role('button', name='Overview').click()
+    assert clean() == []
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 
 def test_axe_notices_a_fault(shown, axe):
@@ -480,6 +818,10 @@ def test_live_topic_browser(notebook, audit):
         box.locator('.ntf-list [role=option]'),
     )
     expect(box.locator('.ntf-hidden .ntf-number')).to_have_text('3')  # Python moved, the page followed
+    knows('panel=3 ')
+    expect(box.locator('.ntf-overview tbody tr')).to_have_count(3)
+    box.get_by_role('button', name='Topics', exact=True).click()
+    knows('panel=0 ')
     box.locator('.ntf-list').focus()
     page.keyboard.press('ArrowDown')
     second = chosen.inner_text()
