@@ -636,7 +636,8 @@ class TopicBrowser(Browser):
         data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
         *,
         labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
-        samples=None, # One text per sample, flat or one list per stratum
+        samples=None, # One text or picture per sample, flat or one list per stratum
+        images=None, # One picture per sample, (n, height, width), beside its text
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # Names of the strata; for a model without any, one label per sample
         names=None, # Names of topics
@@ -650,8 +651,8 @@ class TopicBrowser(Browser):
         **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = topic_contents(model, data, others, texts=samples, times=times, kinds=kinds, title=title,
-                               note=note, view_options=options | take_view_options(type(self), kwargs))
+        found = topic_contents(model, data, others, texts=samples, images=images, times=times, kinds=kinds,
+                               title=title, note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a
