@@ -24,8 +24,8 @@ from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
 from .incoming import is_labelled
 from .tables import agreement, drivers, match_topics
-from .views import (Tree, View, as_dates, default_names, has_axis, in_order_of, is_measured, mode_title,
-                           relevance, shown, tree, view)
+from .views import (Tree, View, as_dates, default_names, has_axis, in_order_of, is_measured,
+                           mode_title, relevance, shown, tree, view)
 
 # %% ../nbs/62_browser_data.ipynb #ae965c62
 def rounded(
@@ -373,13 +373,14 @@ def as_pictures(
     images, # One picture per sample, (n, height, width), colors last if any; a list, flat or one per stratum
     n:int, # How many samples there are
 )->np.ndarray: # (n, height, width)
-    "Pictures of samples in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
+    "Pictures in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
     parts = [np.asarray(x, float) for x in images]
     if len(parts) != n and sum(map(len, parts)) == n: parts = [x for stratum in parts for x in stratum]
-    if len(parts) != n: raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
+    if len(parts) != n:
+        raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
     if len({x.shape for x in parts}) > 1 or parts[0].ndim not in (2, 3):
         found = sorted({x.shape for x in parts})[:3]
-        raise ValueError(f"images must be pictures of one size, height x width, not {found}; crop or scale them")
+        raise ValueError(f"images must be pictures of one size, height x width, not {found}; crop them")
     stack = np.stack([x.mean(-1) if x.ndim == 3 else x for x in parts])
     if not np.isfinite(stack).all() or stack.min() < 0:
         raise ValueError("images must be nonnegative finite numbers; images - images.min() shifts them")

@@ -149,7 +149,8 @@ class HierarchyBrowser(Browser):
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = hierarchy_contents(model, data, texts=samples, images=images, times=times, kinds=kinds,
-                                   title=title, note=note, view_options=options | take_view_options(type(self), kwargs))
+                                   title=title, note=note,
+                                   view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0

@@ -652,7 +652,8 @@ class TopicBrowser(Browser):
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = topic_contents(model, data, others, texts=samples, images=images, times=times, kinds=kinds,
-                               title=title, note=note, view_options=options | take_view_options(type(self), kwargs))
+                               title=title, note=note,
+                               view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a
