@@ -338,18 +338,19 @@ def is_measured(
     return has_axis(v, k) and says
 
 # %% ../nbs/60_views.ipynb #87065d5c
-def _peak(v, k, j, unit):
-    "Where topic number `j` is largest in a mode, with its unit or without."
+def _peak(v, k, j, unit, alone):
+    "Where topic number `j` is largest in a mode, with its unit or without; `alone` where no other is named."
     name, own = mode_title(v.modes[k], v.labels[k])
     at = shown(v.labels[k][int(v.topics[k-1][:, j].argmax())], 40).removesuffix(own).strip()
     short = dict(excitation='ex', emission='em').get(name.lower(), shown(name, 24))
-    if at.lower().startswith(name.lower()): short = ''
+    if at.lower().startswith(name.lower()) or (alone and own): short = ''
     return ' '.join(filter(None, (short, at, own if unit else '')))
 
 def _peaks(v, modes, j):
     "Where topic number `j` is largest in some modes; a unit that several share stands once."
     units = [mode_title(v.modes[k], v.labels[k])[1] for k in modes] + ['']
-    return ' / '.join(_peak(v, k, j, units[i] != units[i + 1]) for i, k in enumerate(modes))
+    alone = len(modes) == 1
+    return ' / '.join(_peak(v, k, j, units[i] != units[i + 1], alone) for i, k in enumerate(modes))
 
 # %% ../nbs/60_views.ipynb #6b30b7da
 def _speaks(v, k, kind):

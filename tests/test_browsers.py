@@ -677,7 +677,7 @@ def test_a_frame_of_words_shows_words(columns, front):
     "Rows and columns without names are samples and terms, and no picture."
     df = frame(columns=columns)
     for b in both_browsers(df, front=front):
-        assert kinds_of(b) == dict(term='words', sample='ordered') and b.data.term == 0
+        assert kinds_of(b) == dict(term='words', sample='labels') and b.data.term == 0
         assert b.data.modes[0]['items'] == columns and b.data.course is None and b.data.title == ''
         b.html()
         b.close()
@@ -763,7 +763,7 @@ def test_pictures_are_drawn_where_they_are_meant():
     assert kinds_of(asked) == {'sample × term': 'image'} and asked.data.modes[0]['shape'] == [12, 8]
     faces = NCPD(2, random_state=0, max_iter=10).fit(np.random.default_rng(0).random((5, 4, 3)))
     b = TopicBrowser(faces, labels=dict(row=list('abcd'), column=list('xyz')), front='core')
-    assert kinds_of(b) == {'row × column': 'image', 'sample': 'ordered'}
+    assert kinds_of(b) == {'row × column': 'image', 'sample': 'labels'}
     for browser in (asked, b):
         browser.close()
 

@@ -1,4 +1,5 @@
 import {h} from './elements.js';
+import {layerWords, treeTools} from './hierarchy.js';
 
 /** A field to choose from, with its label: {box, el}. */
 export function select(label, options, value, f) {
@@ -16,7 +17,6 @@ export function makeControls(page) {
   const {data, state} = page;
   const strata = data.strata.map((s, i) => [i, s]);
   const orders = ['relevance', 'probability', 'saliency'].map((o, i) => [i, o]);
-  const layers = data.sets.map((s, i) => [i, i ? `${data.sets.length - 1} to ${i}` : 'all']);
   const shapes = ['graph', 'tree'].map((s, i) => [i, s]);
   const sets = data.sets.map((s, i) => [i, s.name]);
   const field = (name, label, options, cmd, arg) =>
@@ -26,7 +26,7 @@ export function makeControls(page) {
     versus: field('versus', 'against', [[-1, 'nothing'], ...strata], 'versus', 'stratum'),
     set: field('set', data.axis ?? 'Model', sets, 'set', 'set'),
     order: field('order', 'Order', orders, 'order', 'order'),
-    depth: field('depth', 'Layers', layers, 'depth', 'layer'),
+    depth: field('depth', 'Layers', layerWords(data), 'depth', 'layer'),
     shape: field('shape', 'Drawn as', shapes, 'shape', 'shape'),
   };
   makeRelevance(page);
@@ -83,9 +83,9 @@ function undoLast(page) {
 
 /** The row above everything. */
 export function toolbar(page) {
-  const {stratum, versus, set, order, depth, shape} = page.fields;
+  const {stratum, versus, set, order} = page.fields;
   const row = page.tree
-    ? [depth.box, page.many && stratum.box, shape.box, page.find]
+    ? treeTools(page)
     : [
         page.data.sets.length > 1 && set.box,
         page.many && stratum.box,

@@ -6,7 +6,7 @@ import {features} from './compare.js';
 import {fillControls, makeControls, toolbar} from './controls.js';
 import {h, word} from './elements.js';
 import {percent} from './format.js';
-import {drawDetail, drawGraph, makeGraph} from './hierarchy.js';
+import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
 import {drawList, listSide, makeList} from './list.js';
 import {askSamples, drawSamples} from './samples.js';
 import {initial, reduce, rows, setOf, share} from './state.js';
@@ -102,7 +102,7 @@ function build(page) {
   makeList(page);
   makeGraph(page);
   const parts = tree
-    ? [h('div', {class: 'ntf-scroll ntf-canvas'}, page.graph), page.side]
+    ? [graphSide(page), sheet(page)]
     : [listSide(page), page.centre, page.side];
   page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
   const head =
@@ -119,7 +119,7 @@ function build(page) {
     if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation();
   };
   const inner = h('div', {class: 'ntf-inner'}, head, toolbar(page), page.main, page.foot, page.live);
-  page.box = h('div', {class: 'ntf', lang: 'en', onkeydown}, inner);
+  page.box = h('div', {class: data.alone ? 'ntf ntf-alone' : 'ntf', lang: 'en', onkeydown}, inner);
 }
 
 function announce(page) {
@@ -148,10 +148,8 @@ function draw(page, old) {
   const moved = old && old.selected !== state.selected;
   fillControls(page);
   if (moved) page.more = 18;
-  if (page.tree) {
-    drawDetail(page);
-    drawGraph(page);
-  } else drawTopics(page);
+  if (page.tree) drawHierarchy(page, old);
+  else drawTopics(page);
   drawSamples(page);
   askSamples(page, state.selected);
   if (moved) announce(page);

@@ -78,7 +78,7 @@ export function drawSamples(page) {
                       : p.text,
                   ),
                 ),
-              s.image && data.sampleShape && picture(s.image, data.sampleShape, s.name, 96),
+              s.image && picture(s.image, s.image_shape, s.name, 96),
             ),
           ),
         )

@@ -1,8 +1,8 @@
 import {setsCompared, strataCompared} from './compare.js';
 import {bar, columns, h, word} from './elements.js';
-import {curve, picture} from './figures.js';
-import {argsort, percent, signed, sum} from './format.js';
-import {listed, members, profile, rows, setOf, share} from './state.js';
+import {curve, orderedFigure, pictureFigure} from './figures.js';
+import {percent, signed, sum} from './format.js';
+import {members, rows, share} from './state.js';
 
 export const modeTabs = page =>
   page.data.modes.length > 1 &&
@@ -169,68 +169,19 @@ export function terms(page, i, k) {
   );
 }
 
-export function ordered(page, i, k, width, height) {
-  const {data, state} = page;
-  const mode = data.modes[k],
-    {v} = profile(data, state, i, k),
-    at = argsort(v)[0];
-  const corpus = mode.corpus[setOf(data, i)];
-  if (!(Math.max(...v) > 0)) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
-  return curve([{v, cls: 'ntf-p'}], mode.items, {
-    corpus: corpus[1 + (page.tree ? -1 : state.stratum)],
-    width,
-    height,
-    label: `${mode.name}: most at ${mode.items[at]}, ${percent(v[at])}; the line is the corpus`,
-  });
-}
-
-export function images(page, i, k, size) {
-  const {data, state} = page;
-  const mode = data.modes[k];
-  const others = size < 200 ? [] : listed(data, {...state, query: '', set: setOf(data, i)}).slice(0, 60);
-  return h(
-    'div',
-    {class: 'ntf-images'},
-    picture(
-      mode.img[i],
-      mode.shape,
-      `${page.name(i)} as a picture, ${mode.shape[0]} by ${mode.shape[1]}`,
-      size,
-    ),
-    h('p', {class: 'ntf-note'}, `dark: 0, bright: ${percent(mode.top[i])} at one pixel`),
-    others.length > 1 &&
-      h(
-        'div',
-        {class: 'ntf-gallery', role: 'group', 'aria-label': 'All topics as pictures'},
-        others.map(({id: j}) =>
-          h(
-            'button',
-            {
-              type: 'button',
-              'aria-pressed': String(j === state.selected),
-              'aria-label': `Topic ${page.digit(j)}, ${page.name(j)}`,
-              onclick: () => page.act('select', {topic: j}),
-            },
-            picture(mode.img[j], mode.shape, '', 56),
-          ),
-        ),
-      ),
-  );
-}
-
 export const chart = (page, i, k, width, height = 190) =>
   ({
     words: () => terms(page, i, k),
     labels: () => terms(page, i, k),
-    ordered: () => ordered(page, i, k, width, height),
-    image: () => images(page, i, k, Math.min(300, width)),
+    ordered: () => orderedFigure(page, i, k, width, height),
+    image: () => pictureFigure(page, i, k, width),
   })[page.data.modes[k].kind]();
 
 export const small = (page, i, k) => {
   const {data, state} = page;
   const m = data.modes[k];
-  if (m.kind === 'image') return images(page, i, k, 110);
-  if (m.kind === 'ordered') return ordered(page, i, k, Math.min(page.side.clientWidth || 300, 340), 96);
+  if (m.kind === 'image') return pictureFigure(page, i, k, 110);
+  if (m.kind === 'ordered') return orderedFigure(page, i, k, Math.min(page.side.clientWidth || 300, 340), 110);
   return h(
     'ol',
     {class: 'ntf-few'},
