@@ -95,7 +95,7 @@ export function toolbar(page) {
         page.lam,
         page.tabs,
       ];
-  return h('div', {class: 'ntf-bar'}, row);
+  return h('div', {class: page.tree ? 'ntf-bar ntf-tree-bar' : 'ntf-bar'}, row);
 }
 
 export function fillControls(page) {

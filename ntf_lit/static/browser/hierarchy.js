@@ -3,7 +3,8 @@ import {bar, h, svg, word} from './elements.js';
 import {spark, thumbnail} from './figures.js';
 import {percent, typeAhead} from './format.js';
 import {chain, children, layout, linked, nodeRows, parents, path} from './layout.js';
-import {listed, members, profile, rows, setOf, share} from './state.js';
+import {drawSamples} from './samples.js';
+import {listed, profile, rows, setOf, share} from './state.js';
 import {chart, course, modeTabs, title} from './topic.js';
 
 // ---------- What there is to see ----------
@@ -81,6 +82,7 @@ export function makeGraph(page) {
     ondblclick: () => onlyBranch(page),
   });
   page.canvas = h('div', {class: 'ntf-scroll ntf-canvas'}, page.graph);
+  watchCanvas(page);
   page.pick = h('select', {
     'aria-label': 'Show another topic beside',
     onchange: e => {
@@ -296,9 +298,9 @@ function tellFound(page) {
 
 /** What is drawn new when it changes; all else is done by classes. */
 function structure(page) {
-  const {state, canvas} = page;
+  const {state, room} = page;
   const chosen = ['shape', 'depth', 'mode', 'lam', 'order', 'stratum', 'names', 'hidden', 'into'].map(n => state[n]);
-  return [...chosen, [...page.folded].join(), page.only, page.row, canvas.clientWidth, canvas.clientHeight];
+  return [...chosen, [...page.folded].join(), page.only, page.row, room.wide, room.high];
 }
 
 export function drawGraph(page, anew = false) {
@@ -323,17 +325,30 @@ export function drawGraph(page, anew = false) {
   bringIntoView(page, sought);
 }
 
-/** Scroll the box of the graph, not the page. */
-function bringIntoView({nodes, canvas, graph}, i) {
-  const e = nodes.get(i);
-  if (!e) return;
-  const top = e.offsetTop + graph.offsetTop,
-    left = e.offsetLeft + graph.offsetLeft,
-    low = top + e.offsetHeight + 8 - canvas.clientHeight,
-    right = left + e.offsetWidth + 8 - canvas.clientWidth;
-  if (canvas.scrollTop < low || canvas.scrollTop > top - 8)
-    canvas.scrollTop = Math.max(0, top - (canvas.clientHeight - e.offsetHeight) / 2);
-  if (canvas.scrollLeft < right || canvas.scrollLeft > left) canvas.scrollLeft = Math.max(0, left - 8);
+/** Scroll the box of the graph, not the page. Places are known; nothing is measured while the page changes. */
+function bringIntoView({nodes, canvas, state, place, room, scrolled}, i) {
+  if (!nodes.has(i)) return;
+  const e = nodes.get(i),
+    a = state.shape ? {x: 0, y: e.offsetTop, w: 0, h: e.offsetHeight} : place.at[i],
+    low = a.y + a.h + 14 - room.high,
+    right = a.x + a.w + 14 - room.wide;
+  if (scrolled.top < low || scrolled.top > a.y) canvas.scrollTop = Math.max(0, a.y - (room.high - a.h) / 2);
+  if (scrolled.left < right || scrolled.left > a.x) canvas.scrollLeft = Math.max(0, a.x - 8);
+}
+
+/** How large the box of the graph is, and how far it is scrolled: measured when that changes. */
+function watchCanvas(page) {
+  const {canvas} = page;
+  page.scrolled = {top: 0, left: 0};
+  page.room = {wide: 720, high: 600, side: 320};
+  canvas.addEventListener('scroll', () => {
+    page.scrolled = {top: canvas.scrollTop, left: canvas.scrollLeft};
+  });
+}
+
+function measure(page) {
+  const {canvas, side} = page;
+  page.room = {wide: canvas.clientWidth || 720, high: canvas.clientHeight || 600, side: side.clientWidth || 320};
 }
 
 /** The words of a node that its name does not say already. */
@@ -442,6 +457,7 @@ function nodeBox(page, i, a, most) {
   const tall = a.h >= 44,
     listed = kind === 'words' || kind === 'labels',
     lines = Math.max(1, Math.floor((a.h - 30) / 15));
+  const pictured = kind === 'image';
   const words = a.h >= 20 && listed ? furtherWords(page, i, tall ? 6 * lines : 6) : '';
   const said = words && h('span', {class: 'ntf-node-words', 'aria-hidden': 'true'}, h('bdi', {}, words));
   if (said && tall) said.style.webkitLineClamp = lines;
@@ -450,9 +466,10 @@ function nodeBox(page, i, a, most) {
     i,
     {
       'aria-expanded': opened(page, i),
+      class: pictured ? 'ntf-node ntf-pictured' : 'ntf-node',
       style: {left: `${a.x}px`, top: `${a.y}px`, width: `${a.w}px`, height: `${a.h}px`},
     },
-    kind === 'image' && nodeFace(page, i, a),
+    pictured && nodeFace(page, i, a),
     h(
       'span',
       {class: 'ntf-node-head'},
@@ -486,14 +503,14 @@ const widthOf = (g, i, part) => {
 };
 
 function buildGraph(page, ids) {
-  const {data, state, graph, canvas} = page,
+  const {data, state, graph} = page,
     g = linked(data, state),
     kind = data.modes[state.mode]?.kind ?? 'words';
-  const row = page.row || (kind === 'ordered' || kind === 'image' ? 46 : canvas.clientWidth < 560 ? 32 : 26);
-  const room = Math.max(300, canvas.clientHeight - 10),
+  const row = page.row || (kind === 'ordered' || kind === 'image' ? 46 : page.room.wide < 560 ? 32 : 26);
+  const room = Math.max(200, page.room.high - 14),
     inside = new Set(ids);
   const size = {row, height: room, gap: row < 12 ? 1 : 5, most: Math.max(96, row), shown: i => inside.has(i)};
-  page.place = layout(g, state.depth, Math.max(280, canvas.clientWidth - 16), size);
+  page.place = layout(g, state.depth, Math.max(280, page.room.wide - 16), size);
   const {at, height, width} = page.place,
     paths = new Map();
   for (const i of ids)
@@ -681,14 +698,17 @@ function fillMenus(page, one, two) {
   const {data, state, pick, mergeInto} = page,
     alive = data.share.map((_, i) => i).filter(i => state.into[i] === i);
   const option = i => h('option', {value: i}, `${page.digit(i)} ${page.name(i)}`);
-  const key = [one, state.names, state.into];
-  if (!page.menus || key.some((x, n) => x !== page.menus[n])) {
-    page.menus = key;
-    pick.replaceChildren(h('option', {value: -1}), ...alive.filter(i => i !== one).map(option));
+  const key = [setOf(data, one), state.names, state.into],
+    was = page.menus ?? [];
+  if (key[1] !== was[1] || key[2] !== was[2])
+    pick.replaceChildren(h('option', {value: -1}), ...alive.map(option));
+  if (key.some((x, n) => x !== was[n])) {
     const same = listed(data, {...state, query: '', set: setOf(data, one)}).map(f => f.id);
-    const others = same.filter(i => i !== one).map(option);
-    mergeInto.replaceChildren(h('option', {value: ''}, 'Merge into …'), ...others);
+    mergeInto.replaceChildren(h('option', {value: ''}, 'Merge into …'), ...same.map(option));
   }
+  page.menus = key;
+  for (const menu of [pick, mergeInto])
+    for (const o of menu.options) if (o.disabled !== (o.value === `${one}`)) o.disabled = !o.disabled;
   pick.firstChild.textContent = two < 0 ? 'Show beside …' : 'Nothing beside';
   pick.value = two;
   mergeInto.value = '';
@@ -697,7 +717,7 @@ function fillMenus(page, one, two) {
 }
 
 export function drawDetail(page) {
-  const {data, state, side} = page,
+  const {state} = page,
     one = state.selected;
   const beside = page.pinned >= 0 && page.pinned !== one ? page.pinned : state.beside;
   const two = beside >= 0 && beside !== one && state.into[beside] === beside ? beside : -1;
@@ -705,9 +725,12 @@ export function drawDetail(page) {
     page.details.replaceChildren();
     return;
   }
-  page.main.classList.toggle('ntf-two', two >= 0);
-  const half = two >= 0 && side.clientWidth > 560 ? 2 : 1,
-    width = Math.max(240, side.clientWidth / half - 40 || 320);
+  if (page.main.classList.contains('ntf-two') !== two >= 0) {
+    page.main.classList.toggle('ntf-two', two >= 0);
+    measure(page);
+  }
+  const half = two >= 0 && page.room.side > 560 ? 2 : 1,
+    width = Math.max(240, page.room.side / half - 40);
   const again = `${state.mode}`;
   if (page.tabsOf !== again) {
     page.tabsOf = again;
@@ -724,10 +747,16 @@ export function drawDetail(page) {
   }
 }
 
-/** The whole page of a hierarchy; `old` is the state before. */
+/** The whole page of a hierarchy; `old` is the state before. Where only the search is new, the rest stays. */
 export function drawHierarchy(page, old) {
-  if (!page.side.firstChild) return;
-  drawDetail(page);
+  const {state} = page,
+    others = ['query', 'seq', 'page', 'depth', 'shape'];
+  const same = old && old !== state && Object.keys(state).every(n => state[n] === old[n] || others.includes(n));
+  if (!old || old === state) measure(page);
+  if (!same) {
+    drawDetail(page);
+    if (page.samples.size || page.data.ask) drawSamples(page);
+  }
   drawGraph(page);
-  if (old && old.selected !== page.state.selected) page.side.querySelector('.ntf-sheet').scrollTop = 0;
+  if (old && old.selected !== state.selected) page.side.querySelector('.ntf-sheet').scrollTop = 0;
 }

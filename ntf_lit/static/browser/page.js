@@ -149,8 +149,10 @@ function draw(page, old) {
   fillControls(page);
   if (moved) page.more = 18;
   if (page.tree) drawHierarchy(page, old);
-  else drawTopics(page);
-  drawSamples(page);
+  else {
+    drawTopics(page);
+    drawSamples(page);
+  }
   askSamples(page, state.selected);
   if (moved) announce(page);
   if (focus && !box.contains(focus)) focusAgain(page, focus);
