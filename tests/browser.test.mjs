@@ -115,7 +115,11 @@ test('rows, lists and search', () => {
   assert.deepEqual(m.rows(data, {...start, stratum: 1}, 0, 0).map(r => r.corpus), [.3, .1]);
   assert.deepEqual(m.listed(data, start).map(x => x.id), [0, 1]);
   assert.deepEqual(m.listed(data, {...start, stratum: 1, hidden: [0]}).map(x => x.id), [1, 0]);
-  assert.deepEqual(m.listed(data, {...start, query: 'GOLD'}).map(x => [x.id, x.share]), [[1, 1]]);
+  const found = m.listed(data, {...start, query: 'GOLD'});
+  assert.deepEqual(found.map(x => [x.id, x.hits]), [[1, 1]]);
+  close(found[0].share, .3 * .5 / .2); // of all there is of the word, whatever topics keep it
+  assert.deepEqual([...m.matching(data, ' WA')], [0]);
+  assert.deepEqual([...m.matching(data, '')], []);
   assert.deepEqual(m.listed(data, {...start, query: 'qqq'}), []);
 });
 

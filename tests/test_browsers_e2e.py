@@ -273,6 +273,96 @@ def test_strata_side_by_side(shown):
     expect(page.locator('.ntf-terms')).to_be_visible()
 
 
+def test_numbers_have_heads_and_words_for_them(shown):
+    page = shown(example(unit='speech'))
+    heads = page.locator('.ntf-terms thead th')
+    assert [t.split('\n')[0] for t in heads.all_inner_texts()] == [
+        'term',
+        'in the topic',
+        'share',
+        '× corpus',
+    ]
+    assert all(box['height'] > 10 for box in (h.bounding_box() for h in heads.all()))
+    middles = page.evaluate("""[...document.querySelectorAll('.ntf-bar > *')].map(e => {
+        const r = e.getBoundingClientRect();
+        return Math.round((r.top + r.bottom)/2);
+    })""")
+    assert len(middles) > 2 and max(middles) - min(middles) <= 1  # the toolbar is one row
+    ask = page.get_by_role('button', name='What the numbers mean')
+    help_text = page.locator('.ntf-help')
+    expect(help_text).to_be_hidden()
+    ask.click()
+    for said in ('λ = 1', 'share of a topic', '× corpus', 'saliency', 'typical speeches'):
+        expect(help_text).to_contain_text(said)
+    assert ask.get_attribute('aria-expanded') == 'true'
+    ask.click()
+    expect(help_text).to_be_hidden()
+    expect(page.locator('.ntf-samples')).to_have_count(1)
+    expect(page.locator('.ntf-samples .ntf-h')).to_contain_text('Most typical speeches')
+    assert page.locator('.ntf-tabs [data-mode]').all_inner_texts() == ['term', 'part']  # samples stand once
+    page.get_by_label('Order').wait_for()
+    page.get_by_role('button', name='part', exact=True).first.click()
+    expect(page.get_by_label('Order')).to_be_hidden()  # nothing that would do nothing
+    expect(page.get_by_label('Relevance λ', exact=True)).to_be_hidden()
+
+
+def test_search_goes_to_the_first_hit_and_marks_it(shown):
+    b = example()
+    page = shown(b)
+    page.get_by_label('Find the topics of a word').fill('farm')
+    rows = page.locator('.ntf-list [role=option]')
+    assert selected(page) == rows.first.locator('.ntf-number').inner_text()
+    found = {str(t): part for t, _, part, *_ in b.search('farm').rows if t != ''}
+    for row in rows.all():  # the page and Python say the same
+        number, share = (row.locator(f'.ntf-{x}').inner_text() for x in ('number', 'value'))
+        assert abs(float(share.replace('<', '').split()[0]) - 100 * found[number]) < 0.6
+    expect(page.locator('.ntf-found th')).to_have_text('farm')
+    said = page.locator('.ntf-left-side .ntf-note')
+    expect(said).to_contain_text('Share of farm (1 match) in 4 topics')
+    page.get_by_role('button', name='More', exact=True).click()
+    marks = page.locator('.ntf-samples mark.ntf-m4')
+    assert marks.count() == page.locator('.ntf-samples p', has_text='farm').count() > 0
+    page.get_by_label('Find the topics of a word').focus()
+    for key, at in (('Enter', 1), ('Enter', 2), ('Shift+Enter', 1)):
+        page.keyboard.press(key)
+        assert selected(page) == rows.nth(at).locator('.ntf-number').inner_text()
+
+
+def test_topics_side_by_side_have_one_scale(shown):
+    page = shown(example())
+    page.get_by_label('Show another topic beside').select_option(index=1)
+    pair = page.locator('.ntf-centre .ntf-detail')
+    expect(pair).to_have_count(2)
+    width = """e => [...e.querySelectorAll('.ntf-terms tbody tr')].map(r => {
+        const bar = r.querySelector('i.ntf-p').style.width;
+        return parseFloat(bar)/parseFloat(r.querySelectorAll('.ntf-value')[0].textContent);
+    }).slice(0, 3)"""
+    one, two = (np.array(pair.nth(n).evaluate(width)) for n in (0, 1))
+    np.testing.assert_allclose(one, two.mean(), rtol=0.06)  # percent are shown with two digits
+    words = [set(pair.nth(n).locator('tbody .ntf-word').all_inner_texts()) for n in (0, 1)]
+    both = pair.first.locator('tr', has=page.locator('.ntf-both')).locator('.ntf-word').all_inner_texts()
+    assert set(both) == words[0] & words[1] and both
+
+
+def test_any_number_of_strata_in_one_table(shown):
+    rng = np.random.default_rng(5)
+    labels = [f'group {i % 7}' for i in range(42)]
+    v = view([rng.random((42, 5)) ** 3, rng.random((12, 5)) ** 3], labels=dict(term=WORDS), strata=labels)
+    page = shown(TopicBrowser(v, front='core'))
+    page.get_by_role('button', name='Strata compared').click()
+    table = page.locator('.ntf-strata')
+    expect(table.locator('tbody tr')).to_have_count(5)
+    expect(table.locator('thead th')).to_have_count(9)
+    table.get_by_role('button', name='group 3').click()
+    cells = table.locator('tbody tr td:nth-child(6)').all_inner_texts()
+    shares = [float(t.split()[0]) for t in cells]
+    assert shares == sorted(shares, reverse=True)
+    np.testing.assert_allclose(shares, 100 * np.sort(v.stratum_shares[3])[::-1], atol=0.6)
+    expect(table.locator('[aria-sort=descending]')).to_contain_text('group 3')
+    table.locator('tbody tr').nth(1).get_by_role('button').click()
+    expect(page.locator('.ntf-terms')).to_be_visible()
+
+
 def test_walking_the_hierarchy(shown):
     page = shown(hierarchy_example())
     graph = page.get_by_role('tree')

@@ -1,4 +1,4 @@
-import {select} from './controls.js';
+import {button, select, topicLink} from './controls.js';
 import {bar, h, word} from './elements.js';
 import {picture, spark} from './figures.js';
 import {argsort, percent, signed, sum} from './format.js';
@@ -56,22 +56,7 @@ export function features(page) {
   );
 }
 
-export const button = (page, i) =>
-  h(
-    'button',
-    {
-      type: 'button',
-      class: 'ntf-link',
-      onclick: () => {
-        page.act('panel', {panel: 0});
-        page.act('select', {topic: i});
-      },
-    },
-    h('span', {class: 'ntf-number'}, page.digit(i)),
-    word(page.name(i)),
-  );
-
-export function strataCompared(page) {
+function twoStrata(page) {
   const {data, state} = page;
   const a = Math.max(0, state.stratum),
     b = state.versus >= 0 ? state.versus : a === 0 ? 1 : 0,
@@ -110,7 +95,7 @@ export function strataCompared(page) {
             h(
               'tr',
               {},
-              h('th', {scope: 'row'}, button(page, ids[n])),
+              h('th', {scope: 'row'}, topicLink(page, ids[n])),
               h('td', {class: 'ntf-value'}, percent(sa[n])),
               h(
                 'td',
@@ -127,6 +112,67 @@ export function strataCompared(page) {
     ),
   );
 }
+
+/** Shares of all topics in all strata: darker is more, a head orders by its column. */
+function allStrata(page) {
+  const {data, state} = page,
+    S = data.strata.map((_, s) => s),
+    ids = listed(data, {...state, query: '', stratum: page.sorted})
+      .map(f => f.id)
+      .filter(i => !state.hidden.includes(i));
+  const values = ids.map(i => S.map(s => share(data, state, i, s))),
+    most = Math.max(1e-300, ...values.flat());
+  const sort = s => {
+    page.sorted = s;
+    page.redraw();
+    page.body.querySelector(`[data-sort="${s}"]`)?.focus();
+  };
+  const head = (s, label) =>
+    h(
+      'th',
+      {scope: 'col', 'aria-sort': page.sorted === s ? 'descending' : null},
+      button([word(label), page.sorted === s ? ' ▾' : ''], () => sort(s), {
+        class: 'ntf-link',
+        'data-sort': s,
+      }),
+    );
+  const row = (i, n) =>
+    h('tr', {}, h('th', {scope: 'row'}, topicLink(page, i)), [
+      heat(share(data, state, i, -1), most, true),
+      S.map(s => heat(values[n][s], most)),
+    ]);
+  return h(
+    'section',
+    {},
+    h(page.sub, {class: 'ntf-h'}, 'Shares of the topics in every stratum'),
+    h('p', {class: 'ntf-note'}, 'A head orders by its column. Two strata side by side: choose them above.'),
+    h(
+      'div',
+      {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of topics and strata'},
+      h(
+        'table',
+        {class: 'ntf-matrix ntf-strata'},
+        h(
+          'thead',
+          {},
+          h('tr', {}, [
+            h('th', {scope: 'col'}, 'topic'),
+            head(-1, 'all'),
+            S.map(s => head(s, data.strata[s])),
+          ]),
+        ),
+        h('tbody', {}, ids.map(row)),
+      ),
+    ),
+  );
+}
+
+/** A cell that is the darker the more it holds. */
+export const heat = (x, most, plain = false) =>
+  h('td', {class: plain ? 'ntf-value' : 'ntf-heat', style: {'--ntf-v': plain ? 0 : x / most}}, percent(x));
+
+export const strataCompared = page =>
+  page.data.strata.length === 2 || page.state.versus >= 0 ? twoStrata(page) : allStrata(page);
 
 export function setsCompared(page) {
   const {data, state} = page;
@@ -187,9 +233,9 @@ export function setsCompared(page) {
             h(
               'tr',
               {},
-              h('th', {scope: 'row'}, button(page, A.first + i)),
+              h('th', {scope: 'row'}, topicLink(page, A.first + i)),
               cols.map(j => cell(C[i][j])),
-              h('td', {}, match[i] >= 0 ? button(page, B.first + match[i]) : 'none'),
+              h('td', {}, match[i] >= 0 ? topicLink(page, B.first + match[i]) : 'none'),
             ),
           ),
         ),

@@ -1,5 +1,6 @@
-import {h} from './elements.js';
+import {h, word} from './elements.js';
 import {layerWords, treeTools} from './hierarchy.js';
+import {listed} from './state.js';
 
 /** A field to choose from, with its label: {box, el}. */
 export function select(label, options, value, f) {
@@ -11,6 +12,8 @@ export function select(label, options, value, f) {
   el.value = value;
   return {box: h('label', {class: 'ntf-field'}, h('span', {}, label), el), el};
 }
+
+export const button = (label, onclick, props = {}) => h('button', {type: 'button', onclick, ...props}, label);
 
 /** What is looked at, and how: made once, filled by `fillControls`. */
 export function makeControls(page) {
@@ -30,15 +33,9 @@ export function makeControls(page) {
     shape: field('shape', 'Drawn as', shapes, 'shape', 'shape'),
   };
   makeRelevance(page);
-  page.find = h('input', {
-    type: 'search',
-    maxlength: 200,
-    placeholder: data.term >= 0 ? `Find a ${data.modes[data.term].name}` : 'Find a topic',
-    'aria-label': 'Find the topics of a word',
-    oninput: e => page.act('query', {value: e.target.value}),
-  });
+  makeFind(page);
   page.tabs = viewTabs(page);
-  page.undo = h('button', {type: 'button', onclick: () => undoLast(page)}, 'Undo');
+  page.undo = button('Undo', () => undoLast(page));
 }
 
 function makeRelevance(page) {
@@ -58,10 +55,33 @@ function makeRelevance(page) {
   page.lam = h(
     'div',
     {class: 'ntf-field', role: 'group', 'aria-label': 'Relevance'},
-    h('span', {}, 'Relevance λ'),
+    h('span', {}, 'λ'),
     page.slide,
     page.exact,
   );
+}
+
+/** The search: what is typed is looked for at once, and the first topic that has it is shown. */
+function makeFind(page) {
+  const {data} = page;
+  const first = (value, step = 0) => {
+    const found = listed(data, {...page.state, query: value}).map(f => f.id),
+      at = found.indexOf(page.state.selected);
+    if (!value.trim() || !found.length) return [];
+    return [['select', {topic: found[step && at >= 0 ? (at + step + found.length) % found.length : 0]}]];
+  };
+  page.find = h('input', {
+    type: 'search',
+    maxlength: 200,
+    placeholder: data.term >= 0 ? `Find a ${data.modes[data.term].name}` : 'Find a topic',
+    'aria-label': 'Find the topics of a word',
+    oninput: e =>
+      page.acts([['query', {value: e.target.value}], ...(page.tree ? [] : first(e.target.value))]),
+    onkeydown: e => {
+      if (e.key !== 'Enter' || page.tree) return;
+      page.acts(first(e.target.value, e.shiftKey ? -1 : 1));
+    },
+  });
 }
 
 function viewTabs(page) {
@@ -69,10 +89,9 @@ function viewTabs(page) {
   const panels = [[0, 'Topics']];
   if (page.many) panels.push([1, 'Strata compared']);
   if (data.sets.length > 1) panels.push([2, `${data.axis ?? 'Model'}s compared`]);
-  const tab = ([v, t]) =>
-    h('button', {type: 'button', 'data-panel': v, onclick: () => page.act('panel', {panel: v})}, t);
-  if (panels.length < 2) return null;
-  return h('div', {class: 'ntf-tabs', role: 'group', 'aria-label': 'View'}, panels.map(tab));
+  if (panels.length < 2 || page.tree) return null;
+  const tab = ([v, t]) => button(t, () => page.act('panel', {panel: v}), {'data-panel': v});
+  return h('div', {class: 'ntf-tabs ntf-views', role: 'group', 'aria-label': 'View'}, panels.map(tab));
 }
 
 function undoLast(page) {
@@ -83,18 +102,10 @@ function undoLast(page) {
 
 /** The row above everything. */
 export function toolbar(page) {
-  const {stratum, versus, set, order} = page.fields;
+  const {stratum, versus, set} = page.fields;
   const row = page.tree
     ? treeTools(page)
-    : [
-        page.data.sets.length > 1 && set.box,
-        page.many && stratum.box,
-        page.many && versus.box,
-        page.find,
-        order.box,
-        page.lam,
-        page.tabs,
-      ];
+    : [page.data.sets.length > 1 && set.box, page.many && [stratum.box, versus.box], page.find];
   return h('div', {class: page.tree ? 'ntf-bar ntf-tree-bar' : 'ntf-bar'}, row);
 }
 
@@ -111,3 +122,21 @@ export function fillControls(page) {
     b.setAttribute('aria-pressed', String(+b.dataset.panel === state.panel));
   });
 }
+
+/** A topic to go to. */
+export const topicLink = (page, i) =>
+  h(
+    'button',
+    {
+      type: 'button',
+      class: 'ntf-link',
+      onclick: () => {
+        page.acts([
+          ['panel', {panel: 0}],
+          ['select', {topic: i}],
+        ]);
+      },
+    },
+    h('span', {class: 'ntf-number'}, page.digit(i)),
+    word(page.name(i)),
+  );

@@ -143,10 +143,10 @@ function frame(n, items, {width, height, label, mode, marks, left = 46}) {
 }
 
 /** Columns or an area over an ordered mode, the corpus as a line. `series`: [{v, cls, name}], one or two. */
-export function curve(series, items, {corpus, width = 600, height = 170, label, mode} = {}) {
+export function curve(series, items, {corpus, width = 600, height = 170, label, mode, most = 0} = {}) {
   const n = items.length;
   const all = series.flatMap(s => s.v.map(x => x ?? 0)).concat(corpus ?? []);
-  const top = all.reduce((a, b) => Math.max(a, b), 1e-300);
+  const top = all.reduce((a, b) => Math.max(a, b), Math.max(most, 1e-300));
   const marks = [0, 0.5, 1].map(t => [t, t ? percent(t * top) : '0']);
   const {s, X, plot, base, left} = frame(n, items, {width, height, label, mode, marks});
   const Y = v => base - ((base - 8) * v) / top;
@@ -175,7 +175,8 @@ export function overlay(page, i, k, width, height) {
   const marks = [0, 0.5, 1].map(t => [t, String(t)]);
   const label = `${mode.name}: ${ids.length} topics, each divided by its peak; ${page.name(i)} is the thick one`;
   const {s, X, base, left, plot} = frame(n, mode.items, {width, height, label, mode, marks});
-  s.append(svgText('part of the peak', {x: left + 2, y: 7, class: 'ntf-axis'}));
+  const turn = `rotate(-90 12 ${base / 2 + 4})`;
+  s.append(svgText('part of the peak', {x: 12, y: base / 2 + 4, transform: turn, class: 'ntf-axis', 'text-anchor': 'middle'}));
   const lines = ids.map(j => {
     const {v} = profile(data, state, j, k),
       top = v.reduce((a, b) => Math.max(a, b), 0) || 1;
@@ -203,7 +204,7 @@ export function overlay(page, i, k, width, height) {
 }
 
 /** One topic over an ordered mode, or all of them over each other. */
-export function orderedFigure(page, i, k, width, height) {
+export function orderedFigure(page, i, k, width, height, most = 0) {
   const {data, state} = page,
     mode = data.modes[k],
     {v} = profile(data, state, i, k),
@@ -228,7 +229,8 @@ export function orderedFigure(page, i, k, width, height) {
       width,
       height,
       mode,
-      label: `${mode.name}: most at ${mode.items[at]}, ${percent(v[at])}; the line is the corpus`,
+      most,
+      label: `${mode.name}: most at ${mode.items[at]}, ${percent(v[at])}; the line is all the data`,
     });
   return h(
     'div',
@@ -351,7 +353,9 @@ export function pictureFigure(page, i, k, width) {
   const cross = mode.across && size >= 200;
   const one = cross
     ? crossFigure(page, i, k, width)
-    : picture(mixed(page, i, k), mode.shape, label, Math.min(size, (300 * wide) / high));
+    : mode.across
+      ? turned(picture(mode.img[i], mode.shape, label, 150), 150)
+      : picture(mixed(page, i, k), mode.shape, label, Math.min(size, (300 * wide) / high));
   const thumb = ({id: j}) =>
     h(
       'button',
@@ -374,16 +378,27 @@ export function pictureFigure(page, i, k, width) {
   );
 }
 
+/** A picture over two measured modes: the first row at the bottom, and as wide as the large one. */
+function turned(c, side) {
+  c.classList.add('ntf-turned');
+  Object.assign(c.style, {height: `${0.62 * side}px`, aspectRatio: 'auto'});
+  return c;
+}
+
+/** A sample that is a picture. */
+export function samplePicture({data}, s) {
+  const c = picture(s.image, s.image_shape, s.name, 120);
+  if (data.modes.some(m => m.across)) return turned(c, 150);
+  c.style.width = `${Math.min(120, (120 * s.image_shape[1]) / s.image_shape[0])}px`;
+  return c;
+}
+
 /** A small picture of a topic in a box, turned as the large one is. */
 export function thumbnail(mode, i, side) {
   const [high, wide] = mode.shape,
     longest = mode.across ? side : Math.min(side, (side * wide) / high);
   const c = picture(mode.img[i], mode.shape, '', longest);
-  if (mode.across) {
-    c.classList.add('ntf-turned');
-    Object.assign(c.style, {height: `${0.62 * side}px`, aspectRatio: 'auto'});
-  }
-  return c;
+  return mode.across ? turned(c, side) : c;
 }
 
 /** A curve without axes, of one path. */

@@ -1,5 +1,4 @@
 // Numbers, words and texts as they are shown. Nothing here needs a page.
-
 export const sum = a => a.reduce((x, y) => x + y, 0);
 
 export const argsort = key =>

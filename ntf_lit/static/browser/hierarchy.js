@@ -90,7 +90,7 @@ export function makeGraph(page) {
       page.act('beside', {topic: +e.target.value});
     },
   });
-  page.found = h('span', {class: 'ntf-note ntf-found'});
+  page.found = h('span', {class: 'ntf-note ntf-count'});
   if (page.tree)
     page.find.addEventListener('keydown', e => {
       if (e.key === 'Enter') nextHit(page);

@@ -1,6 +1,7 @@
 import {bar, h, reveal, word} from './elements.js';
-import {percent, typeAhead} from './format.js';
+import {percent, sum, typeAhead} from './format.js';
 import {listed, members} from './state.js';
+import {enterName} from './topic.js';
 
 /** The list of topics and what can be done to the one selected: made once, filled by `drawList`. */
 export function makeList(page) {
@@ -65,7 +66,7 @@ export function listKey(page, e) {
         : -1;
   if (e.key === 'F2' || e.key === 'Enter') {
     e.preventDefault();
-    page.main.querySelector('.ntf-name')?.focus();
+    enterName(page);
     return;
   }
   if (e.key === 'Delete') {
@@ -84,6 +85,29 @@ export function listKey(page, e) {
   } else if (to < 0) return;
   e.preventDefault();
   if (ids[to] !== undefined) page.act('select', {topic: ids[to]});
+}
+
+/** What the numbers of the list are, and what the search found. */
+function said(page, found) {
+  const {data, state} = page,
+    q = state.query.trim();
+  if (!data.share.length) return ['This model has no topics.'];
+  if (!q) {
+    const of = state.stratum < 0 ? (data.whole ?? 'everything') : data.strata[state.stratum];
+    return [`${found.length} ${found.length === 1 ? 'topic' : 'topics'}, share of `, word(of)];
+  }
+  const mode = data.modes[data.term],
+    known = mode && mode.items.length < mode.size ? `the ${mode.items.length} of ${mode.size} it knows` : '';
+  if (!found.length) return ['No topic has ', word(q), known ? ` among ${known}` : ''];
+  const {hits} = found[0],
+    rest = 1 - sum(found.map(f => f.share));
+  return [
+    'Share of ',
+    word(q),
+    hits ? ` (${hits} ${hits === 1 ? 'match' : 'matches'}${known ? ` among ${known}` : ''})` : '',
+    ` in ${found.length} ${found.length === 1 ? 'topic' : 'topics'}`,
+    hits && rest > 0.005 ? `; ${percent(rest)} is elsewhere` : '',
+  ];
 }
 
 export function drawList(page) {
@@ -114,24 +138,7 @@ export function drawList(page) {
     'aria-activedescendant',
     found.some(f => f.id === state.selected) ? page.id(state.selected) : '',
   );
-  const q = state.query.trim();
-  page.hint.replaceChildren(
-    ...(data.share.length === 0
-      ? ['This model has no topics.']
-      : q
-        ? [
-            found.length ? 'Share of ' : 'No topic has ',
-            word(q),
-            found.length
-              ? ` (${found[0].hits} ${found[0].hits === 1 ? 'match' : 'matches'}) among the topics`
-              : ' among its first words',
-          ]
-        : [
-            state.stratum < 0
-              ? `Share of the ${data.whole ?? 'model'}`
-              : `Share of ${data.strata[state.stratum]}`,
-          ]),
-  );
+  page.hint.replaceChildren(...said(page, found));
   reveal(page.list.querySelector('[aria-selected=true]'), page.list);
   const others = listed(data, {...state, query: ''})
     .map(f => f.id)

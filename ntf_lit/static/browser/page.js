@@ -10,7 +10,7 @@ import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
 import {drawList, listSide, makeList} from './list.js';
 import {askSamples, drawSamples} from './samples.js';
 import {initial, reduce, rows, setOf, share} from './state.js';
-import {drawCentre, drawSide} from './topic.js';
+import {drawCentre, drawSide, makeCentre, room} from './topic.js';
 
 let pages = 0;
 
@@ -27,6 +27,7 @@ function context(model) {
     samples: new Map(Object.entries(data.samples ?? {})),
     docs: 3, // samples shown
     more: 18, // terms shown
+    sorted: -1, // the stratum that a table is ordered by
     typed: '',
     typing: 0,
     timer: 0,
@@ -41,7 +42,8 @@ function context(model) {
       page.typed = Date.now() - page.typing < 800 ? page.typed + k : k;
       page.typing = Date.now();
     },
-    act: (cmd, args = {}) => act(page, cmd, args),
+    act: (cmd, args = {}) => acts(page, [[cmd, args]]),
+    acts: commands => acts(page, commands),
     redraw: () => draw(page, page.state),
   };
   return page;
@@ -55,13 +57,15 @@ function digit({data, tree}, i) {
 }
 
 /** Do it here at once, and tell Python, whose answer overrules unless it is to an older command. */
-function act(page, cmd, args) {
-  const old = page.state,
-    next = reduce(page.data, old, {cmd, ...args});
-  if (next === old) return;
-  page.state = {...next, seq: ++page.sent};
-  page.model.send?.({cmd, ...args, seq: page.sent, page: page.sender});
-  draw(page, old);
+function acts(page, commands) {
+  const old = page.state;
+  for (const [cmd, args] of commands) {
+    const next = reduce(page.data, page.state, {cmd, ...args});
+    if (next === page.state) continue;
+    page.state = {...next, seq: ++page.sent};
+    page.model.send?.({cmd, ...args, seq: page.sent, page: page.sender});
+  }
+  if (page.state !== old) draw(page, old);
 }
 
 /** What Python says; the function returned stops listening. */
@@ -92,27 +96,21 @@ function build(page) {
   const {data, tree} = page;
   page.live = h('div', {class: 'ntf-sr', role: 'status', 'aria-live': 'polite'});
   page.side = h('div', {class: 'ntf-aside'});
-  page.centre = h('div', {class: 'ntf-centre'});
   page.foot = h('div', {});
   page.sampleBox = h('section', {
     class: 'ntf-samples',
     'aria-label': `Most typical ${data.units || 'samples'}`,
   });
   makeControls(page);
+  page.more = room(page);
+  makeCentre(page);
   makeList(page);
   makeGraph(page);
-  const parts = tree
-    ? [graphSide(page), sheet(page)]
-    : [listSide(page), page.centre, page.side];
+  const parts = tree ? [graphSide(page), sheet(page)] : [listSide(page), page.centre, page.side];
   page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
-  const head =
-    data.title &&
-    h(
-      'div',
-      {class: 'ntf-head'},
-      h(data.alone ? 'h1' : 'h2', {}, word(data.title)),
-      data.note && h('p', {class: 'ntf-note'}, data.note),
-    );
+  const heading = data.title && h(data.alone ? 'h1' : 'h2', {}, word(data.title));
+  const note = data.title && data.note && h('p', {class: 'ntf-note'}, data.note);
+  const head = (heading || page.tabs) && h('div', {class: 'ntf-head'}, heading, note, page.tabs);
   // In a notebook a plain key is a command too: arrows go to another cell, d d deletes one. What is pressed
   // here is meant for the page.
   const onkeydown = e => {
@@ -147,7 +145,7 @@ function draw(page, old) {
   const focus = box.contains(document.activeElement) ? document.activeElement : null;
   const moved = old && old.selected !== state.selected;
   fillControls(page);
-  if (moved) page.more = 18;
+  if (moved) page.more = room(page);
   if (page.tree) drawHierarchy(page, old);
   else {
     drawTopics(page);

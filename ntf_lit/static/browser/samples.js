@@ -1,7 +1,8 @@
+import {button} from './controls.js';
 import {h, word} from './elements.js';
-import {picture} from './figures.js';
+import {samplePicture} from './figures.js';
 import {marked, percent} from './format.js';
-import {members, rows} from './state.js';
+import {matching, members, rows} from './state.js';
 
 export function samplesOf(page, i) {
   const {state} = page;
@@ -28,75 +29,66 @@ export function askSamples(page, i) {
   );
 }
 
+/** The words of the topic, and those looked for, as `marked` wants them: word -> weight; 2 is looked for. */
+export function hotWords(page, i) {
+  const {data, state} = page,
+    hot = new Map();
+  if (data.term < 0 || i < 0) return hot;
+  const {items} = data.modes[data.term],
+    first = rows(data, {...state, order: 0}, i, data.term).slice(0, 60);
+  first.forEach((x, n) => hot.set(items[x.item].toLowerCase(), 1 - n / first.length));
+  for (const x of matching(data, state.query)) hot.set(items[x].toLowerCase(), 2);
+  return hot;
+}
+
+const STRENGTHS = [0.33, 0.66, 1.5];
+const strength = w => `ntf-m${1 + STRENGTHS.filter(least => w > least).length}`;
+
+/** A text with its words marked. */
+export const markedText = (text, hot) =>
+  marked(text, hot).map(p => (p.weight ? h('mark', {class: strength(p.weight)}, p.text) : p.text));
+
+function oneSample(page, s, hot) {
+  const {data} = page;
+  return h(
+    'article',
+    {},
+    h(
+      'div',
+      {class: 'ntf-sample'},
+      h('strong', {}, word(s.name)),
+      page.many && h('span', {class: 'ntf-chip'}, word(data.strata[s.stratum])),
+      s.where && h('span', {class: 'ntf-note'}, word(s.where)),
+      h('span', {class: 'ntf-value', title: `part of the ${data.unit} that is this topic`}, percent(s.part)),
+    ),
+    s.text && h('p', {dir: 'auto'}, markedText(s.text, hot)),
+    s.image && samplePicture(page, s),
+  );
+}
+
 export function drawSamples(page) {
-  const {data, state} = page;
-  const i = state.selected,
-    found = i < 0 ? [] : samplesOf(page, i),
-    k = data.term;
-  const hot = new Map();
-  if (k >= 0 && i >= 0) {
-    const r = rows(data, {...state, order: 0}, i, k).slice(0, 60);
-    r.forEach((x, n) => hot.set(data.modes[k].items[x.item].toLowerCase(), 1 - n / r.length));
-  }
+  const {data, state} = page,
+    i = state.selected,
+    found = i < 0 ? [] : samplesOf(page, i);
   if (!found.length && !data.ask) {
     page.sampleBox.replaceChildren();
     return;
   }
+  const hot = hotWords(page, i);
+  const more = () => {
+    page.docs = 9;
+    drawSamples(page);
+  };
+  const list = found.slice(0, page.docs).map(s => oneSample(page, s, hot));
+  const column = `part that is ${page.tree ? 'the topic' : `topic ${page.digit(i)}`}`;
   page.sampleBox.replaceChildren(
-    h(page.sub, {class: 'ntf-h'}, `Most typical ${data.units || 'samples'}`),
-    found.length
-      ? h(
-          'div',
-          {class: 'ntf-articles'},
-          found.slice(0, page.docs).map(s =>
-            h(
-              'article',
-              {},
-              h(
-                'div',
-                {class: 'ntf-sample'},
-                h('strong', {}, word(s.name)),
-                page.many && h('span', {class: 'ntf-chip'}, word(data.strata[s.stratum])),
-                s.where && h('span', {class: 'ntf-note'}, word(s.where)),
-                h(
-                  'span',
-                  {class: 'ntf-value', title: 'part of the sample that is this topic'},
-                  percent(s.part),
-                ),
-              ),
-              s.text &&
-                h(
-                  'p',
-                  {dir: 'auto'},
-                  marked(s.text, hot).map(p =>
-                    p.weight
-                      ? h(
-                          'mark',
-                          {class: p.weight > 0.66 ? 'ntf-m3' : p.weight > 0.33 ? 'ntf-m2' : 'ntf-m1'},
-                          p.text,
-                        )
-                      : p.text,
-                  ),
-                ),
-              s.image && picture(s.image, s.image_shape, s.name, 96),
-            ),
-          ),
-        )
-      : h('p', {class: 'ntf-note'}, 'none'),
-    (found.length > page.docs &&
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'ntf-more',
-          onclick: () => {
-            page.docs = 9;
-            drawSamples(page);
-            page.sampleBox.querySelector('article')?.focus?.();
-          },
-        },
-        'More',
-      )) ||
-      '',
+    h(
+      page.sub,
+      {class: 'ntf-h'},
+      `Most typical ${data.units || 'samples'}`,
+      h('span', {class: 'ntf-col'}, column),
+    ),
+    list.length ? h('div', {class: 'ntf-articles'}, list) : h('p', {class: 'ntf-note'}, 'none'),
+    ...(found.length > page.docs ? [button('More', more, {class: 'ntf-more'})] : []),
   );
 }

@@ -162,6 +162,15 @@ export function rows(data, state, i, k) {
   return argsort(out.map(key)).map(n => out[n]);
 }
 
+/** The words of a query among those that the page knows: the word itself, or all that it is a part of. */
+export function matching(data, query, k = data.term) {
+  const q = query.trim().toLowerCase();
+  if (!q || k < 0 || !data.modes[k].items) return new Set();
+  const items = data.modes[k].items.map((t, n) => [t.toLowerCase(), n]),
+    exact = items.filter(([t]) => t === q);
+  return new Set((exact.length ? exact : items.filter(([t]) => t.includes(q))).map(x => x[1]));
+}
+
 /** The topics to be listed, in order: by share, or by what part of the words looked for they explain. */
 export function listed(data, state) {
   const {first, count} = data.sets[state.set],
@@ -172,16 +181,18 @@ export function listed(data, state) {
     const s = ids.map(i => (state.hidden.includes(i) ? -2 : 0) + share(data, state, i));
     return argsort(s).map(n => ({id: ids[n], share: share(data, state, ids[n])}));
   }
-  const items = k < 0 ? [] : data.modes[k].items.map((t, n) => [t.toLowerCase(), n]),
-    exact = items.filter(([t]) => t === q);
-  const hits = new Set((exact.length ? exact : items.filter(([t]) => t.includes(q))).map(x => x[1]));
-  const mass = ids.map(i => {
+  const hits = matching(data, q),
+    everything = {...state, stratum: -1},
+    whole = k < 0 ? [] : data.modes[k].corpus[state.set].at(-1);
+  const total = sum([...hits].map(x => whole[x]));
+  const part = i => {
     const {at, v} = k < 0 ? {v: []} : profile(data, state, i, k);
-    return share(data, state, i) * sum(v.filter((_, n) => hits.has(at ? at[n] : n)));
-  });
-  const total = sum(mass) || 1,
+    const p = sum(v.filter((_, n) => hits.has(at ? at[n] : n)));
+    return total > 0 ? Math.min(1, (share(data, everything, i) * p) / total) : 0;
+  };
+  const parts = ids.map(part),
     named = i => state.names[i].toLowerCase().includes(q);
-  return argsort(mass)
-    .filter(n => mass[n] > 0 || named(ids[n]))
-    .map(n => ({id: ids[n], share: mass[n] / total, hits: hits.size}));
+  return argsort(parts)
+    .filter(n => parts[n] > 0 || named(ids[n]))
+    .map(n => ({id: ids[n], share: parts[n], hits: hits.size}));
 }

@@ -1,30 +1,34 @@
 import {setsCompared, strataCompared} from './compare.js';
+import {button} from './controls.js';
 import {bar, columns, h, word} from './elements.js';
 import {curve, orderedFigure, pictureFigure} from './figures.js';
 import {percent, signed, sum} from './format.js';
-import {members, rows, share} from './state.js';
+import {makeHelp} from './help.js';
+import {matching, members, profile, rows, share} from './state.js';
 
-export const modeTabs = page =>
-  page.data.modes.length > 1 &&
-  h(
-    'div',
-    {class: 'ntf-tabs', role: 'group', 'aria-label': 'Mode'},
-    page.data.modes.map((m, k) =>
-      h(
-        'button',
-        {
-          type: 'button',
-          'aria-pressed': String(k === page.state.mode),
-          'data-mode': k,
-          onclick: () => {
-            page.act('mode', {mode: k});
-            page.main.querySelector(`[data-mode="${k}"]`)?.focus();
-          },
-        },
-        word(m.name),
-      ),
-    ),
-  );
+/** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
+export const shownModes = ({data}) => {
+  const own = data.modes.map((_, k) => k).filter(k => !isSamples(data, k));
+  return own.length ? own : data.modes.map((_, k) => k);
+};
+const isSamples = ({modes, term, unit}, k) =>
+  modes[k].name === unit && (modes[k].kind === 'labels' || term >= 0);
+
+export const modeTabs = page => {
+  const shown = shownModes(page);
+  if (!shown.includes(page.state.mode)) shown.push(page.state.mode);
+  const choose = k => {
+    page.act('mode', {mode: k});
+    page.main.querySelector(`[data-mode="${k}"]`)?.focus();
+  };
+  const tab = k =>
+    button(word(page.data.modes[k].name), () => choose(k), {
+      'aria-pressed': String(k === page.state.mode),
+      'data-mode': k,
+    });
+  if (shown.length < 2) return false;
+  return h('div', {class: 'ntf-tabs', role: 'group', 'aria-label': 'Mode'}, shown.map(tab));
+};
 
 export function title(page, i) {
   const {data, state} = page;
@@ -80,102 +84,125 @@ export function title(page, i) {
   );
 }
 
-export function terms(page, i, k) {
-  const {data, state} = page;
-  const mode = data.modes[k],
-    all = rows(data, state, i, k),
-    list = all.slice(0, page.more),
+/** How many rows there is room for: in a file as many as the window has. */
+export const room = page =>
+  page.data.alone ? Math.max(18, Math.min(40, Math.floor((window.innerHeight - 330) / 22))) : 18;
+
+const times = x => (x > 0 ? `×${x < 10 ? x.toFixed(1) : x.toFixed(0)}` : '');
+
+/** The rows shown of a topic: the first ones, and those that are looked for. */
+function shownRows(page, i, k) {
+  const all = rows(page.data, page.state, i, k),
+    looked = k === page.data.term ? matching(page.data, page.state.query) : new Set();
+  const hits = all.slice(page.more).filter(r => looked.has(r.item));
+  return {all, looked, list: [...all.slice(0, page.more), ...hits.slice(0, 5)]};
+}
+
+const longest = list => Math.max(1e-300, ...list.flatMap(r => [r.p, r.corpus, r.versus ?? 0]));
+
+/** One scale for topics side by side, and the words that all of them show. */
+function together(page, topics, k) {
+  const mode = page.data.modes[k];
+  if (mode.kind === 'ordered') {
+    const tops = topics.map(i => Math.max(...profile(page.data, page.state, i, k).v));
+    return {most: Math.max(...tops), shared: new Set()};
+  }
+  if (mode.kind === 'image') return {most: 0, shared: new Set()};
+  const lists = topics.map(i => shownRows(page, i, k).list);
+  const sets = lists.map(list => new Set(list.map(r => r.item)));
+  const shared = topics.length < 2 ? [] : [...sets[0]].filter(x => sets.every(s => s.has(x)));
+  return {most: longest(lists.flat()), shared: new Set(shared)};
+}
+
+function legend(page, two) {
+  const {data, state} = page,
+    all = data.term >= 0 ? 'in the corpus' : 'in all the data';
+  const key = (cls, label) => h('span', {class: 'ntf-entry'}, h('span', {class: `ntf-key ${cls}`}), label);
+  const first = state.stratum < 0 ? all : word(`in ${data.strata[state.stratum]}`);
+  const entries = [key(two ? 'ntf-t' : 'ntf-p', 'in the topic'), key(two ? 'ntf-a' : 'ntf-c', first)];
+  if (two) entries.push(key('ntf-b', word(`in ${data.strata[state.versus]}`)));
+  return h('span', {class: 'ntf-legend'}, entries);
+}
+
+function termRow(page, mode, r, {two, most, shared, looked, A}) {
+  const both = shared.has(r.item);
+  return h(
+    'tr',
+    {
+      title: `${mode.items[r.item]}: ${percent(r.p)} of the topic, ${percent(r.corpus)} of ${A}`,
+      class: looked.has(r.item) ? 'ntf-found' : null,
+    },
+    h(
+      'th',
+      {scope: 'row'},
+      both &&
+        h(
+          'span',
+          {class: 'ntf-both', title: 'in both topics', role: 'img', 'aria-label': 'in both topics'},
+          '∩',
+        ),
+      word(mode.items[r.item]),
+    ),
+    h(
+      'td',
+      {class: 'ntf-bars'},
+      h(
+        'span',
+        {class: 'ntf-track'},
+        bar(two ? 'ntf-p ntf-t' : 'ntf-p', r.p / most),
+        bar(two ? 'ntf-a' : 'ntf-c', r.corpus / most),
+        two && bar('ntf-b', r.versus / most),
+      ),
+    ),
+    h('td', {class: 'ntf-value'}, percent(r.p)),
+    h('td', {class: 'ntf-value'}, two ? signed(r.corpus - r.versus) : times(r.p / r.corpus)),
+  );
+}
+
+export function terms(page, i, k, shared = together(page, [i], k)) {
+  const {data, state} = page,
+    mode = data.modes[k],
+    {all, looked, list} = shownRows(page, i, k),
     two = state.versus >= 0;
   if (!all.length) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
-  const most = Math.max(...list.flatMap(r => [r.p, r.corpus, r.versus ?? 0])),
-    A = state.stratum < 0 ? 'corpus' : data.strata[state.stratum];
-  const head = h(
-    'div',
-    {class: 'ntf-legend'},
-    h('span', {class: `ntf-key ${two ? 'ntf-t' : 'ntf-p'}`}),
-    'in the topic',
-    h('span', {class: `ntf-key ${two ? 'ntf-a' : 'ntf-c'}`}),
-    two ? word(`in ${A}`) : state.stratum < 0 ? 'in the corpus' : word(`in ${A}`),
-    two && h('span', {class: 'ntf-key ntf-b'}),
-    two && word(`in ${data.strata[state.versus]}`),
-  );
+  const whole = data.term >= 0 ? 'corpus' : 'data',
+    A = state.stratum < 0 ? `the ${whole}` : data.strata[state.stratum];
+  const heads = [
+    h('th', {scope: 'col', class: 'ntf-end'}, mode.name),
+    h('th', {scope: 'col'}, legend(page, two)),
+    h('th', {scope: 'col', class: 'ntf-end', title: 'part of the topic'}, 'share'),
+    h(
+      'th',
+      {scope: 'col', class: 'ntf-end'},
+      two ? 'difference' : `× ${state.stratum < 0 ? whole : 'stratum'}`,
+    ),
+  ];
+  const how = {two, looked, A, ...shared};
   const table = h(
     'table',
     {class: 'ntf-terms'},
     columns(),
-    h(
-      'thead',
-      {class: 'ntf-sr'},
-      h(
-        'tr',
-        {},
-        h('th', {scope: 'col'}, mode.name),
-        h('th', {scope: 'col'}, 'bars'),
-        h('th', {scope: 'col'}, 'share of the topic'),
-        h('th', {scope: 'col'}, two ? 'difference of the strata' : 'times its share of the corpus'),
-      ),
-    ),
+    h('thead', {}, h('tr', {}, heads)),
     h(
       'tbody',
       {},
-      list.map(r =>
-        h(
-          'tr',
-          {title: `${mode.items[r.item]}: ${percent(r.p)} of the topic, ${percent(r.corpus)} of ${A}`},
-          h('th', {scope: 'row'}, word(mode.items[r.item])),
-          h(
-            'td',
-            {class: 'ntf-bars'},
-            h(
-              'span',
-              {class: 'ntf-track'},
-              bar(two ? 'ntf-p ntf-t' : 'ntf-p', r.p / most),
-              bar(two ? 'ntf-a' : 'ntf-c', r.corpus / most),
-              two && bar('ntf-b', r.versus / most),
-            ),
-          ),
-          h('td', {class: 'ntf-value'}, percent(r.p)),
-          h(
-            'td',
-            {class: 'ntf-value'},
-            two
-              ? signed(r.corpus - r.versus)
-              : r.corpus > 0
-                ? `×${r.p / r.corpus < 10 ? (r.p / r.corpus).toFixed(1) : (r.p / r.corpus).toFixed(0)}`
-                : '',
-          ),
-        ),
-      ),
+      list.map(r => termRow(page, mode, r, how)),
     ),
   );
-  return h(
-    'div',
-    {},
-    head,
-    table,
-    all.length > list.length &&
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'ntf-more',
-          onclick: () => {
-            page.more += 48;
-            page.redraw();
-          },
-        },
-        `More (${all.length - list.length})`,
-      ),
-  );
+  const left = all.length - Math.min(all.length, page.more);
+  const more = () => {
+    page.more += 48;
+    page.redraw();
+  };
+  return h('div', {}, table, left > 0 && button(`More (${left})`, more, {class: 'ntf-more'}));
 }
 
-export const chart = (page, i, k, width, height = 190) =>
-  ({
-    words: () => terms(page, i, k),
-    labels: () => terms(page, i, k),
-    ordered: () => orderedFigure(page, i, k, width, height),
-    image: () => pictureFigure(page, i, k, width),
-  })[page.data.modes[k].kind]();
+export function chart(page, i, k, width, height = 190, shared = undefined) {
+  const {kind} = page.data.modes[k];
+  if (kind === 'image') return pictureFigure(page, i, k, width);
+  if (kind === 'ordered') return orderedFigure(page, i, k, width, height, shared?.most);
+  return terms(page, i, k, shared);
+}
 
 export const small = (page, i, k) => {
   const {data, state} = page;
@@ -232,42 +259,69 @@ export function course(page, i, width) {
   );
 }
 
+/** The place of the topic shown: how it is read stays, the rest is redrawn. */
+export function makeCentre(page) {
+  const help = makeHelp(page);
+  page.modes = h('div', {});
+  page.reading = h('div', {class: 'ntf-reading'}, page.fields.order.box, page.lam, help.button);
+  page.body = h('div', {});
+  page.centre = h(
+    'div',
+    {class: 'ntf-centre'},
+    h('div', {class: 'ntf-tools'}, page.modes, page.reading),
+    help.text,
+    page.body,
+  );
+  page.tools = page.centre.firstChild;
+  page.helpText = help.text;
+}
+
+/** Put the cursor in the name of the topic shown. */
+export function enterName(page) {
+  page.main.querySelector('.ntf-name')?.focus();
+}
+
+function topicShown(page) {
+  const {state} = page,
+    k = state.mode,
+    wide = page.body.clientWidth || 600,
+    two = state.beside >= 0;
+  const width = Math.max(240, wide / (two && wide > 620 ? 2 : 1) - (two ? 20 : 8)),
+    topics = two ? [state.selected, state.beside] : [state.selected],
+    shared = together(page, topics, k);
+  const one = n =>
+    h('section', {class: 'ntf-detail', 'aria-label': `Topic ${page.digit(n)}`}, [
+      title(page, n),
+      chart(page, n, k, width, undefined, shared),
+    ]);
+  const note = two && h('p', {class: 'ntf-note'}, beside(shared));
+  return [
+    note,
+    h('div', {class: two ? 'ntf-pair' : ''}, topics.map(one)),
+    course(page, state.selected, wide - 8),
+  ];
+}
+
+function beside({most, shared}) {
+  const scale = most > 0 ? 'Both have one scale. ' : '';
+  return shared.size ? `${scale}∩ marks what both show.` : scale;
+}
+
 export function drawCentre(page) {
   const {data, state} = page;
-  const i = state.selected,
-    j = state.beside,
-    k = state.mode;
-  if (state.panel === 1 && page.many) {
-    page.centre.replaceChildren(strataCompared(page));
-    return;
-  }
-  if (state.panel === 2 && data.sets.length > 1) {
-    page.centre.replaceChildren(setsCompared(page));
-    return;
-  }
-  if (i < 0) {
-    page.centre.replaceChildren();
-    return;
-  }
-  const both = j >= 0,
-    width = Math.max(
-      240,
-      (page.centre.clientWidth || 600) / (both && page.centre.clientWidth > 620 ? 2 : 1) - (both ? 20 : 8),
-    );
-  const one = n =>
-    h(
-      'section',
-      {class: 'ntf-detail', 'aria-label': `Topic ${page.digit(n)}`},
-      title(page, n),
-      chart(page, n, k, width),
-    );
-  page.centre.replaceChildren(
-    ...[
-      modeTabs(page) || '',
-      h('div', {class: both ? 'ntf-pair' : ''}, one(i), both && one(j)),
-      course(page, i, (page.centre.clientWidth || 600) - 8) || '',
-    ].filter(Boolean),
-  );
+  const panel =
+    state.panel === 1 && page.many
+      ? strataCompared
+      : state.panel === 2 && data.sets.length > 1
+        ? setsCompared
+        : null;
+  const kind = data.modes[state.mode]?.kind;
+  page.tools.hidden = !!panel || state.selected < 0;
+  if (page.tools.hidden) page.helpText.hidden = true;
+  page.reading.hidden = kind !== 'words' && kind !== 'labels';
+  page.modes.replaceChildren(...[modeTabs(page)].filter(Boolean));
+  if (panel) page.body.replaceChildren(panel(page));
+  else page.body.replaceChildren(...(state.selected < 0 ? [] : topicShown(page)).filter(Boolean));
 }
 
 export function drawSide(page) {
@@ -279,27 +333,20 @@ export function drawSide(page) {
     page.side.replaceChildren();
     return;
   }
-  page.side.replaceChildren(
-    ...data.modes
-      .map((m, k) =>
-        k === state.mode
-          ? ''
-          : h(
-              'section',
-              {},
-              h(
-                page.sub,
-                {class: 'ntf-h'},
-                h(
-                  'button',
-                  {type: 'button', class: 'ntf-link', onclick: () => page.act('mode', {mode: k})},
-                  word(m.name),
-                ),
-              ),
-              small(page, i, k),
-            ),
-      )
-      .filter(Boolean),
-    page.sampleBox,
-  );
+  const others = shownModes(page).filter(k => k !== state.mode);
+  const section = k =>
+    h(
+      'section',
+      {},
+      h(
+        page.sub,
+        {class: 'ntf-h'},
+        button(word(data.modes[k].name), () => page.act('mode', {mode: k}), {class: 'ntf-link'}),
+        data.modes[k].kind !== 'image' &&
+          data.modes[k].kind !== 'ordered' &&
+          h('span', {class: 'ntf-col'}, 'share'),
+      ),
+      small(page, i, k),
+    );
+  page.side.replaceChildren(...others.map(section), page.sampleBox);
 }
