@@ -617,7 +617,7 @@ const toNode = (page, j) =>
     word(page.name(j)),
   );
 
-function legend(page, above) {
+function wordLegend(page, above) {
   const {data, state} = page,
     {stratum: s, versus: t} = state;
   const key = (cls, name) => [h('span', {class: `ntf-key ${cls}`}), name];
@@ -662,7 +662,7 @@ function nodeTerms(page, i, k) {
   return h(
     'div',
     {},
-    legend(page, above),
+    wordLegend(page, above),
     h(
       'table',
       {class: 'ntf-terms ntf-node-terms'},
