@@ -302,9 +302,10 @@ def is_word_mode(
     return str(name).lower() in ('term', 'terms', 'word', 'words', 'token', 'tokens')
 
 def _numbered(words):
-    "Whether names are one word and a number: index 1, index 2."
-    before = words[0].rstrip('0123456789') if words else 'none'
-    return bool(before.strip()) and all(w.startswith(before) and w[len(before):].isdecimal() for w in words)
+    "Whether names are a word, a space and a number: index 1, index 2. Identifiers such as ENSG001 are none."
+    before = words[0].rstrip('0123456789') if words else 'none '
+    alike = all(w.startswith(before) and w[len(before):].isdecimal() for w in words)
+    return before.endswith(' ') and bool(before.strip()) and alike
 
 # %% ../nbs/60_views.ipynb #92b49c41
 def mode_title(

@@ -241,11 +241,10 @@ export function orderedFigure(page, i, k, width, height, most = 0) {
   );
 }
 
-/** All modes of one topic under each other: time, neuron, trial. */
-export function stacked(page, i, width) {
+/** The other measured modes of a topic under the one shown: time, trial. */
+export function stacked(page, i, shown, width) {
   const {data, state} = page;
-  const curves = data.modes.map((m, k) => k).filter(k => data.modes[k].kind === 'ordered');
-  if (curves.length < 2) return null;
+  const curves = data.modes.map((m, k) => k).filter(k => k !== shown && data.modes[k].kind === 'ordered');
   return curves.map(k =>
     h(
       'section',

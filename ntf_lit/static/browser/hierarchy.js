@@ -1,6 +1,6 @@
 import {features} from './compare.js';
 import {bar, h, svg, word} from './elements.js';
-import {spark, thumbnail} from './figures.js';
+import {spark, stacked, thumbnail} from './figures.js';
 import {percent, typeAhead} from './format.js';
 import {chain, children, layout, linked, nodeRows, parents, path} from './layout.js';
 import {drawSamples} from './samples.js';
@@ -458,7 +458,8 @@ function nodeBox(page, i, a, most) {
     listed = kind === 'words' || kind === 'labels',
     lines = Math.max(1, Math.floor((a.h - 30) / 15));
   const pictured = kind === 'image';
-  const words = a.h >= 20 && listed ? furtherWords(page, i, tall ? 6 * lines : 6) : '';
+  const fits = tall || (a.h >= 20 && a.w > 200 + 7.5 * page.name(i).length); // beside the name, or below it
+  const words = fits && listed ? furtherWords(page, i, tall ? 6 * lines : 6) : '';
   const said = words && h('span', {class: 'ntf-node-words', 'aria-hidden': 'true'}, h('bdi', {}, words));
   if (said && tall) said.style.webkitLineClamp = lines;
   return node(
@@ -687,6 +688,7 @@ export function nodeDetail(page, i, width) {
     title(page, i),
     way.length > 0 && h('p', {class: 'ntf-path'}, 'in ', way.map(step)),
     data.modes.length > 0 && (listed ? nodeTerms(page, i, k) : chart(page, i, k, width, 180)),
+    stacked(page, i, k, width),
     data.course && course(page, i, width),
     linkTable(page, 'Made of', children(g, i), 'part of this topic'),
     linkTable(page, 'Part of', parents(g, i), 'part that goes there'),
@@ -731,9 +733,10 @@ export function drawDetail(page) {
   }
   const half = two >= 0 && page.room.side > 560 ? 2 : 1,
     width = Math.max(240, page.room.side / half - 40);
-  const again = `${state.mode}`;
-  if (page.tabsOf !== again) {
-    page.tabsOf = again;
+  if (page.tabsOf !== state.mode) {
+    page.tabsOf = state.mode;
+    const listed = ['words', 'labels'].includes(page.data.modes[state.mode]?.kind);
+    page.lam.hidden = page.fields.order.box.hidden = !listed; // they order words
     page.editRow.replaceChildren(...[modeTabs(page) || '', page.hide, page.mergeInto, page.pick, page.undo].filter(Boolean));
   }
   fillMenus(page, one, two);

@@ -132,7 +132,8 @@ export function layout(data, depth, width, options = {}) {
     height = Math.max(row, ...columns.map(ids => ids.length * (tall(ids.length) + gap) - gap));
   const at = {};
   columns.forEach((ids, c) => {
-    const h = tall(ids.length),
+    const half = (0.5 * (height + gap)) / Math.max(1, ids.length) - gap, // room for the links between them
+      h = c === L - 1 ? tall(ids.length) : Math.max(tall(ids.length), Math.min(64, most, half)),
       spare = (height + gap) / Math.max(1, ids.length);
     ids.forEach((i, n) => {
       const y = n * spare + Math.max(0, spare - h - gap) / 2;

@@ -11,8 +11,7 @@ export const shownModes = ({data}) => {
   const own = data.modes.map((_, k) => k).filter(k => !isSamples(data, k));
   return own.length ? own : data.modes.map((_, k) => k);
 };
-const isSamples = ({modes, term, unit}, k) =>
-  modes[k].name === unit && (modes[k].kind === 'labels' || term >= 0);
+const isSamples = ({modes, unit}, k) => modes[k].name === unit && ['labels', 'words'].includes(modes[k].kind);
 
 export const modeTabs = page => {
   const shown = shownModes(page);
@@ -201,7 +200,10 @@ export function chart(page, i, k, width, height = 190, shared = undefined) {
   const {kind} = page.data.modes[k];
   if (kind === 'image') return pictureFigure(page, i, k, width);
   if (kind === 'ordered') return orderedFigure(page, i, k, width, height, shared?.most);
-  return terms(page, i, k, shared);
+  const made = terms(page, i, k, shared),
+    {hint} = page.data.modes[k];
+  if (hint) made.append(h('p', {class: 'ntf-note'}, hint));
+  return made;
 }
 
 export const small = (page, i, k) => {
