@@ -374,14 +374,15 @@ def as_pictures(
     n:int, # How many samples there are
 )->np.ndarray: # (n, height, width)
     "Pictures in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
-    parts = [np.asarray(x, float) for x in images]
+    parts = [np.asarray(x) for x in images]
     if len(parts) != n and sum(map(len, parts)) == n: parts = [x for stratum in parts for x in stratum]
     if len(parts) != n:
         raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
     if len({x.shape for x in parts}) > 1 or parts[0].ndim not in (2, 3):
         found = sorted({x.shape for x in parts})[:3]
         raise ValueError(f"images must be pictures of one size, height x width, not {found}; crop them")
-    stack = np.stack([x.mean(-1) if x.ndim == 3 else x for x in parts])
+    flat = isinstance(images, np.ndarray) and images.ndim == 3 # as they are, not copied
+    stack = images if flat else np.stack([x.mean(-1) if x.ndim == 3 else x for x in parts])
     if not np.isfinite(stack).all() or stack.min() < 0:
         raise ValueError("images must be nonnegative finite numbers; images - images.min() shifts them")
     return stack

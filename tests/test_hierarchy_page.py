@@ -54,7 +54,7 @@ def chosen(page):
 @pytest.mark.parametrize('width', [390, 1280, 2000])
 @pytest.mark.parametrize('make', [of_words, of_curves])
 def test_what_a_click_shows_is_in_view(shown, make, width):  # noqa: F811
-    "At most two windows high; the last of a hundred topics and its details are both seen, however one scrolls."
+    "At most two windows high; the last of a hundred topics and its details are both seen."
     page = shown(make(), width)
     height = page.evaluate('document.documentElement.scrollHeight')
     assert height <= 2 * 1000

@@ -562,7 +562,8 @@ function light(page, g, on) {
   const {at} = page.place,
     one = page.state.selected,
     parts = [],
-    gap = Math.abs((Object.values(at).find(a => a.column === 1)?.x ?? 0) - (at[one]?.w ?? 0));
+    of = c => Object.values(at).find(a => a.column === c),
+    gap = (of(1)?.x ?? 0) - (of(0)?.w ?? 0);
   for (const i of on.keys())
     for (const [j, part] of parents(g, i)) {
       if (!at[i] || !at[j] || !on.has(j) || part < 0.02) continue;
@@ -621,11 +622,11 @@ const toNode = (page, j) =>
 function wordLegend(page, above) {
   const {data, state} = page,
     {stratum: s, versus: t} = state;
-  const key = (cls, name) => [h('span', {class: `ntf-key ${cls}`}), name];
+  const key = (cls, name) => h('span', {class: 'ntf-entry'}, h('span', {class: `ntf-key ${cls}`}), name);
   return h(
     'div',
     {class: 'ntf-legend'},
-    key('ntf-p', above ? 'its own' : 'in the topic'),
+    key(t < 0 ? 'ntf-p' : 'ntf-p ntf-t', above ? 'its own' : 'in the topic'),
     above && key('ntf-c ntf-hatched', 'shared with its supertopics'),
     t < 0 && key('ntf-t', s < 0 ? 'in the corpus' : word(`in ${data.strata[s]}`)),
     t >= 0 && [key('ntf-a', word(`in ${data.strata[s]}`)), key('ntf-b', word(`in ${data.strata[t]}`))],
@@ -641,6 +642,7 @@ function nodeTerms(page, i, k) {
     two = state.versus >= 0;
   if (!list.length) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
   const most = Math.max(1e-300, ...list.flatMap(r => [r.p, r.corpus, r.versus ?? 0]));
+  const topic = two ? 'ntf-p ntf-t' : 'ntf-p';
   const times = r => (r.corpus > 0 ? `, ${(r.p / r.corpus).toFixed(1)} times its share of the corpus` : '');
   const line = r =>
     h(
@@ -650,7 +652,7 @@ function nodeTerms(page, i, k) {
       h(
         'td',
         {class: 'ntf-bars'},
-        h('span', {class: 'ntf-track ntf-stack'}, bar('ntf-p', r.own / most), bar('ntf-c', r.inherited / most)),
+        h('span', {class: 'ntf-track ntf-stack'}, bar(topic, r.own / most), bar('ntf-c', r.inherited / most)),
         h('span', {class: 'ntf-thin'}, bar(two ? 'ntf-a' : 'ntf-p ntf-t', r.corpus / most)),
         two && h('span', {class: 'ntf-thin'}, bar('ntf-b', r.versus / most)),
       ),
