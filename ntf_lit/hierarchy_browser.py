@@ -135,7 +135,6 @@ class HierarchyBrowser(Browser):
         *,
         labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
         samples=None, # One text or picture per sample, flat or one list per stratum
-        images=None, # One picture per sample, (n, height, width), beside its text
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # One label per sample
         names=None, # Names of topics, a list or dict per layer
@@ -145,11 +144,11 @@ class HierarchyBrowser(Browser):
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
+        **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = hierarchy_contents(model, data, texts=samples, images=images, times=times, kinds=kinds,
-                                   title=title, note=note,
+        found = hierarchy_contents(model, data, texts=samples, images=kwargs.pop('images', None),
+                                   times=times, kinds=kinds, title=title, note=note,
                                    view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 

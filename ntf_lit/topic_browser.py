@@ -624,7 +624,7 @@ def take_view_options(
 )->dict: # Those of `view`
     "Settings of the view. `TypeError` that names the nearest right one if a setting is unknown."
     keywords = [name for name in signature(browser_class).parameters if name not in ('model', 'kwargs')]
-    check_keywords(settings, [*keywords, *VIEW_OPTIONS, *STATE, 'layout'], browser_class.__name__)
+    check_keywords(settings, [*keywords, *VIEW_OPTIONS, *STATE, 'images', 'layout'], browser_class.__name__)
     return {name: settings.pop(name) for name in VIEW_OPTIONS if name in settings}
 
 # %% ../nbs/62b_topic_browser.ipynb #9216fa9d
@@ -637,7 +637,6 @@ class TopicBrowser(Browser):
         *,
         labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
         samples=None, # One text or picture per sample, flat or one list per stratum
-        images=None, # One picture per sample, (n, height, width), beside its text
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # Names of the strata; for a model without any, one label per sample
         names=None, # Names of topics
@@ -648,11 +647,11 @@ class TopicBrowser(Browser):
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
+        **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = topic_contents(model, data, others, texts=samples, images=images, times=times, kinds=kinds,
-                               title=title, note=note,
+        found = topic_contents(model, data, others, texts=samples, images=kwargs.pop('images', None),
+                               times=times, kinds=kinds, title=title, note=note,
                                view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
