@@ -808,13 +808,14 @@ def topic_contents(
     others=None, # Models of the same data to compare it with
     *,
     texts=None, # One text per sample, flat or one list per stratum
-    images=None, # One picture per sample
     kinds:dict=None, # What the modes are
-    view_options:dict, # What `compared_views` is to know
+    view_options:dict, # What `compared_views` is to know, and `images`, one picture per sample
     **page_options # What `contents_page` is to know besides
 )->Contents: # A frozen record
     "Everything that a topic browser shows. `ValueError` if there are more texts than samples, or fewer."
-    found = named_by_kinds(compared_views(model, data, others, **view_options), kinds)
+    images = view_options.get('images')
+    known = {name: x for name, x in view_options.items() if name != 'images'}
+    found = named_by_kinds(compared_views(model, data, others, **known), kinds)
     page = contents_page(found, data, kinds=kinds, **page_options)
     n, names = found.views[0].shape[0], list(found.views[0].labels[0])
     texts, images = pictures_of(found, texts, images, kinds)

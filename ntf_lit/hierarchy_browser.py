@@ -40,13 +40,14 @@ def hierarchy_contents(
     data=None, # What it was fitted to
     *,
     texts=None, # One text per sample, flat or one list per stratum
-    images=None, # One picture per sample
     kinds:dict=None, # What the modes are
-    view_options:dict, # What `compared_views` is to know
+    view_options:dict, # What `compared_views` is to know, and `images`, one picture per sample
     **page_options # What `contents_page` is to know besides
 )->Contents: # A frozen record
     "Everything that a hierarchy browser shows. `TypeError` if the model has no layers."
-    found = named_by_kinds(compared_views(model, data, layered=True, **view_options), kinds)
+    images = view_options.get('images')
+    known = {name: x for name, x in view_options.items() if name != 'images'}
+    found = named_by_kinds(compared_views(model, data, layered=True, **known), kinds)
     page = contents_page(found, data, n=60, kinds=kinds, **page_options)
     features = page.features[:1] if found.views[0].sizes.shape[1] else [] # the same in every layer
     page = replace(page, kind='hierarchy', up=links_upward(found.tree), features=features)
@@ -54,8 +55,8 @@ def hierarchy_contents(
     texts, images = pictures_of(found, texts, images, kinds)
     texts, passages = sample_texts(texts, data, n, names)
     texts = texts if texts and len(texts) == n else None
-    known = texts or images is not None or view_options.get('samples') is not None
-    samples = Samples(found.views, texts, passages, images) if known else None
+    asked = texts or images is not None or view_options.get('samples') is not None
+    samples = Samples(found.views, texts, passages, images) if asked else None
     largest = page.sets[-1]['first'] + int(np.argmax(found.shares[-1])) if page.share else -1
     return Contents(page, found.views, samples, found.tree, largest)
 
@@ -147,9 +148,8 @@ class HierarchyBrowser(Browser):
         **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = hierarchy_contents(model, data, texts=samples, images=kwargs.pop('images', None),
-                                   times=times, kinds=kinds, title=title, note=note,
-                                   view_options=options | take_view_options(type(self), kwargs))
+        found = hierarchy_contents(model, data, texts=samples, times=times, kinds=kinds, title=title,
+                                   note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0

@@ -616,7 +616,8 @@ def topic_html(
     return side_by_side(parts) + extras_html(browser)
 
 # %% ../nbs/62b_topic_browser.ipynb #8fc7c74d
-VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples' # What `view` is to know besides names
+# What `view` is to know besides names, and the pictures of its samples
+VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples', 'images'
 
 def take_view_options(
     browser_class, # The class of a browser
@@ -624,7 +625,7 @@ def take_view_options(
 )->dict: # Those of `view`
     "Settings of the view. `TypeError` that names the nearest right one if a setting is unknown."
     keywords = [name for name in signature(browser_class).parameters if name not in ('model', 'kwargs')]
-    check_keywords(settings, [*keywords, *VIEW_OPTIONS, *STATE, 'images', 'layout'], browser_class.__name__)
+    check_keywords(settings, [*keywords, *VIEW_OPTIONS, *STATE, 'layout'], browser_class.__name__)
     return {name: settings.pop(name) for name in VIEW_OPTIONS if name in settings}
 
 # %% ../nbs/62b_topic_browser.ipynb #9216fa9d
@@ -650,9 +651,8 @@ class TopicBrowser(Browser):
         **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = topic_contents(model, data, others, texts=samples, images=kwargs.pop('images', None),
-                               times=times, kinds=kinds, title=title, note=note,
-                               view_options=options | take_view_options(type(self), kwargs))
+        found = topic_contents(model, data, others, texts=samples, times=times, kinds=kinds, title=title,
+                               note=note, view_options=options | take_view_options(type(self), kwargs))
         super().__init__(found, front, **kwargs)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a
