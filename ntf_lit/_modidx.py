@@ -87,6 +87,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'ntf_lit.browser_data.kind_hint': ('browser_data.html#kind_hint', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data.largest_entries': ( 'browser_data.html#largest_entries',
                                                                                 'ntf_lit/browser_data.py'),
+                                      'ntf_lit.browser_data.likeness': ('browser_data.html#likeness', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data.located': ('browser_data.html#located', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data.mode_kind': ('browser_data.html#mode_kind', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data.name_periods': ('browser_data.html#name_periods', 'ntf_lit/browser_data.py'),

@@ -518,6 +518,7 @@ class PageData:
     course: dict = None # Topics over time, from `course_over_time`
     similar: list = None # Per two views, how alike their topics are
     match: list = None # Per two views, the best partner of each topic, or -1
+    likeness: list = None # Per view, its topics in order of likeness, and what joins them, from `likeness`
     up: list = None # Per topic, where it goes in a hierarchy: [[topic of the layer above, part], ...]
 
 # %% ../nbs/62_browser_data.ipynb #68381be5
@@ -566,6 +567,19 @@ def _sets(names, views):
     first = np.cumsum([0, *(v.rank for v in views)])
     return [dict(name=shown(name, 60), first=int(f), count=v.rank) for name, f, v in zip(names, first, views)]
 
+# %% ../nbs/62_browser_data.ipynb #c84e9488
+def likeness(
+    v:View, # A view
+)->dict: # `order` of its topics, and `merges` [a, b, distance]; topics first, merges numbered after them
+    "The topics of a view in order of likeness, and the tree that joins them."
+    if v.rank < 2: return dict(order=list(range(v.rank)), merges=[])
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    upper = np.triu_indices(v.rank, 1)
+    apart = np.clip(1 - agreement(v, v)[upper], 0, 1)
+    joined_by = optimal_leaf_ordering(linkage(apart, 'average'), apart)
+    merges = [[int(a), int(b), float(f'{d:.3g}')] for a, b, d, _ in joined_by]
+    return dict(order=leaves_list(joined_by).tolist(), merges=merges)
+
 # %% ../nbs/62_browser_data.ipynb #1b998237
 def _compared(views):
     "How alike the topics of every two views are, and their best matching."
@@ -606,6 +620,7 @@ def page_data(
     v, modes = views[0], _page_modes(views, kinds, n)
     words = [i for i, (_, m) in enumerate(modes) if m['kind'] == 'words']
     facts = _topic_facts(views, shares) | (_compared(views) if len(views) > 1 else {})
+    facts['likeness'] = [likeness(w) for w in views]
     return PageData(kind='topics', title=shown(title, 200) if title else '',
                     note=shown(note, 300) if note else '', axis=axis, sets=_sets(sets, views),
                     unit=v.modes[0], units=plural(v.modes[0]), strata=[shown(s, 60) for s in v.strata],
@@ -839,7 +854,7 @@ def static_text(
 
 # %% ../nbs/62_browser_data.ipynb #cb380ce3
 MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'help', 'list', 'samples',
-           'compare', 'topic', 'hierarchy', 'page')
+           'compare', 'overview', 'topic', 'hierarchy', 'links', 'page')
 
 def joined(
     texts, # JavaScript modules, each after those it needs when it is read
@@ -865,7 +880,8 @@ def html_page(
 )->str: # A whole HTML document
     "One file with everything in it."
     title = escape(data.get('title') or 'Topics')
-    style = ':root{color-scheme:light dark}body{margin:0}\n' + static_text('browser.css')
+    style = (':root{color-scheme:light dark}body{margin:0;background:light-dark(#fff,#14171b)}\n'
+             + static_text('browser.css'))
     begin = ('render({model: still(JSON.parse(document.getElementById("data").textContent)), '
              'el: document.getElementById("app")});')
     return ('<!doctype html><html lang="en"><head><meta charset="utf-8">'

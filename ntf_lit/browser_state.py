@@ -25,7 +25,7 @@ class PageState:
     stratum: int = -1 # Number of the stratum, or -1 for all
     versus: int = -1 # Number of a second stratum, or -1
     mode: int = 0 # Number of the mode shown
-    panel: int = 0 # 0: topics, 1: strata compared, 2: models or layers compared
+    panel: int = 0 # 0: a topic, 1: strata, 2: models or layers compared, 3: all topics, 4: words by topics
     set_: int = 0 # Number of the layer or run shown
     other: int = 0 # Number of the layer or run compared with
     depth: int = 0 # Finest layer shown
@@ -44,7 +44,8 @@ def first_state(
     topic:int=-1, # Number of the topic to show
 )->PageState: # The state before anything was chosen
     "What is shown first."
-    return PageState(selected=topic, set_=data.set_of(topic) if topic >= 0 else 0,
+    overview = data.kind == 'topics' and len(data.share) > 1
+    return PageState(selected=topic, set_=data.set_of(topic) if topic >= 0 else 0, panel=3 if overview else 0,
                      other=min(1, len(data.sets) - 1), names_=tuple(data.names),
                      merged=tuple(range(len(data.share))))
 
@@ -74,7 +75,7 @@ def sizes(
 )->dict: # topics, strata, modes, sets: how many there are; orders, panels, shapes: among how many to choose
     "How many there are of everything that has a number."
     return dict(topics=len(data.share), strata=len(data.strata), modes=len(data.modes), sets=len(data.sets),
-                orders=len(ORDERS), panels=3, shapes=2)
+                orders=len(ORDERS), panels=5, shapes=2)
 
 # %% ../nbs/62a_browser_state.ipynb #a479c11a
 def in_range(

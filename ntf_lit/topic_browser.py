@@ -134,7 +134,7 @@ class Browser(W.VBox):
     stratum = T.Int(-1, help='Number of the stratum, or -1 for all')
     versus = T.Int(-1, help='Number of a second stratum, or -1')
     mode = T.Int(0, help='Number of the mode shown, in the order of `data.modes`')
-    panel = T.Int(0, help='0: topics, 1: strata compared, 2: models or layers compared')
+    panel = T.Int(0, help='0: a topic, 1: strata, 2: runs compared, 3: all topics, 4: words by topics')
     set_ = T.Int(0, help='Number of the layer or run shown')
     other = T.Int(0, help='Number of the layer or run compared with')
     depth = T.Int(0, help='Finest layer shown')
@@ -216,6 +216,7 @@ def make_front(
 def __init__(self:Browser, contents, front='auto', **kwargs):
     self.contents = contents
     first = first_state(contents.data, contents.start)
+    if kwargs.keys() & {'selected', 'beside', 'mode', 'versus', 'query'}: first = replace(first, panel=0)
     super(Browser, self).__init__(**{name: getattr(first, name) for name in STATE} | kwargs)
     if self.selected >= 0 and 'set_' not in kwargs: self.set_ = self.data.set_of(self.selected)
     self.add_class('ntf-browser')

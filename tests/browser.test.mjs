@@ -3,10 +3,12 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import * as format from '../ntf_lit/static/browser/format.js';
+import * as links from '../ntf_lit/static/browser/links.js';
+import * as overview from '../ntf_lit/static/browser/overview.js';
 import * as pageLayout from '../ntf_lit/static/browser/layout.js';
 import * as pageState from '../ntf_lit/static/browser/state.js';
 
-const m = {...format, ...pageLayout, ...pageState};
+const m = {...format, ...links, ...overview, ...pageLayout, ...pageState};
 const interpreter = process.env.PYTHON || 'python3';
 const python = code => JSON.parse(execFileSync(interpreter, ['-c', code], {encoding: 'utf8'}));
 const near = (a, b, eps) => a === b || Math.abs(a - b) <= eps * Math.max(1, Math.abs(a));
@@ -121,6 +123,24 @@ test('rows, lists and search', () => {
   assert.deepEqual([...m.matching(data, ' WA')], [0]);
   assert.deepEqual([...m.matching(data, '')], []);
   assert.deepEqual(m.listed(data, {...start, query: 'qqq'}), []);
+});
+
+test('a link says what is looked at, and leads there', () => {
+  const go = (s, commands) => commands.reduce((x, [cmd, args]) => m.reduce(data, x, {cmd, ...args}), s);
+  const steps = [['select', {topic: 1}], ['panel', {panel: 0}], ['lam', {value: .4}], ['stratum', {stratum: 1}],
+    ['versus', {stratum: 0}], ['beside', {topic: 0}], ['query', {value: 'a & b=c'}], ['order', {order: 2}]];
+  const there = go(start, steps), again = go(start, m.fromLink(data, m.toLink(data, there)));
+  assert.deepEqual(again, there);
+  assert.equal(m.toLink(data, start), 'topic=0&panel=overview');
+  assert.deepEqual(go(start, m.fromLink(data, 'topic=9&lambda=x&set=7&stratum=c&panel=z&mode=q')).selected, 0);
+});
+
+test('the tree of topics joins what is shown', () => {
+  const merges = [[0, 1, .2], [2, 3, .4], [4, 5, 1]];
+  const lines = m.branches(merges, [0, 1, 2, 3], 100, 10);
+  assert.deepEqual(lines.map(l => l.slice(0, 2)), [[100, 5], [100, 25], [lines[0][2], 10]]);
+  close(lines[2][3], 30);
+  assert.deepEqual(m.branches(merges, [1, 3], 100, 10).map(l => [l[1], l[3]]), [[5, 15]]); // two are hidden
 });
 
 test('type-ahead goes on from where it is', () => {

@@ -86,9 +86,9 @@ def shown(chromium, tmp_path, request):
     "`shown(browser)` writes its file and opens it from disk; nothing may be asked for, go wrong, or pop up."
     faults, pages = [], []
 
-    def opened(b, width=1280, scheme='light'):
+    def opened(b, width=1280, scheme='light', view='Topics', link='', height=1000):
         b.to_html(tmp_path / 'page.html')
-        page = chromium.new_page(viewport=dict(width=width, height=1000), color_scheme=scheme)
+        page = chromium.new_page(viewport=dict(width=width, height=height), color_scheme=scheme)
         pages.append(page)
         page.on(
             'request',
@@ -97,8 +97,11 @@ def shown(chromium, tmp_path, request):
         page.on('pageerror', lambda e: faults.append(str(e)))
         page.on('console', lambda m: faults.append(m.text) if m.type in ('error', 'warning') else None)
         page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
-        page.goto((tmp_path / 'page.html').as_uri())
+        page.goto((tmp_path / 'page.html').as_uri() + link)
         page.locator('.ntf').wait_for()
+        tab = page.get_by_role('button', name=view or 'none', exact=True)
+        if tab.count():  # a page opens with all topics; most tests are about one
+            tab.click()
         return page
 
     yield opened
@@ -363,6 +366,87 @@ def test_any_number_of_strata_in_one_table(shown):
     expect(page.locator('.ntf-terms')).to_be_visible()
 
 
+def test_a_page_opens_with_all_topics(shown):
+    b = example()
+    page = shown(b, view=None)
+    table = page.locator('.ntf-overview')
+    rows = table.locator('tbody tr')
+    numbers = lambda: rows.locator('.ntf-number').all_inner_texts()
+    assert numbers() == [str(i) for i in b.data.likeness[0]['order']]
+    heads = table.locator('thead th').all_inner_texts()
+    assert [t.strip().lower() for t in heads[1:]] == [
+        'topic',
+        'share',
+        'more words',
+        'part',
+        'by year',
+        'north',
+        'south',
+    ]
+    expect(rows.locator('.ntf-spark')).to_have_count(8)
+    tops = page.evaluate("""[...document.querySelectorAll('.ntf-overview tbody tr')].map(r => {
+        const row = r.getBoundingClientRect();
+        const svg = document.querySelector('.ntf-tree-col svg').getBoundingClientRect();
+        return [Math.round(row.height), Math.round((row.top - svg.top)*10)/10];
+    })""")
+    assert tops == [[32, 32 * n] for n in range(4)]  # the tree's leaves are at their rows
+    lines = page.locator('.ntf-branch').get_attribute('d')
+    assert lines.count('M') == 3 and all(re.search(rf'[,V]{16 + 32 * n}\b', lines) for n in range(4))
+    table.get_by_role('button', name='South').click()
+    shares = [float(t.split()[0]) for t in rows.locator('td:last-child').all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    expect(page.locator('.ntf-branch')).to_have_count(0)
+    page.get_by_role('button', name='order by likeness').click()
+    expect(page.locator('.ntf-branch')).to_have_count(1)
+    rows.first.get_by_role('button').focus()
+    page.keyboard.press('ArrowDown')
+    page.keyboard.press('Enter')
+    assert selected(page) == str(b.data.likeness[0]['order'][1])
+    expect(page.locator('.ntf-terms')).to_be_visible()
+    expect(table).to_have_count(0)
+
+
+def test_words_by_topics(shown):
+    b = example()
+    page = shown(b, view='Terms × topics')
+    table = page.locator('.ntf-dots')
+    assert table.locator('thead .ntf-number').all_inner_texts() == [
+        str(i) for i in b.data.likeness[0]['order']
+    ]
+    v = b.views[0]
+    for row in table.locator('tbody tr').all():
+        p = v.topics[1][WORDS.index(row.locator('th').inner_text())]
+        sizes = [
+            int(d.evaluate('e => parseInt(e.style.getPropertyValue("--ntf-size"))'))
+            for d in row.locator('.ntf-dot').all()
+        ]
+        most = v.topics[1].max()
+        want = [round(26 * (p[i] / most) ** 0.5) for i in b.data.likeness[0]['order']]
+        np.testing.assert_allclose(sizes, [w for w in want if w >= 2], atol=1)
+    table.get_by_role('button').nth(2).click()
+    assert selected(page) == str(b.data.likeness[0]['order'][2])
+
+
+def test_a_view_can_be_sent_as_a_link(shown):
+    page = shown(example(), view=None, link='#topic=2&lambda=.4&stratum=South&beside=1&mode=part')
+    assert selected(page) == '2'
+    expect(page.get_by_label('Stratum')).to_have_value('1')
+    expect(page.locator('.ntf-centre .ntf-detail')).to_have_count(2)
+    expect(page.locator('.ntf-centre svg.ntf-curve').first).to_be_visible()
+    page.locator('[data-mode="0"]').click()
+    expect(page.get_by_label('Relevance λ', exact=True)).to_have_value('0.4')
+    page.get_by_label('Find the topics of a word').fill('farm')
+    page.wait_for_timeout(400)  # it is written when the reader pauses
+    link = page.evaluate('location.hash')
+    assert 'find=farm' in link and 'lambda=0.4' in link and 'stratum=South' in link
+    page.evaluate("location.hash = '#topic=1&panel=words'")
+    expect(page.locator('.ntf-dots')).to_be_visible()
+    assert selected(page) == '1'
+    for bad in ('#topic=99', '#topic=-1&panel=x&mode=<b>&stratum=none&lambda=7&set=4', '#%%%', '#lambda=NaN'):
+        page.evaluate('link => { location.hash = link; }', bad)
+        expect(page.locator('.ntf-list [aria-selected=true]')).to_have_count(1)
+
+
 def test_walking_the_hierarchy(shown):
     page = shown(hierarchy_example())
     graph = page.get_by_role('tree')
@@ -570,6 +654,10 @@ def test_live_topic_browser(notebook, audit):
         box.locator('.ntf-list [role=option]'),
     )
     expect(box.locator('.ntf-hidden .ntf-number')).to_have_text('3')  # Python moved, the page followed
+    knows('panel=3 ')
+    expect(box.locator('.ntf-overview tbody tr')).to_have_count(3)
+    box.get_by_role('button', name='Topics', exact=True).click()
+    knows('panel=0 ')
     box.locator('.ntf-list').focus()
     page.keyboard.press('ArrowDown')
     second = chosen.inner_text()

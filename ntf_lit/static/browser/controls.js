@@ -84,9 +84,13 @@ function makeFind(page) {
   });
 }
 
+const capital = t => t.slice(0, 1).toUpperCase() + t.slice(1);
+
 function viewTabs(page) {
   const {data} = page;
-  const panels = [[0, 'Topics']];
+  const panels = data.share.length > 1 ? [[3, 'Overview']] : [];
+  if (panels.length && data.term >= 0) panels.push([4, `${capital(data.modes[data.term].name)}s × topics`]);
+  panels.push([0, 'Topics']);
   if (page.many) panels.push([1, 'Strata compared']);
   if (data.sets.length > 1) panels.push([2, `${data.axis ?? 'Model'}s compared`]);
   if (panels.length < 2 || page.tree) return null;
@@ -130,7 +134,8 @@ export const topicLink = (page, i) =>
     {
       type: 'button',
       class: 'ntf-link',
-      onclick: () => {
+      onclick: e => {
+        e.stopPropagation();
         page.acts([
           ['panel', {panel: 0}],
           ['select', {topic: i}],

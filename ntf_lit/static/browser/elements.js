@@ -42,6 +42,23 @@ export const bar = (cls, part) =>
 
 export const word = (t, cls = '') => h('bdi', {class: `ntf-word ${cls}`, title: t}, t || '(empty)');
 
+/** A wide table with its own scroll; arrow keys go from link to link, the first one is the way in. */
+export function scrolled(label, table) {
+  const links = [...table.querySelectorAll('tbody button')];
+  links.forEach((b, n) => b.setAttribute('tabindex', n ? -1 : 0));
+  const onkeydown = e => {
+    const step = {ArrowDown: 1, ArrowUp: -1}[e.key],
+      at = links.indexOf(document.activeElement);
+    if (!step || at < 0) return;
+    e.preventDefault();
+    const to = links[Math.max(0, Math.min(links.length - 1, at + step))];
+    links[at].setAttribute('tabindex', -1);
+    to.setAttribute('tabindex', 0);
+    to.focus();
+  };
+  return h('div', {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': label, onkeydown}, table);
+}
+
 export const columns = () =>
   h(
     'colgroup',

@@ -365,7 +365,7 @@ export function pictureFigure(page, i, k, width) {
         title: page.name(j),
         onclick: () => page.act('select', {topic: j}),
       },
-      thumbnail(mode, j, 56),
+      topicPicture(mode, j, 56),
     );
   return h(
     'div',
@@ -393,7 +393,7 @@ export function samplePicture({data}, s) {
 }
 
 /** A small picture of a topic in a box, turned as the large one is. */
-export function thumbnail(mode, i, side) {
+export function topicPicture(mode, i, side) {
   const [high, wide] = mode.shape,
     longest = mode.across ? side : Math.min(side, (side * wide) / high);
   const c = picture(mode.img[i], mode.shape, '', longest);

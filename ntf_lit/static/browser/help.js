@@ -20,7 +20,7 @@ export function explained({data, many}) {
   ];
   sentences.push([
     `typical ${data.units || 'samples'}`,
-    `Those that hold most of the topic; the number is the part of the ${data.unit || 'sample'} that it makes up.`,
+    `Those that hold most of the topic; the number: what part of the ${data.unit || 'sample'} it makes up.`,
   ]);
   if (many)
     sentences.push(['stratum', 'A part of the data with a name: compare two of them with “against”.']);

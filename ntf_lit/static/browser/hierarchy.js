@@ -1,6 +1,6 @@
 import {features} from './compare.js';
 import {bar, h, svg, word} from './elements.js';
-import {spark, stacked, thumbnail} from './figures.js';
+import {spark, stacked, topicPicture} from './figures.js';
 import {percent, typeAhead} from './format.js';
 import {chain, children, layout, linked, nodeRows, parents, path} from './layout.js';
 import {drawSamples} from './samples.js';
@@ -445,7 +445,7 @@ function buildOutline(page, ids, most) {
 function nodeFace(page, i, a) {
   const {data, state} = page,
     m = data.modes[state.mode] ?? {};
-  if (m.kind === 'image') return h('span', {class: 'ntf-face'}, thumbnail(m, i, Math.max(16, Math.min(64, a.h - 8))));
+  if (m.kind === 'image') return h('span', {class: 'ntf-face'}, topicPicture(m, i, Math.max(16, Math.min(64, a.h - 8))));
   if (m.kind !== 'ordered' || a.h < 34) return null;
   return h('span', {class: 'ntf-face'}, spark(profile(data, state, i, state.mode).v, '', a.w - 20, Math.min(64, a.h - 30)));
 }

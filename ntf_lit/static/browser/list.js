@@ -14,7 +14,7 @@ export function makeList(page) {
     onkeydown: e => listKey(page, e),
     onclick: e => {
       const o = e.target.closest('[data-id]');
-      if (o) page.act('select', {topic: +o.dataset.id});
+      if (o) enterTopic(page, +o.dataset.id);
     },
   });
   page.mergeInto = h('select', {
@@ -85,6 +85,12 @@ export function listKey(page, e) {
   } else if (to < 0) return;
   e.preventDefault();
   if (ids[to] !== undefined) page.act('select', {topic: ids[to]});
+}
+
+/** A click on a topic shows it, unless strata or runs are compared. */
+function enterTopic(page, topic) {
+  const leave = page.state.panel > 2 ? [['panel', {panel: 0}]] : [];
+  page.acts([['select', {topic}], ...leave]);
 }
 
 /** What the numbers of the list are, and what the search found. */

@@ -7,6 +7,7 @@ import {fillControls, makeControls, toolbar} from './controls.js';
 import {h, word} from './elements.js';
 import {percent} from './format.js';
 import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
+import {followLink, writeLink} from './links.js';
 import {drawList, listSide, makeList} from './list.js';
 import {askSamples, drawSamples} from './samples.js';
 import {initial, reduce, rows, setOf, share} from './state.js';
@@ -28,6 +29,7 @@ function context(model) {
     docs: 3, // samples shown
     more: 18, // terms shown
     sorted: -1, // the stratum that a table is ordered by
+    by: data.likeness ? 'likeness' : 'share', // the order of the overview
     typed: '',
     typing: 0,
     timer: 0,
@@ -65,7 +67,9 @@ function acts(page, commands) {
     page.state = {...next, seq: ++page.sent};
     page.model.send?.({cmd, ...args, seq: page.sent, page: page.sender});
   }
-  if (page.state !== old) draw(page, old);
+  if (page.state === old) return;
+  draw(page, old);
+  writeLink(page);
 }
 
 /** What Python says; the function returned stops listening. */
@@ -190,8 +194,10 @@ export function render({model, el}) {
   el.replaceChildren(page.box);
   draw(page);
   const unwatch = followWidth(page);
+  const unfollow = followLink(page);
   return () => {
     clearTimeout(page.timer);
+    unfollow();
     unwatch();
     stop();
   };

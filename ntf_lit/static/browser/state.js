@@ -16,7 +16,7 @@ export const initial = data => ({
   lam: 0.6,
   order: 0,
   query: '',
-  panel: 0,
+  panel: data.kind === 'topics' && data.share.length > 1 ? 3 : 0,
   set: 0,
   other: data.sets.length > 1 ? 1 : 0,
   depth: 0,
@@ -59,7 +59,7 @@ const COMMANDS = {
   lam: (d, s, {value}) => number(value) && {lam: value},
   order: (d, s, {order}) => int(order, 0, 3) && {order},
   query: (d, s, {value}) => text(value) && {query: value},
-  panel: (d, s, {panel}) => int(panel, 0, 3) && {panel},
+  panel: (d, s, {panel}) => int(panel, 0, 5) && {panel},
   set: (d, s, {set}) => int(set, 0, d.sets.length) && {set, selected: best(d, s, set), beside: -1},
   other: (d, s, {set}) => int(set, 0, d.sets.length) && {other: set},
   depth: (d, s, {layer}) =>

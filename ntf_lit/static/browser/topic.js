@@ -4,6 +4,7 @@ import {bar, columns, h, word} from './elements.js';
 import {curve, orderedFigure, pictureFigure} from './figures.js';
 import {percent, signed, sum} from './format.js';
 import {makeHelp} from './help.js';
+import {overview, wordsByTopics} from './overview.js';
 import {matching, members, profile, rows, share} from './state.js';
 
 /** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
@@ -278,9 +279,19 @@ export function makeCentre(page) {
   page.helpText = help.text;
 }
 
-/** Put the cursor in the name of the topic shown. */
+/** Put the cursor in the name of the topic shown, if need be after leaving another view. */
 export function enterName(page) {
+  if (!page.tree) page.act('panel', {panel: 0});
   page.main.querySelector('.ntf-name')?.focus();
+}
+
+/** What fills the page in place of one topic; nothing for the topic itself. */
+function otherPanel({data, state, many}) {
+  const several = data.share.length > 1;
+  if (state.panel === 1 && many) return strataCompared;
+  if (state.panel === 2 && data.sets.length > 1) return setsCompared;
+  if (state.panel === 3 && several) return overview;
+  return state.panel === 4 && several && data.term >= 0 ? wordsByTopics : null;
 }
 
 function topicShown(page) {
@@ -311,12 +322,7 @@ function beside({most, shared}) {
 
 export function drawCentre(page) {
   const {data, state} = page;
-  const panel =
-    state.panel === 1 && page.many
-      ? strataCompared
-      : state.panel === 2 && data.sets.length > 1
-        ? setsCompared
-        : null;
+  const panel = otherPanel(page);
   const kind = data.modes[state.mode]?.kind;
   page.tools.hidden = !!panel || state.selected < 0;
   if (page.tools.hidden) page.helpText.hidden = true;
@@ -329,9 +335,12 @@ export function drawCentre(page) {
 export function drawSide(page) {
   const {data, state} = page;
   const i = state.selected;
-  page.side.hidden = state.panel > 0;
-  page.main.classList.toggle('ntf-wide', state.panel > 0);
-  if (i < 0 || state.panel > 0) {
+  const whole = !!otherPanel(page);
+  page.side.hidden = whole;
+  page.main.classList.toggle('ntf-wide', whole);
+  page.main.classList.toggle('ntf-full', whole && state.panel > 2);
+  page.main.classList.toggle('ntf-two', !whole && state.beside >= 0);
+  if (i < 0 || whole) {
     page.side.replaceChildren();
     return;
   }
