@@ -238,7 +238,9 @@ def spectra(**kwargs):
         np.stack([bump(a, at) for at in ats], 1) for a, ats in ((x, (270, 310, 350)), (y, (340, 400, 450)))
     )
     labels = dict(excitation=[f'{v} nm' for v in x], emission=[f'{v} nm' for v in y])
-    return TopicBrowser(CP((W, A, B)), labels=labels, unit='water', title='EEM', front='core', **kwargs)
+    return TopicBrowser(
+        CP((W, A, B)), labels=labels, unit='water', title='EEM', panel=0, front='core', **kwargs
+    )
 
 
 def test_contours_stand_between_their_curves(shown, axe):  # noqa: F811
@@ -278,6 +280,7 @@ def test_samples_that_are_pictures(shown):  # noqa: F811
         [rng.random((8, 2)), rng.random((20, 2))],
         labels=dict(term=WORDS[:20]),
         samples=list(rng.random((8, 30, 20))),
+        panel=0,
         front='core',
     )
     page = shown(b)
