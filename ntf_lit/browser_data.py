@@ -24,8 +24,8 @@ from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
 from .incoming import is_labelled
 from .tables import agreement, drivers, match_topics
-from .views import (Tree, View, as_dates, in_order_of, is_word_mode, relevance, shown, tree,
-                           view)
+from .views import (Tree, View, as_dates, default_names, has_axis, in_order_of, is_measured,
+                           mode_title, relevance, shown, tree, view)
 
 # %% ../nbs/62_browser_data.ipynb #ae965c62
 def rounded(
@@ -60,12 +60,6 @@ def first_terms(
 # %% ../nbs/62_browser_data.ipynb #102c35dc
 KINDS = ('words', 'labels', 'ordered')
 
-def _counts_something(v, k):
-    "Whether the indices of a mode have an order: by their names, but for words such as w1 and w2."
-    words = v.labels[k]
-    numbered_words = is_word_mode(v.modes[k]) and words and words[0][:1].isalpha() and words[0][-1:].isdigit()
-    return has_order(words) and not numbered_words
-
 def mode_kind(
     v:View, # A view
     k:int, # Number of a mode
@@ -73,7 +67,7 @@ def mode_kind(
 ): # A kind, or the shape of an image
     "How to draw a mode. `ValueError` if a kind is unknown or an image has another size than its mode."
     kind = (kinds or {}).get(v.modes[k])
-    if kind is None and _counts_something(v, k): return 'ordered'
+    if kind is None and has_axis(v, k): return 'ordered'
     if kind is None: return 'words' if k == v.term_mode else 'labels'
     name = f'kinds[{v.modes[k]!r}]'
     pixels = isinstance(kind, (tuple, list)) and len(kind) == 2
@@ -82,6 +76,22 @@ def mode_kind(
     if rows*columns != v.shape[k]:
         raise ValueError(f"{name} is {rows} x {columns} pixels, but the mode has {v.shape[k]} indices")
     return rows, columns
+
+# %% ../nbs/62_browser_data.ipynb #c667098f
+def kind_hint(
+    v:View, # A view
+    k:int, # Number of a mode
+    kinds:dict=None, # What was asked for
+)->str: # A sentence, '' where nothing was chosen
+    "What to write for the other kind, where one was chosen by the names alone."
+    name = v.modes[k]
+    if name in (kinds or {}) or not has_order(v.labels[k]): return ''
+    if not has_axis(v, k):
+        return ("Sorted names, drawn as bars with the largest first. "
+                f"kinds={{{name!r}: 'ordered'}} draws a curve.")
+    if is_measured(v, k): return ''
+    return (f"Counted indices, drawn as a curve. kinds={{{name!r}: 'words'}} draws bars with the largest "
+            "first.")
 
 # %% ../nbs/62_browser_data.ipynb #99abf4b6
 def stratum_corpus(
@@ -132,7 +142,9 @@ def _ordered_mode(name, views, k, most=400):
     d = views[0].shape[k]
     start = np.unique(np.linspace(0, d, min(d, most), endpoint=False).astype(int))
     bins = lambda F: np.add.reduceat(F, start, axis=0)
+    title, unit = mode_title(name, views[0].labels[k])
     return dict(name=name, kind='ordered', size=d, items=[shown(views[0].labels[k][i], 40) for i in start],
+                title=shown(title, 60), unit=shown(unit, 20) if unit else '',
                 corpus=[rounded(bins(stratum_corpus(v, k).T).T, 3) for v in views],
                 p=[dict(v=rounded(c, 3)) for v in views for c in bins(page_profiles(v, k)).T])
 
@@ -176,8 +188,10 @@ def _one_mode(views, k, kinds, n):
     many_samples = k == 0 and v.shape[0] > 400 and v.modes[0] not in kinds
     kind = 'labels' if many_samples else mode_kind(v, k, kinds)
     if isinstance(kind, tuple): return _image_mode(v.modes[k], kind, _pixels(views, k))
-    if kind == 'ordered': return _ordered_mode(v.modes[k], views, k)
-    return _listed_mode(v.modes[k], kind, views, k, n if k == v.term_mode else max(8, n//4))
+    if kind == 'ordered': mode = _ordered_mode(v.modes[k], views, k)
+    else: mode = _listed_mode(v.modes[k], kind, views, k, n if k == v.term_mode else max(8, n//4))
+    hint = '' if many_samples else kind_hint(v, k, kinds)
+    return mode | dict(hint=hint) if hint else mode
 
 # %% ../nbs/62_browser_data.ipynb #54e24fa0
 def _page_modes(views, kinds, n):
@@ -186,11 +200,14 @@ def _page_modes(views, kinds, n):
     pair, both = _image_modes(v, kinds)
     for k in range(len(v.modes)): mode_kind(v, k, kinds) # those that are not shown, too
     several = v.shape[0] > 1 and len({w.labels[0] for w in views}) == 1
-    rest = [k for k in range(len(v.modes)) if k not in both and (k or several)]
-    rest.sort(key=lambda k: (k != v.term_mode, k == 0, k))
-    out = []
-    if both: out = [(both, _image_mode(' × '.join(pair), [v.shape[k] for k in both], _pixels(views, *both)))]
-    return out + [((k,), _one_mode(views, k, kinds, n)) for k in rest]
+    curves = [k for k in both if mode_kind(v, k, kinds) == 'ordered']
+    rest = [k for k in range(len(v.modes)) if (k in curves or k not in both) and (k or several)]
+    rest.sort(key=lambda k: (k not in curves, k != v.term_mode, k == 0, k))
+    alone = [((k,), _one_mode(views, k, kinds, n)) for k in rest]
+    if not both: return alone
+    picture = _image_mode(' × '.join(pair), [v.shape[k] for k in both], _pixels(views, *both))
+    if len(curves) == 2: picture |= dict(across=[rest.index(k) + 1 for k in both]) # its two curves
+    return [(both, picture), *alone]
 
 # %% ../nbs/62_browser_data.ipynb #f4c16829
 def _feature_in(v, s, f, ks, m):
@@ -351,6 +368,58 @@ def located(
         topic -= v.rank
     raise ValueError(f"there are {sum(v.rank for v in views)} topics; this would be {topic} more")
 
+# %% ../nbs/62_browser_data.ipynb #8207bb21
+def as_pictures(
+    images, # One picture per sample, (n, height, width), colors last if any; a list, flat or one per stratum
+    n:int, # How many samples there are
+)->np.ndarray: # (n, height, width)
+    "Pictures in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
+    parts = [np.asarray(x) for x in images]
+    if len(parts) != n and sum(map(len, parts)) == n: parts = [x for stratum in parts for x in stratum]
+    if len(parts) != n:
+        raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
+    if len({x.shape for x in parts}) > 1 or parts[0].ndim not in (2, 3):
+        found = sorted({x.shape for x in parts})[:3]
+        raise ValueError(f"images must be pictures of one size, height x width, not {found}; crop them")
+    flat = isinstance(images, np.ndarray) and images.ndim == 3 # as they are, not copied
+    stack = images if flat else np.stack([x.mean(-1) if x.ndim == 3 else x for x in parts])
+    if not np.isfinite(stack).all() or stack.min() < 0:
+        raise ValueError("images must be nonnegative finite numbers; images - images.min() shifts them")
+    return stack
+
+# %% ../nbs/62_browser_data.ipynb #4cb627ea
+def pixel_pictures(
+    v:View, # A view
+    kinds:dict=None, # What its modes are
+)->np.ndarray: # (n, rows, columns), a look at the data; None where samples are no pictures
+    "The samples as pictures, where the data are dense and all modes after the samples are pixels of one."
+    _, both = _image_modes(v, dict(kinds or {}))
+    shape = (kinds or {}).get(v.modes[1]) if len(v.modes) == 2 else None
+    pair = tuple(sorted(both)) == (1, 2) and len(v.modes) == 3
+    if not (pair or isinstance(shape, (tuple, list))) or not v.data: return None
+    if not all(isinstance(X, np.ndarray) for X in v.data): return None
+    whole = v.data[0] if len(v.data) == 1 else np.concatenate(v.data)
+    return whole.transpose(0, *both) if pair else whole.reshape(len(whole), *shape)
+
+# %% ../nbs/62_browser_data.ipynb #26f79673
+def shrunk(
+    picture:np.ndarray, # (height, width)
+    side:int, # The longer side at most
+)->np.ndarray: # At most side x side
+    "A picture of fewer pixels, each the mean of those it stands for."
+    cuts = [np.arange(0, d, max(1, math.ceil(max(picture.shape)/side))) for d in picture.shape]
+    sums = np.add.reduceat(np.add.reduceat(picture, cuts[0], 0), cuts[1], 1)
+    each = [np.diff([*cut, d]) for cut, d in zip(cuts, picture.shape)]
+    return sums/np.outer(*each)
+
+def picture_side(
+    topics:int, # How many topics there are
+    each:int=4, # How many pictures of each
+    budget:int=400_000, # Characters for all of them
+)->int: # Pixels, from 16 to 64
+    "How large pictures may be to stay in a budget."
+    return int(np.clip(math.sqrt(.75*budget/max(1, each*topics)), 16, 64))
+
 # %% ../nbs/62_browser_data.ipynb #5bf41604
 @dataclass(frozen=True, eq=False, repr=False)
 class Samples:
@@ -358,6 +427,7 @@ class Samples:
     views: tuple # Views that share their samples, or each with its own
     texts: list = None # One text per sample
     passages: list = None # Per sample, one text per index of the mode after the samples
+    images: np.ndarray = None # One picture per sample, (n, height, width)
 
     def __post_init__(self):
         n = self.views[0].shape[0]
@@ -396,12 +466,20 @@ def _text_of(self:Samples, v, topic, i, width):
 
 # %% ../nbs/62_browser_data.ipynb #35d7f9bc
 @patch
+def _image_of(self:Samples, i):
+    "Sample i as a small picture."
+    small = shrunk(self.images[i], picture_side(sum(v.rank for v in self.views)))
+    return dict(image=shades(small)[0], image_shape=list(small.shape))
+
+# %% ../nbs/62_browser_data.ipynb #42f0c0b2
+@patch
 def _record_of(self:Samples, v, topic, i, width):
     "One sample as it travels."
     w = float(v.weights[i, topic])
     where, text = self._text_of(v, topic, i, width)
+    image = {} if self.images is None else self._image_of(i)
     return dict(id=i, name=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]), weight=float(f'{w:.4g}'),
-                part=float(f'{w/float(v.sample_masses[i]):.4g}'), where=where, text=text)
+                part=float(f'{w/float(v.sample_masses[i]):.4g}'), where=where, text=text) | image
 
 # %% ../nbs/62_browser_data.ipynb #115d742e
 @patch
@@ -688,6 +766,33 @@ def compared_views(
     alike = tuple(strata_like(v, lead, name) for v, name in zip(views, called))
     return ComparedViews(alike, called, 'Run', shares, t)
 
+# %% ../nbs/62_browser_data.ipynb #b5de2409
+def named_by_kinds(
+    found:ComparedViews, # The views
+    kinds:dict=None, # What their modes are said to be
+)->ComparedViews: # A new record, or the same
+    "Views whose topics nobody named are named by the kinds of their modes."
+    if not kinds: return found
+    def again(v):
+        pairs = zip(v.names, default_names(v), default_names(v, kinds))
+        return replace(v, names=tuple(new if name == old else name for name, old, new in pairs))
+    views = tuple(map(again, found.views))
+    t = found.tree and replace(found.tree, views=views[:len(found.tree.views)])
+    return replace(found, views=views, tree=t)
+
+def pictures_of(
+    found:ComparedViews, # The views
+    texts, # What was given as texts
+    images, # What was given as pictures
+    kinds:dict=None, # What their modes are
+)->tuple: # (texts or None, pictures or None)
+    "Texts and pictures of samples: pictures given as texts are pictures, and so are pixels in the data."
+    v = found.views[0]
+    several = images is None and isinstance(texts, (list, tuple, np.ndarray)) and len(texts) > 0
+    if several and np.ndim(texts[0]) > 1: texts, images = None, texts
+    if images is not None: return texts, as_pictures(images, v.shape[0])
+    return texts, pixel_pictures(v, kinds)
+
 # %% ../nbs/62_browser_data.ipynb #4b6b84a3
 @dataclass(frozen=True, eq=False, repr=False)
 class Contents:
@@ -718,14 +823,18 @@ def topic_contents(
     others=None, # Models of the same data to compare it with
     *,
     texts=None, # One text per sample, flat or one list per stratum
-    view_options:dict, # What `compared_views` is to know
-    **page_options # What `contents_page` is to know
+    kinds:dict=None, # What the modes are
+    view_options:dict, # What `compared_views` is to know, and `images`, one picture per sample
+    **page_options # What `contents_page` is to know besides
 )->Contents: # A frozen record
     "Everything that a topic browser shows. `ValueError` if there are more texts than samples, or fewer."
-    found = compared_views(model, data, others, **view_options)
-    page = contents_page(found, data, **page_options)
+    images = view_options.get('images')
+    known = {name: x for name, x in view_options.items() if name != 'images'}
+    found = named_by_kinds(compared_views(model, data, others, **known), kinds)
+    page = contents_page(found, data, kinds=kinds, **page_options)
     n, names = found.views[0].shape[0], list(found.views[0].labels[0])
-    samples = Samples(found.views, *sample_texts(texts, data, n, names)) if n > 1 else None
+    texts, images = pictures_of(found, texts, images, kinds)
+    samples = Samples(found.views, *sample_texts(texts, data, n, names), images) if n > 1 else None
     largest = int(np.argmax(page.share[:page.sets[0]['count']] or [0]))
     return Contents(page, found.views, samples, found.tree, largest if page.share else -1)
 

@@ -12,7 +12,8 @@ import ipywidgets as W
 import numpy as np
 from fastcore.basics import patch
 
-from .browser_data import Contents, Samples, compared_views, contents_page, sample_texts
+from .browser_data import (Contents, Samples, compared_views, contents_page, named_by_kinds,
+                                  pictures_of, sample_texts)
 from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, mode_html, side_by_side,
                                    take_view_options, titled, wrapped)
 from .tables import Table, feature_table, node_links, node_words, tree_table
@@ -39,19 +40,23 @@ def hierarchy_contents(
     data=None, # What it was fitted to
     *,
     texts=None, # One text per sample, flat or one list per stratum
-    view_options:dict, # What `compared_views` is to know
-    **page_options # What `contents_page` is to know
+    kinds:dict=None, # What the modes are
+    view_options:dict, # What `compared_views` is to know, and `images`, one picture per sample
+    **page_options # What `contents_page` is to know besides
 )->Contents: # A frozen record
     "Everything that a hierarchy browser shows. `TypeError` if the model has no layers."
-    found = compared_views(model, data, layered=True, **view_options)
-    page = contents_page(found, data, n=60, **page_options)
+    images = view_options.get('images')
+    known = {name: x for name, x in view_options.items() if name != 'images'}
+    found = named_by_kinds(compared_views(model, data, layered=True, **known), kinds)
+    page = contents_page(found, data, n=60, kinds=kinds, **page_options)
     features = page.features[:1] if found.views[0].sizes.shape[1] else [] # the same in every layer
     page = replace(page, kind='hierarchy', up=links_upward(found.tree), features=features)
     n, names = found.views[0].shape[0], list(found.views[0].labels[0])
+    texts, images = pictures_of(found, texts, images, kinds)
     texts, passages = sample_texts(texts, data, n, names)
     texts = texts if texts and len(texts) == n else None
-    named = view_options.get('samples') is not None
-    samples = Samples(found.views, texts, passages) if texts or named else None
+    asked = texts or images is not None or view_options.get('samples') is not None
+    samples = Samples(found.views, texts, passages, images) if asked else None
     largest = page.sets[-1]['first'] + int(np.argmax(found.shares[-1])) if page.share else -1
     return Contents(page, found.views, samples, found.tree, largest)
 
@@ -130,7 +135,7 @@ class HierarchyBrowser(Browser):
         data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
         *,
         labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
-        samples=None, # One text per sample, flat or one list per stratum
+        samples=None, # One text or picture per sample, flat or one list per stratum
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # One label per sample
         names=None, # Names of topics, a list or dict per layer
@@ -140,7 +145,7 @@ class HierarchyBrowser(Browser):
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
+        **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = hierarchy_contents(model, data, texts=samples, times=times, kinds=kinds, title=title,

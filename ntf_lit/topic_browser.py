@@ -617,7 +617,8 @@ def topic_html(
     return side_by_side(parts) + extras_html(browser)
 
 # %% ../nbs/62b_topic_browser.ipynb #8fc7c74d
-VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples' # What `view` is to know besides names
+# What `view` is to know besides names, and the pictures of its samples
+VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples', 'images'
 
 def take_view_options(
     browser_class, # The class of a browser
@@ -637,7 +638,7 @@ class TopicBrowser(Browser):
         data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
         *,
         labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
-        samples=None, # One text per sample, flat or one list per stratum
+        samples=None, # One text or picture per sample, flat or one list per stratum
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # Names of the strata; for a model without any, one label per sample
         names=None, # Names of topics
@@ -648,7 +649,7 @@ class TopicBrowser(Browser):
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
+        **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         found = topic_contents(model, data, others, texts=samples, times=times, kinds=kinds, title=title,

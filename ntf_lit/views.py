@@ -10,6 +10,7 @@ __all__ = ['ORDERS', 'shown', 'profiles', 'relevance', 'saliencies', 'View', 'co
 import math
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
@@ -19,8 +20,8 @@ from fastcore.basics import patch
 
 from .checks import check_choice, check_count, check_labels, check_number
 from .model_parts import beside, fitted_part, read_model, with_names, _matrix
-from .names import (as_words, check_keywords, is_missing, named_samples, names_order, nearest,
-                           only_count, order_keys)
+from .names import (as_words, check_keywords, counts_along, is_axis, is_missing, measures,
+                           named_samples, names_order, nearest, only_count, order_keys)
 from .hnmf import FittedHierarchy
 from .incoming import is_labelled, reordered
 from .shown_data import index_sums, shown_data
@@ -301,19 +302,84 @@ def is_word_mode(
     return str(name).lower() in ('term', 'terms', 'word', 'words', 'token', 'tokens')
 
 def _numbered(words):
-    "Whether names are one word and a number: index 1, index 2."
-    before = words[0].rstrip('0123456789') if words else 'none'
-    return bool(before.strip()) and all(w.startswith(before) and w[len(before):].isdecimal() for w in words)
+    "Whether names are a word, a space and a number: index 1, index 2. Identifiers such as ENSG001 are none."
+    before = words[0].rstrip('0123456789') if words else 'none '
+    alike = all(w.startswith(before) and w[len(before):].isdecimal() for w in words)
+    return before.endswith(' ') and bool(before.strip()) and alike
 
 # %% ../nbs/60_views.ipynb #92b49c41
-def _default_names(v):
-    "The first three words of every topic, or its number where there are no words."
-    numbered, names = _numbered(v.labels[v.term_mode]) and not is_word_mode(v.modes[v.term_mode]), []
+def mode_title(
+    name:str, # Name of a mode
+    words=(), # Names of its indices
+)->tuple: # (what is measured, its unit or '')
+    "The name of a mode and its unit, from a name such as emission (nm) or from indices such as 292 nm."
+    found = re.fullmatch(r'(.+?)\s*[(\[]([^)\]]+)[)\]]', str(name))
+    if found: return found[1], found[2]
+    own = measures(list(words))
+    return str(name), own[2] if own and not own[0] else ''
+
+# %% ../nbs/60_views.ipynb #91379b35
+def has_axis(
+    v:View, # A view
+    k:int, # Number of a mode
+)->bool: # False for words such as w1 and w2, and for samples that are only numbered
+    "Whether the names of a mode are an axis."
+    words, name = v.labels[k], v.modes[k]
+    if k == 0 and only_count(words): return False
+    if is_word_mode(name) and words and words[0][:1].isalpha() and words[0][-1:].isdigit(): return False
+    return is_axis(words, name)
+
+def is_measured(
+    v:View, # A view
+    k:int, # Number of a mode
+)->bool: # False, too, for an axis that only counts and does not say what
+    "Whether it says something where in a mode a topic is largest."
+    words = v.labels[k]
+    says = not only_count(words) or counts_along(v.modes[k]) or counts_along(words[0])
+    return has_axis(v, k) and says
+
+# %% ../nbs/60_views.ipynb #87065d5c
+def _peak(v, k, j, unit, alone):
+    "Where topic number `j` is largest in a mode, with its unit or without; `alone` where no other is named."
+    name, own = mode_title(v.modes[k], v.labels[k])
+    at = shown(v.labels[k][int(v.topics[k-1][:, j].argmax())], 40).removesuffix(own).strip()
+    short = dict(excitation='ex', emission='em').get(name.lower(), shown(name, 24))
+    if at.lower().startswith(name.lower()) or (alone and own): short = ''
+    return ' '.join(filter(None, (short, at, own if unit else '')))
+
+def _peaks(v, modes, j):
+    "Where topic number `j` is largest in some modes; a unit that several share stands once."
+    units = [mode_title(v.modes[k], v.labels[k])[1] for k in modes] + ['']
+    alone = len(modes) == 1
+    return ' / '.join(_peak(v, k, j, units[i] != units[i + 1], alone) for i, k in enumerate(modes))
+
+# %% ../nbs/60_views.ipynb #6b30b7da
+def _speaks(v, k, kind):
+    "Whether the indices of a mode are words that can stand for a topic; `kind` is what a person said of it."
+    numbered = _numbered(v.labels[k]) and not is_word_mode(v.modes[k])
+    return not numbered and (kind in ('words', 'labels') if kind else not has_axis(v, k))
+
+def _apart(names):
+    "Names, with the number of the topic where two are the same."
+    count = Counter(names)
+    return tuple(f'{name} · topic {j}' if count[name] > 1 else name for j, name in enumerate(names))
+
+# %% ../nbs/60_views.ipynb #1c49c58d
+def default_names(
+    v:View, # A view
+    kinds:dict=None, # What is known of its modes: mode -> 'words', 'labels', 'ordered', (rows, columns)
+)->tuple: # One name per topic
+    "The first three words of every topic, its peaks where it is measured, or its number."
+    kinds = [(kinds or {}).get(m) for m in v.modes]
+    k = next((k for k, kind in enumerate(kinds) if k and kind == 'words'), v.term_mode)
+    axes = [k for k, kind in enumerate(kinds) if k and kind in (None, 'ordered') and is_measured(v, k)]
+    names = []
     for j in range(v.rank):
-        words = [shown(w, 24) for w in first_words(v, j, 3)]
-        number = f'topic {j}' if words else f'topic {j} (empty)'
-        names.append(number if numbered or not words else ' · '.join(words))
-    return tuple(names)
+        first = ' · '.join(shown(w, 24) for w in first_words(replace(v, term_mode=k), j, 3))
+        if not first: names.append(f'topic {j} (empty)')
+        elif _speaks(v, k, kinds[k]): names.append(first)
+        else: names.append(_peaks(v, axes, j) if axes else f'topic {j}')
+    return tuple(names) if _speaks(v, k, kinds[k]) else _apart(names)
 
 # %% ../nbs/60_views.ipynb #94991c84
 def _by_size(labels, shape, unit, own):
@@ -388,12 +454,13 @@ def _names_of_modes(parts, shown, labels, samples, unit):
     return modes, tuple(map(_index_names, words, modes, shape))
 
 # %% ../nbs/60_views.ipynb #635dcbbd
-def _term_mode(modes, terms, labels):
-    "The mode of words: the one named, one that is called so, or the last with labels."
+def _term_mode(modes, terms, labels, words=None):
+    "The mode of words: the one named, one that is called so, the last with labels, an axis only if all are."
     if terms is not None: return number_of(modes, terms)
     called = [k for k, m in enumerate(modes) if is_word_mode(m)]
     given = [k for k, m in enumerate(modes) if k and isinstance(labels, dict) and m in labels]
-    return (called or given or [len(modes) - 1])[-1]
+    speaking = [k for k in given if words and not is_axis(words[k], modes[k])]
+    return (called or speaking or given or [len(modes) - 1])[-1]
 
 # %% ../nbs/60_views.ipynb #037a2d01
 def _strata_names(parts, shown, given):
@@ -487,9 +554,9 @@ def _as_view(parts, shown, labels, samples, strata, names, terms, unit, corpus=N
     modes, words = _names_of_modes(parts, shown, labels, samples, unit)
     v = _normal(parts, modes, words, *_sample_strata(parts, shown, strata, words[0]))
     data = () if shown is None else shown.arrays
-    v = replace(v, term_mode=_term_mode(modes, terms, labels), data=data)
+    v = replace(v, term_mode=_term_mode(modes, terms, labels, words), data=data)
     v = replace(v, corpus=corpus or _corpus(v))
-    return named(replace(v, names=_default_names(v)), names or parts.names or {})
+    return named(replace(v, names=default_names(v)), names or parts.names or {})
 
 def _data_of(data, mask, parts):
     "Data and mask in plain arrays, None where there are none."

@@ -3,6 +3,7 @@
 The tests of the JavaScript are run from here too.
 """
 
+import base64
 import json
 import logging
 import os
@@ -428,6 +429,13 @@ W, F = np.random.default_rng(3).random((6, 3)), np.random.default_rng(4).random(
         (dict(names=['a']), 'names has 1 names for a mode of 3 indices'),
         (dict(samples=['a']), 'samples has 1 texts for 6 samples'),
         (dict(sample_names=['a']), 'has 1 names for a mode of 6'),
+        (dict(images=np.ones((2, 4, 4))), 'images has 2 pictures for 6 samples; give one per sample'),
+        (dict(images=[np.ones((4, 4))] * 5 + [np.ones((4, 3))]), 'pictures of one size, height x width, not'),
+        (
+            dict(images=-np.ones((6, 4, 4))),
+            'images must be nonnegative finite numbers; images - images.min()',
+        ),
+        (dict(samples=[np.full((4, 4), np.nan)] * 6), 'images must be nonnegative finite numbers'),
         (dict(times=[1, 2]), 'times has 2 entries for 6 samples'),
         (dict(strata=['a']), 'strata has 1 names for a mode of 6'),
         (dict(front='web'), "front must be one of 'auto', 'live', 'core', not 'web'"),
@@ -677,7 +685,7 @@ def test_a_frame_of_words_shows_words(columns, front):
     "Rows and columns without names are samples and terms, and no picture."
     df = frame(columns=columns)
     for b in both_browsers(df, front=front):
-        assert kinds_of(b) == dict(term='words', sample='ordered') and b.data.term == 0
+        assert kinds_of(b) == dict(term='words', sample='labels') and b.data.term == 0
         assert b.data.modes[0]['items'] == columns and b.data.course is None and b.data.title == ''
         b.html()
         b.close()
@@ -763,7 +771,7 @@ def test_pictures_are_drawn_where_they_are_meant():
     assert kinds_of(asked) == {'sample × term': 'image'} and asked.data.modes[0]['shape'] == [12, 8]
     faces = NCPD(2, random_state=0, max_iter=10).fit(np.random.default_rng(0).random((5, 4, 3)))
     b = TopicBrowser(faces, labels=dict(row=list('abcd'), column=list('xyz')), front='core')
-    assert kinds_of(b) == {'row × column': 'image', 'sample': 'ordered'}
+    assert kinds_of(b) == {'row × column': 'image', 'sample': 'labels'}
     for browser in (asked, b):
         browser.close()
 
@@ -790,6 +798,72 @@ def test_kinds_are_obeyed(n):
     one = dict(model=np.ones((4, 2)), front='core')  # there is one sample, and no mode of samples to show
     with pytest.raises(ValueError, match=r"kinds\['sample'\] is 2 x 2 pixels, but the mode has 1"):
         TopicBrowser(kinds=dict(sample=(2, 2)), **one)
+
+
+SORTED = {
+    'Ensembl': [f'ENSG{i:011d}' for i in range(8)],
+    'cells': [f'cell_{i}' for i in range(8)],
+    'words': [f'word{i}' for i in range(8)],
+    'uneven': ['1001', '1002', '1459', '1460', '2200', '8001', '8002', '9999'],
+    'numbered': [f'neuron {i}' for i in range(8)],
+}
+
+
+@pytest.mark.parametrize('names', SORTED)
+def test_sorted_names_are_no_axis_unless_somebody_says_so(names):
+    df = frame()
+    labels = dict(gene=SORTED[names])
+    m = NMF(3, random_state=0, max_iter=10).fit(df.to_numpy())
+    b = TopicBrowser(m, df.to_numpy(), labels=labels, front='core')
+    mode = b.data.modes[0]
+    assert (mode['name'], mode['kind']) == ('gene', 'words')
+    assert "kinds={'gene': 'ordered'}" in mode['hint']
+    asked = TopicBrowser(m, df.to_numpy(), labels=labels, kinds=dict(gene='ordered'), front='core')
+    assert asked.data.modes[0]['kind'] == 'ordered' and 'hint' not in asked.data.modes[0]
+    b.close()
+    asked.close()
+
+
+def test_peaks_name_what_is_measured_and_pixels_name_nothing():
+    bump = lambda n, at: np.exp(-((np.arange(n)[:, None] - np.array(at)) ** 2) / 8)
+    factors = [W, bump(20, [3, 9, 14]), bump(30, [5, 15, 25])]
+    nm = lambda start, step, n: [f'{start + step * i} nm' for i in range(n)]
+    labels = dict(excitation=nm(250, 5, 20), emission=nm(300, 10, 30))
+    want = ('ex 265 / em 350 nm', 'ex 295 / em 450 nm', 'ex 320 / em 550 nm')
+    pair = {('emission', 'excitation'): None}
+    for kinds in (None, pair):
+        b = TopicBrowser(factors, labels=labels, kinds=kinds, front='core')
+        assert b.names_ == want and b.edited().names == want
+        b.close()
+    assert b.data.modes[0]['across'] == [1, 2]
+    assert [b.data.modes[k]['name'] for k in (1, 2)] == ['emission', 'excitation']
+    assert (b.data.modes[1]['title'], b.data.modes[1]['unit']) == ('emission', 'nm')
+    for names in (range(20), [f'at {i}' for i in range(20)]):
+        b = TopicBrowser(factors[:2], labels=dict(pixel=names), kinds=dict(pixel=(4, 5)), front='core')
+        assert b.names_ == ('topic 0', 'topic 1', 'topic 2')
+        b.close()
+    mine = TopicBrowser(factors, labels=labels, names=['a', 'b', 'c'], kinds=pair, front='core')
+    assert mine.names_ == ('a', 'b', 'c')
+    mine.close()
+
+
+def test_pictures_of_samples_are_small_and_within_a_budget():
+    rng = np.random.default_rng(0)
+    images = rng.random((30, 100, 80))
+    m = [rng.random((30, 60)), rng.random((12, 60))]
+    plain = TopicBrowser(m, front='core')
+    b = TopicBrowser(m, images=list(images), samples=['a text'] * 30, front='core')
+    sample = b.samples.best(0)[0]
+    assert sample['text'] == 'a text' and max(sample['image_shape']) <= 64
+    assert len(b.html()) - len(plain.html()) < 600_000
+    X = rng.random((30, 12))
+    own = TopicBrowser(m, X, kinds={'mode 2': (3, 4)}, front='core')
+    first = own.samples.best(0)[0]
+    shades = np.frombuffer(base64.b64decode(first['image']), np.uint8)
+    row = X[first['id']]
+    assert first['image_shape'] == [3, 4] and np.abs(shades - 255 * row / row.max()).max() <= 0.5
+    for browser in (plain, b, own):
+        browser.close()
 
 
 def dates(n, **kwargs):

@@ -945,7 +945,7 @@ def test_live_hierarchy_browser_in_the_dark(dark, notebook, audit):
     page.keyboard.type('<i>n')
     page.keyboard.press('Enter')
     knows("'<i>n'")
-    expect(nodes.nth(at)).to_contain_text('<i>n')
+    expect(box.locator(f'[role=treeitem][data-id="{at}"]')).to_contain_text('<i>n')
     box.get_by_role('button', name='Undo').click()
     expect(graph).not_to_contain_text('<i>n')
     field('Show another topic beside').select_option(index=2)

@@ -1,4 +1,5 @@
 import {h, word} from './elements.js';
+import {layerWords, treeTools} from './hierarchy.js';
 import {listed} from './state.js';
 
 /** A field to choose from, with its label: {box, el}. */
@@ -19,7 +20,6 @@ export function makeControls(page) {
   const {data, state} = page;
   const strata = data.strata.map((s, i) => [i, s]);
   const orders = ['relevance', 'probability', 'saliency'].map((o, i) => [i, o]);
-  const layers = data.sets.map((s, i) => [i, i ? `${data.sets.length - 1} to ${i}` : 'all']);
   const shapes = ['graph', 'tree'].map((s, i) => [i, s]);
   const sets = data.sets.map((s, i) => [i, s.name]);
   const field = (name, label, options, cmd, arg) =>
@@ -29,7 +29,7 @@ export function makeControls(page) {
     versus: field('versus', 'against', [[-1, 'nothing'], ...strata], 'versus', 'stratum'),
     set: field('set', data.axis ?? 'Model', sets, 'set', 'set'),
     order: field('order', 'Order', orders, 'order', 'order'),
-    depth: field('depth', 'Layers', layers, 'depth', 'layer'),
+    depth: field('depth', 'Layers', layerWords(data), 'depth', 'layer'),
     shape: field('shape', 'Drawn as', shapes, 'shape', 'shape'),
   };
   makeRelevance(page);
@@ -106,11 +106,11 @@ function undoLast(page) {
 
 /** The row above everything. */
 export function toolbar(page) {
-  const {stratum, versus, set, depth, shape} = page.fields;
+  const {stratum, versus, set} = page.fields;
   const row = page.tree
-    ? [depth.box, page.many && stratum.box, shape.box, page.find]
+    ? treeTools(page)
     : [page.data.sets.length > 1 && set.box, page.many && [stratum.box, versus.box], page.find];
-  return h('div', {class: 'ntf-bar'}, row);
+  return h('div', {class: page.tree ? 'ntf-bar ntf-tree-bar' : 'ntf-bar'}, row);
 }
 
 export function fillControls(page) {

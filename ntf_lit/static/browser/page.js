@@ -6,7 +6,7 @@ import {features} from './compare.js';
 import {fillControls, makeControls, toolbar} from './controls.js';
 import {h, word} from './elements.js';
 import {percent} from './format.js';
-import {drawDetail, drawGraph, makeGraph} from './hierarchy.js';
+import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
 import {followLink, writeLink} from './links.js';
 import {drawList, listSide, makeList} from './list.js';
 import {drawSave, followPrint, makeSave} from './publish.js';
@@ -115,9 +115,7 @@ function build(page) {
   makeCentre(page);
   makeList(page);
   makeGraph(page);
-  const parts = tree
-    ? [h('div', {class: 'ntf-scroll ntf-canvas'}, page.graph), page.side]
-    : [listSide(page), page.centre, page.side];
+  const parts = tree ? [graphSide(page), sheet(page)] : [listSide(page), page.centre, page.side];
   page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
   const heading = data.title && h(data.alone ? 'h1' : 'h2', {}, word(data.title));
   const note = data.title && data.note && h('p', {class: 'ntf-note'}, data.note);
@@ -140,7 +138,7 @@ function build(page) {
     page.summary,
     page.live,
   );
-  page.box = h('div', {class: 'ntf', lang: 'en', onkeydown}, inner);
+  page.box = h('div', {class: data.alone ? 'ntf ntf-alone' : 'ntf', lang: 'en', onkeydown}, inner);
 }
 
 function announce(page) {
@@ -182,11 +180,11 @@ function draw(page, old) {
   fillControls(page);
   if (moved) page.more = room(page);
   leaveReader(page, old);
-  if (page.tree) {
-    drawDetail(page);
-    drawGraph(page);
-  } else drawTopics(page);
-  drawSamples(page);
+  if (page.tree) drawHierarchy(page, old);
+  else {
+    drawTopics(page);
+    drawSamples(page);
+  }
   askSamples(page, state.selected);
   if (moved) announce(page);
   if (focus && !box.contains(focus)) focusAgain(page, focus);

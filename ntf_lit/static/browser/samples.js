@@ -1,6 +1,6 @@
 import {button} from './controls.js';
 import {h, word} from './elements.js';
-import {picture} from './figures.js';
+import {samplePicture} from './figures.js';
 import {marked, percent} from './format.js';
 import {makeTextFind, openText, textHits} from './reader.js';
 import {matching, members, rows} from './state.js';
@@ -70,7 +70,7 @@ function oneSample(page, s, hot, ids) {
       h('span', {class: 'ntf-value', title: `part of the ${data.unit} that is this topic`}, percent(s.part)),
     ),
     s.text && h('p', {dir: 'auto'}, markedText(s.text, hot)),
-    s.image && data.sampleShape && picture(s.image, data.sampleShape, s.name, 96),
+    s.image && samplePicture(page, s),
   );
 }
 

@@ -1,20 +1,19 @@
 import {setsCompared, strataCompared} from './compare.js';
 import {button} from './controls.js';
 import {bar, columns, h, oneStop, word} from './elements.js';
-import {curve, picture} from './figures.js';
-import {argsort, percent, signed, sum} from './format.js';
+import {curve, orderedFigure, pictureFigure} from './figures.js';
+import {percent, signed, sum} from './format.js';
 import {makeHelp} from './help.js';
 import {overview, wordsByTopics} from './overview.js';
 import {canRead, openWord, reading} from './reader.js';
-import {listed, matching, members, profile, rows, setOf, share} from './state.js';
+import {listed, matching, members, profile, rows, share} from './state.js';
 
 /** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
 export const shownModes = ({data}) => {
   const own = data.modes.map((_, k) => k).filter(k => !isSamples(data, k));
   return own.length ? own : data.modes.map((_, k) => k);
 };
-const isSamples = ({modes, term, unit}, k) =>
-  modes[k].name === unit && (modes[k].kind === 'labels' || term >= 0);
+const isSamples = ({modes, unit}, k) => modes[k].name === unit && ['labels', 'words'].includes(modes[k].kind);
 
 export const modeTabs = page => {
   const shown = shownModes(page);
@@ -209,68 +208,21 @@ export function terms(page, i, k, shared = together(page, [i], k)) {
   );
 }
 
-export function ordered(page, i, k, width, height, most = 0) {
-  const {data, state} = page;
-  const mode = data.modes[k],
-    {v} = profile(data, state, i, k),
-    at = argsort(v)[0];
-  const corpus = mode.corpus[setOf(data, i)];
-  if (!(Math.max(...v) > 0)) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
-  return curve([{v, cls: 'ntf-p'}], mode.items, {
-    corpus: corpus[1 + (page.tree ? -1 : state.stratum)],
-    width,
-    height,
-    most,
-    label: `${mode.name}: most at ${mode.items[at]}, ${percent(v[at])}; the line is all the data`,
-  });
-}
-
-export function images(page, i, k, size) {
-  const {data, state} = page;
-  const mode = data.modes[k];
-  const others = size < 200 ? [] : listed(data, {...state, query: '', set: setOf(data, i)}).slice(0, 60);
-  return h(
-    'div',
-    {class: 'ntf-images'},
-    picture(
-      mode.img[i],
-      mode.shape,
-      `${page.name(i)} as a picture, ${mode.shape[0]} by ${mode.shape[1]}`,
-      size,
-    ),
-    h('p', {class: 'ntf-note'}, `dark: 0, bright: ${percent(mode.top[i])} at one pixel`),
-    others.length > 1 &&
-      h(
-        'div',
-        {class: 'ntf-gallery', role: 'group', 'aria-label': 'All topics as pictures'},
-        others.map(({id: j}) =>
-          h(
-            'button',
-            {
-              type: 'button',
-              'aria-pressed': String(j === state.selected),
-              'aria-label': `Topic ${page.digit(j)}, ${page.name(j)}`,
-              onclick: () => page.act('select', {topic: j}),
-            },
-            picture(mode.img[j], mode.shape, '', 56),
-          ),
-        ),
-      ),
-  );
-}
-
 export function chart(page, i, k, width, height = 190, shared = undefined) {
   const {kind} = page.data.modes[k];
-  if (kind === 'image') return images(page, i, k, Math.min(300, width));
-  if (kind === 'ordered') return ordered(page, i, k, width, height, shared?.most);
-  return terms(page, i, k, shared);
+  if (kind === 'image') return pictureFigure(page, i, k, width);
+  if (kind === 'ordered') return orderedFigure(page, i, k, width, height, shared?.most);
+  const made = terms(page, i, k, shared),
+    {hint} = page.data.modes[k];
+  if (hint) made.append(h('p', {class: 'ntf-note'}, hint));
+  return made;
 }
 
 export const small = (page, i, k) => {
   const {data, state} = page;
   const m = data.modes[k];
-  if (m.kind === 'image') return images(page, i, k, 110);
-  if (m.kind === 'ordered') return ordered(page, i, k, Math.min(page.side.clientWidth || 300, 340), 96);
+  if (m.kind === 'image') return pictureFigure(page, i, k, 110);
+  if (m.kind === 'ordered') return orderedFigure(page, i, k, Math.min(page.side.clientWidth || 300, 340), 110);
   return h(
     'ol',
     {class: 'ntf-few'},

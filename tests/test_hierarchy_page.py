@@ -1,0 +1,291 @@
+"""The page of a hierarchy: what is in view, what a click and a key change, and modes that are measured."""
+
+import re
+
+import numpy as np
+import pytest
+from test_browsers_e2e import axe, axe_source, shown, violations  # noqa: F401
+
+from ntf_lit.hierarchy_browser import HierarchyBrowser
+from ntf_lit.result import CP, Hierarchy, Layer
+from ntf_lit.topic_browser import TopicBrowser
+
+expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
+SYLLABLES = 'ba ko ri ta mu se lo ni fa du pe ga vo zi'.split()
+WORDS = [a + b + c for a in SYLLABLES for b in SYLLABLES[:5] for c in SYLLABLES[:6]]
+
+
+def layers(ranks, P):
+    "Layers of topics, each mostly part of one above."
+    rng = np.random.default_rng(1)
+    factors = (rng.random((50, ranks[0])) ** 4, P)
+    out = [Layer(factors)]
+    for a, b in zip(ranks, ranks[1:]):
+        L = rng.random((a, b)) ** 14
+        L[np.arange(a), np.arange(a) % b] += 2
+        L /= L.sum(1, keepdims=True)
+        factors = tuple(F @ L for F in factors)
+        out.append(Layer(factors, (L, L)))
+    return Hierarchy(tuple(out))
+
+
+def of_words(ranks=(100, 30, 10), **kwargs):
+    P = np.random.default_rng(0).random((len(WORDS), ranks[0])) ** 30
+    return HierarchyBrowser(layers(ranks, P), labels=dict(term=WORDS), title='Words', front='core', **kwargs)
+
+
+def of_curves(ranks=(100, 30, 10), **kwargs):
+    x = np.linspace(0, 1, 400)[:, None]
+    P = np.exp(-((x - np.random.default_rng(0).random(ranks[0])) ** 2) / 0.002)
+    names = [f'{400 + 2 * i} nm' for i in range(400)]
+    return HierarchyBrowser(
+        layers(ranks, P), labels=dict(wavelength=names), title='Curves', front='core', **kwargs
+    )
+
+
+IN_VIEW = """e => { const r = e.getBoundingClientRect();
+    return r.top >= 0 && r.top < innerHeight && r.left >= 0 && r.left < innerWidth; }"""
+
+
+def chosen(page):
+    return page.locator('.ntf-graph [aria-selected=true]')
+
+
+@pytest.mark.parametrize('width', [390, 1280, 2000])
+@pytest.mark.parametrize('make', [of_words, of_curves])
+def test_what_a_click_shows_is_in_view(shown, make, width):  # noqa: F811
+    "At most two windows high; the last of a hundred topics and its details are both seen."
+    page = shown(make(), width)
+    height = page.evaluate('document.documentElement.scrollHeight')
+    assert height <= 2 * 1000
+    for i in (99, 3, 129, 139):
+        page.locator(f'[data-id="{i}"]').dispatch_event('click')
+        assert chosen(page).get_attribute('data-id') == str(i)
+        title = page.locator('.ntf-detail .ntf-name')
+        assert title.evaluate(IN_VIEW) and chosen(page).evaluate(IN_VIEW)
+        box = chosen(page).bounding_box()
+        frame = page.locator('.ntf-canvas').bounding_box()
+        assert frame['y'] - 1 <= box['y'] <= frame['y'] + frame['height']
+    page.evaluate('scrollTo(0, document.documentElement.scrollHeight)')
+    assert page.locator('.ntf-detail .ntf-name').evaluate(IN_VIEW)
+
+
+def test_a_click_changes_classes_and_makes_no_node_anew(shown):  # noqa: F811
+    page = shown(of_curves())
+    page.evaluate("""() => { window.made = new Set(document.querySelectorAll('.ntf-node'));
+        window.paths = document.querySelectorAll('.ntf-node path').length; }""")
+    for i in (5, 110, 135):
+        page.locator(f'[data-id="{i}"]').dispatch_event('click')
+    page.get_by_role('tree').focus()
+    for key in ('ArrowLeft', 'ArrowRight', 'ArrowDown'):
+        page.keyboard.press(key)
+    find = page.get_by_label('Find the topics of a word')
+    find.fill('600')
+    same = "[...document.querySelectorAll('.ntf-node')].every(e => window.made.has(e))"
+    assert page.evaluate(same)
+    assert page.evaluate('window.paths') == 140  # one per curve
+    assert page.locator('.ntf-node rect').count() == 0
+
+
+def test_search_counts_and_goes_to_the_best(shown):  # noqa: F811
+    b = of_words()
+    page = shown(b)
+    find, count = page.get_by_label('Find the topics of a word'), page.locator('.ntf-count')
+    word = max(WORDS, key=lambda w: b.views[0].topics[0][WORDS.index(w)].max())
+    find.fill(word)
+    hits = page.locator('.ntf-hit')
+    n = hits.count()
+    assert 0 < n < 140 and page.locator('.ntf-dim').count() == 140 - n
+    expect(count).to_have_text(re.compile(rf'\b{n} topics?\b'))
+    best = b.views[0].topics[0][WORDS.index(word)].argmax()
+    assert page.locator(f'[data-id="{best}"]').evaluate(IN_VIEW)  # scrolled to, not yet chosen
+    find.press('Enter')
+    assert int(chosen(page).get_attribute('data-id')) in [int(h.get_attribute('data-id')) for h in hits.all()]
+    expect(count).to_have_text(re.compile(rf'^\d+ of {n} topics?'))
+    expect(find).to_be_focused()
+    find.fill('no such word')
+    expect(count).to_have_text('no topic')
+    find.fill('')
+    expect(count).to_have_text('')
+    assert page.locator('.ntf-dim').count() == 0
+
+
+def test_folding_a_branch_and_seeing_it_alone(shown):  # noqa: F811
+    page = shown(of_words((30, 12, 5)))
+    nodes = page.locator('[role=treeitem]')
+    page.locator('[data-id="42"]').dispatch_event('click')
+    page.get_by_role('button', name='Fold', exact=True).click()
+    folded = nodes.count()
+    assert folded < 47 and chosen(page).get_attribute('aria-expanded') == 'false'
+    page.get_by_role('tree').focus()
+    page.keyboard.press('ArrowRight')
+    expect(nodes).to_have_count(47)
+    only = page.get_by_role('button', name='Only this branch')
+    only.click()
+    inside = nodes.count()
+    assert 1 < inside < 20
+    part = page.locator('.ntf-detail .ntf-link').first
+    part.click()  # a part of this branch or of another: either way it is shown
+    assert chosen(page).count() == 1
+    page.get_by_role('tree').focus()
+    page.keyboard.press('End')
+    if page.get_by_role('button', name='All branches').count():
+        page.get_by_role('button', name='All branches').click()
+    expect(nodes).to_have_count(47)
+
+
+def test_size_of_the_graph(shown):  # noqa: F811
+    page = shown(of_words())
+    tall = lambda: page.locator('.ntf-graph').evaluate('e => e.clientHeight')
+    room = page.locator('.ntf-canvas').evaluate('e => e.clientHeight')
+    first = tall()
+    assert first > room  # with a scroll of its own
+    page.get_by_role('button', name='Fit the whole graph into the window').click()
+    assert tall() <= room
+    page.get_by_role('button', name='Larger').click()
+    assert tall() > room
+    page.get_by_role('tree').focus()
+    page.keyboard.press('-')
+    assert tall() < first
+
+
+def test_names_say_nothing_twice_and_links_tell_their_strength(shown):  # noqa: F811
+    page = shown(of_words((30, 12, 5)))
+    for node in page.locator('.ntf-node').all()[:20]:
+        name = node.locator('.ntf-word').first.get_attribute('title').split(' · ')
+        words = node.locator('.ntf-node-words')
+        if words.count():
+            assert not set(name) & set(words.text_content().split(' · '))
+    labels = page.locator('.ntf-part-label')
+    assert labels.count() > 0 and all(re.fullmatch(r'[\d.]+ %', t) for t in labels.all_text_contents())
+    assert page.locator('.ntf-lit').count() >= labels.count()
+    page.get_by_label('Drawn as').select_option('tree')
+    rows = page.locator('.ntf-outline .ntf-node')
+    assert all(r.locator('small').text_content() for r in rows.all())
+    parts = page.locator('.ntf-strength').all_text_contents()
+    assert parts.count('') == 5 and len(parts) == 47  # the coarsest are part of nothing
+    options = page.get_by_label('Layers').locator('option').all_text_contents()
+    assert options == ['all: 5, 12 and 30 topics', 'the 5 and 12 topics', 'only the 5 topics']
+
+
+def test_hiding_merging_and_strata_as_in_the_topic_browser(shown):  # noqa: F811
+    b = of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2])
+    page = shown(b)
+    page.locator('[data-id="3"]').dispatch_event('click')
+    share = lambda: float(page.locator('.ntf-title .ntf-value').first.text_content().split()[0])
+    mine = share()
+    into = page.get_by_label('Merge the topic into')
+    other = into.locator('option:not([disabled])').nth(1).get_attribute('value')
+    into.select_option(other)
+    expect(page.locator('[role=treeitem]')).to_have_count(46)
+    assert chosen(page).get_attribute('data-id') == other and share() > mine
+    up = page.locator('.ntf-detail section', has_text='Part of').locator('.ntf-value').all_text_contents()
+    assert sum(float(t.split()[0].replace('<', '')) for t in up) == pytest.approx(100, abs=2)
+    page.get_by_role('button', name='Hide').click()
+    expect(page.locator('.ntf-graph .ntf-hidden')).to_have_count(1)
+    undo = page.get_by_role('button', name='Undo')
+    undo.click()
+    undo.click()
+    expect(page.locator('[role=treeitem]')).to_have_count(47)
+    page.get_by_label('Stratum').select_option('S')
+    expect(page.locator('.ntf-legend')).to_contain_text('in S')
+    page.get_by_label('against').select_option('N')
+    expect(page.locator('.ntf-legend')).to_contain_text('in N')
+    first = lambda: page.locator('.ntf-node-terms tbody th').all_text_contents()
+    before = first()
+    page.get_by_label('Relevance λ', exact=True).fill('0')
+    page.keyboard.press('Tab')
+    assert first() != before
+
+
+@pytest.mark.parametrize('width, scheme', [(390, 'dark'), (1280, 'light'), (1280, 'dark'), (2000, 'light')])
+def test_axe_in_every_state_of_a_hierarchy(shown, axe, width, scheme):  # noqa: F811
+    page = shown(of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2]), width, scheme)
+    assert violations(page, axe) == []
+    page.get_by_label('Find the topics of a word').fill('ba')
+    page.get_by_role('tree').focus()
+    page.keyboard.press('Enter')
+    page.keyboard.press('ArrowRight')
+    assert violations(page, axe) == []
+    page.get_by_label('Drawn as').select_option('tree')
+    page.get_by_label('Stratum').select_option('S')
+    page.get_by_role('button', name='Only this branch').click()
+    assert violations(page, axe) == []
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+
+
+def test_a_sheet_from_below_on_a_phone(shown):  # noqa: F811
+    page = shown(of_words((30, 12, 5)), 390)
+    handle = page.locator('.ntf-handle')
+    box = page.locator('.ntf-aside').bounding_box()
+    assert 900 < box['y'] + box['height'] <= 1000 and box['height'] < 560
+    handle.click()
+    assert handle.get_attribute('aria-expanded') == 'false'
+    assert page.locator('.ntf-aside').bounding_box()['height'] < 60
+    handle.click()
+    expect(page.locator('.ntf-detail .ntf-name')).to_be_visible()
+
+
+# --- Modes that are measured ---
+
+
+def spectra(**kwargs):
+    "Three components over two axes."
+    x, y = np.arange(240, 460, 10), np.arange(300, 600, 10)
+    bump = lambda a, at: np.exp(-((a - at) ** 2) / 800)
+    W = np.random.default_rng(0).random((12, 3))
+    A, B = (
+        np.stack([bump(a, at) for at in ats], 1) for a, ats in ((x, (270, 310, 350)), (y, (340, 400, 450)))
+    )
+    labels = dict(excitation=[f'{v} nm' for v in x], emission=[f'{v} nm' for v in y])
+    return TopicBrowser(
+        CP((W, A, B)), labels=labels, unit='water', title='EEM', panel=0, front='core', **kwargs
+    )
+
+
+def test_contours_stand_between_their_curves(shown, axe):  # noqa: F811
+    page = shown(spectra(kinds={('emission', 'excitation'): None}))
+    cross = page.locator('.ntf-cross')
+    size = cross.bounding_box()
+    assert size['height'] < 450 and size['width'] < 700
+    canvas = cross.locator('canvas').bounding_box()
+    assert canvas['width'] > canvas['height'] > 140
+    assert cross.locator('svg .ntf-p').count() == 2
+    assert cross.locator('.ntf-axis').all_text_contents() == ['excitation (nm)', 'emission (nm)']
+    assert page.locator('.ntf-list .ntf-word').all_text_contents() == [
+        n for _, n in sorted(zip([-s for s in spectra().data.share], spectra().data.names))
+    ]
+    assert violations(page, axe) == []
+
+
+def test_all_topics_over_each_other(shown, axe):  # noqa: F811
+    page = shown(spectra())
+    page.get_by_role('button', name='emission', exact=True).click()
+    page.get_by_role('button', name='all topics over each other').click()
+    lines = page.locator('.ntf-centre .ntf-curve path.ntf-line')
+    expect(lines).to_have_count(3)
+    tops = lines.evaluate_all('all => all.map(e => Math.round(e.getBBox().y))')
+    assert len(set(tops)) == 1  # each is a part of its own peak
+    keys = page.locator('.ntf-keys button')
+    expect(keys).to_have_count(3)
+    keys.nth(2).click()
+    expect(page.locator('.ntf-keys [aria-pressed=true]')).to_have_count(1)
+    expect(page.locator('.ntf-curve').first).to_contain_text('emission (nm)')
+    assert violations(page, axe) == []
+
+
+def test_samples_that_are_pictures(shown):  # noqa: F811
+    rng = np.random.default_rng(0)
+    b = TopicBrowser(
+        [rng.random((8, 2)), rng.random((20, 2))],
+        labels=dict(term=WORDS[:20]),
+        samples=list(rng.random((8, 30, 20))),
+        panel=0,
+        front='core',
+    )
+    page = shown(b)
+    pictures = page.locator('.ntf-samples canvas')
+    expect(pictures).to_have_count(3)
+    assert pictures.first.get_attribute('role') == 'img'
+    box = pictures.first.bounding_box()
+    assert box['height'] / box['width'] == pytest.approx(1.5, rel=0.1)
