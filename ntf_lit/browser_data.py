@@ -22,7 +22,9 @@ from fastcore.basics import patch
 from .checks import check_choice, check_count, is_frame
 from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
+from .edits import model_key
 from .incoming import is_labelled
+from .reading import concordance
 from .tables import agreement, drivers, match_topics
 from .views import (Tree, View, as_dates, in_order_of, is_word_mode, relevance, shown, tree,
                            view)
@@ -419,6 +421,69 @@ def best(self:Samples,
     in_order = top[np.argsort(-w[top], kind='stable')]
     return [self._record_of(v, j, int(i), width) for i in in_order if w[i] > 0]
 
+# %% ../nbs/62_browser_data.ipynb #7741615c
+@patch
+def whole_text(self:Samples,
+    i:int, # Number of a sample
+    most:int=200_000, # How many characters at most
+)->str: # Its text, its passages one after another where it has no other; None where neither is known
+    "All that a sample says."
+    text = None if self.texts is None else self.texts[i]
+    if text is None and self.passages is not None: text = '\n\n'.join(filter(None, self.passages[i]))
+    if text is None: return None
+    text = _plain(text)
+    return text if len(text) <= most else text[:most].rstrip() + ' …'
+
+# %% ../nbs/62_browser_data.ipynb #16cbf057
+@patch
+def read(self:Samples,
+    i:int, # Number of a sample
+    most:int=200_000, # How many characters at most
+)->dict: # sample, title, stratum, text, and `shares`, what part of it each topic of all views is
+    "A whole sample with its topics. `ValueError` for a number that is none."
+    v = self.views[0]
+    if not 0 <= i < v.shape[0]: raise ValueError(f"sample must be 0 to {v.shape[0] - 1}, not {i}")
+    same = lambda w: w.shape[0] == v.shape[0]
+    parts = [w.weights[i]/(w.sample_masses[i] or 1.) if same(w) else np.zeros(w.rank) for w in self.views]
+    return dict(sample=i, title=shown(v.labels[0][i], 200), stratum=int(v.stratum[i]),
+                text=self.whole_text(i, most), shares=rounded(np.concatenate(parts), 3))
+
+# %% ../nbs/62_browser_data.ipynb #f24373e1
+@patch
+def with_word(self:Samples,
+    word:str, # A word
+    stratum:int=-1, # Only samples of this one; -1 for all
+    most:int=200, # How many places at most
+)->dict: # list of dict(sample, title, stratum, before, word, after), and `total`, how many places there are
+    "Every place where a word stands. `ValueError` for no word."
+    v = self.views[0]
+    if not -1 <= stratum < len(v.strata):
+        raise ValueError(f"stratum must be -1 to {len(v.strata) - 1}, not {stratum}")
+    some = (i for i in range(v.shape[0]) if stratum < 0 or v.stratum[i] == stratum)
+    found, total = concordance(((i, self.whole_text(i)) for i in some), word, most)
+    name = lambda i: dict(title=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]))
+    return dict(list=[x | name(x['sample']) for x in found], total=total)
+
+# %% ../nbs/62_browser_data.ipynb #1c514129
+@patch
+def texts_within(self:Samples,
+    ranked:list, # Per topic, numbers of its samples, the most typical first
+    most:int=1_000_000, # How many bytes of JSON at most
+    each:int=20_000, # How many characters of one text
+)->dict: # Number of a sample as text -> text, shares, title
+    "Whole texts for a page that answers by itself."
+    out, left = {}, most
+    longest = max(map(len, ranked), default=0)
+    turns = (samples[n] for n in range(longest) for samples in ranked if n < len(samples))
+    for i in dict.fromkeys(turns):
+        found = self.read(i, each)
+        if found['text'] is None: continue
+        one = {name: found[name] for name in ('text', 'shares', 'title')}
+        left -= len(json.dumps(one, ensure_ascii=False).encode('utf-8', 'replace')) + 12
+        if left < 0: break
+        out[str(i)] = one
+    return out
+
 # %% ../nbs/62_browser_data.ipynb #8c50390d
 @dataclass(frozen=True, eq=False, repr=False)
 class PageData:
@@ -441,6 +506,7 @@ class PageData:
     similar: list = None # Per two views, how alike their topics are
     match: list = None # Per two views, the best partner of each topic, or -1
     up: list = None # Per topic, where it goes in a hierarchy: [[topic of the layer above, part], ...]
+    key: str = None # Which model it is, from `model_key`
 
 # %% ../nbs/62_browser_data.ipynb #68381be5
 @patch
@@ -533,7 +599,7 @@ def page_data(
                     unit=v.modes[0], units=plural(v.modes[0]), strata=[shown(s, 60) for s in v.strata],
                     modes=[m for _, m in modes], term=words[0] if words else -1,
                     features=[_feature_lists(w, modes) for w in views],
-                    course=_courses(views, *times) if times else None, **facts)
+                    course=_courses(views, *times) if times else None, key=model_key(views), **facts)
 
 # %% ../nbs/62_browser_data.ipynb #bc8d3166
 def flattened(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VERSION', 'LIMIT', 'Edits', 'model_key', 'outlines', 'as_edits', 'partners', 'carried']
 
-# %% ../nbs/61a_edits.ipynb #d292158a
+# %% ../nbs/61a_edits.ipynb #a50533ce
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from .files import LoadError, parsed, written
 from .score import match_components
 from .views import View, shown, view
 
-# %% ../nbs/61a_edits.ipynb #87ac62c5
+# %% ../nbs/61a_edits.ipynb #a83ab6ad
 @dataclass(frozen=True)
 class Edits:
     "What a reader changed in the topics of a model, by their numbers."
@@ -33,7 +33,7 @@ class Edits:
     sets: tuple = () # How many topics each layer or run has
     outlines: tuple = () # Per topic {mode: {name: part}}, the largest entries
 
-# %% ../nbs/61a_edits.ipynb #55985c35
+# %% ../nbs/61a_edits.ipynb #1bdadc66
 def model_key(
     views, # The views of a model, of its layers or of several runs
 )->str: # 16 characters
@@ -43,7 +43,7 @@ def model_key(
         for a in (v.mass, *v.topics): h.update(np.ascontiguousarray(a, '<f4').tobytes())
     return h.hexdigest()[:16]
 
-# %% ../nbs/61a_edits.ipynb #3944dcc3
+# %% ../nbs/61a_edits.ipynb #75cfd308
 def _largest(p, words, n):
     "The n largest entries of a profile by their names."
     at = np.argsort(-p, kind='stable')[:n]
@@ -58,7 +58,7 @@ def outlines(
                          for k in range(1, len(v.modes))}
     return tuple(each(v, j) for v in views for j in range(v.rank))
 
-# %% ../nbs/61a_edits.ipynb #7da0b875
+# %% ../nbs/61a_edits.ipynb #f8cf16dc
 VERSION, LIMIT = 1, 2**21 # Of the form of the file; bytes of a file at most
 _NAMED = dict(names='names', merged='merged', notes='notes')
 
@@ -77,7 +77,7 @@ def save(self:Edits,
     text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
     with written(path) as f: f.write(text.encode('utf-8', 'replace'))
 
-# %% ../nbs/61a_edits.ipynb #1a9630ae
+# %% ../nbs/61a_edits.ipynb #bf9003f3
 def _need(fits, what):
     if not fits: raise ValueError(what)
 
@@ -95,7 +95,7 @@ def _text(x, name):
     _need(isinstance(x, str) and len(x) <= 200, f"{name} holds what is no text of at most 200 characters")
     return shown(x, 200)
 
-# %% ../nbs/61a_edits.ipynb #6318119a
+# %% ../nbs/61a_edits.ipynb #3f3c969a
 def _topics(told, n, name):
     "A list of different topics."
     fits = isinstance(told, list) and all(_is_number(j, n) for j in told) and len(set(told)) == len(told)
@@ -111,7 +111,7 @@ def _outline(told):
     _need(all(part(p) for x in told.values() for p in x.values()), "an outline holds what is no part of 1")
     return {shown(mode, 80): {shown(w, 80): float(p) for w, p in x.items()} for mode, x in told.items()}
 
-# %% ../nbs/61a_edits.ipynb #5c59e908
+# %% ../nbs/61a_edits.ipynb #378279e1
 _ENTRIES = ('ntf_lit', 'version', 'key', 'sets', *_NAMED, 'hidden', 'order', 'outlines')
 
 def _head(told):
@@ -139,7 +139,7 @@ def _read(told):
                  _by_topic(told.get('notes', {}), n, 'notes', _text), told.get('key', ''),
                  tuple(told['sets']), tuple(map(_outline, looks)))
 
-# %% ../nbs/61a_edits.ipynb #58c30e98
+# %% ../nbs/61a_edits.ipynb #bb6ededc
 def _bytes_of(path):
     "A file's content, if it is not too long."
     with open(path, 'rb') as f: raw = f.read(LIMIT + 1)
@@ -152,14 +152,14 @@ def as_edits(
     "Edits in any form that they are kept in."
     if isinstance(given, Edits): given = given.to_dict()
     if not isinstance(given, (dict, str, PathLike)):
-        raise TypeError(f"edits must be a path, a dict or Edits, not {type(given).__name__}; browser.edits and "
-                        "browser.save(path) make them")
+        raise TypeError(f"edits must be a path, a dict or Edits, not {type(given).__name__}; browser.edits "
+                        "and browser.save(path) make them")
     what = 'edits' if isinstance(given, dict) else str(Path(given))
     try: return _read(given if isinstance(given, dict) else parsed(_bytes_of(given)))
     except (ValueError, OSError, TypeError, AttributeError) as e:
         raise LoadError(f"{what} cannot be read: {e}") from e
 
-# %% ../nbs/61a_edits.ipynb #8a5945ad
+# %% ../nbs/61a_edits.ipynb #d331901d
 def _matrix(looks, mode, names):
     "Outlines of one mode as a matrix (names, topics)."
     return np.array([[look.get(mode, {}).get(name, 0.) for look in looks] for name in names])
@@ -175,7 +175,7 @@ def _matched(old, new):
     found = match_components(*(list(side) for side in zip(*pairs)))
     return found.order, found.each
 
-# %% ../nbs/61a_edits.ipynb #161b1f62
+# %% ../nbs/61a_edits.ipynb #547b2995
 def partners(
     edits:Edits, # Edits of one model
     views, # The views of another
@@ -188,11 +188,12 @@ def partners(
     for n, v in zip(edits.sets, views):
         looks = edits.outlines[a:a + n], new[b:b + v.rank]
         order, each = _matched(*looks) if all(looks) else ((), ())
-        found |= {a + i: b + int(j) for i, (j, fits) in enumerate(zip(order, each)) if j >= 0 and fits >= least}
+        alike = [(i, int(j)) for i, (j, fits) in enumerate(zip(order, each)) if j >= 0 and fits >= least]
+        found |= {a + i: b + j for i, j in alike}
         a, b = a + n, b + v.rank
     return found
 
-# %% ../nbs/61a_edits.ipynb #19431fad
+# %% ../nbs/61a_edits.ipynb #61337d56
 def _lost(edits, to):
     "What cannot be carried, in words."
     words = lambda j: ' · '.join([*next(iter(edits.outlines[j].values()), {})][:3]) if edits.outlines else ''
@@ -204,7 +205,7 @@ def _lost(edits, to):
         if j not in to or k not in to: yield f'the merge of {topic(j)} into {topic(k)}'
     if (n := sum(j not in to for j in edits.order)): yield f'the place of {n} topics in the order'
 
-# %% ../nbs/61a_edits.ipynb #a6457fcb
+# %% ../nbs/61a_edits.ipynb #776c586d
 def carried(
     edits:Edits, # Edits of one model
     views, # The views of another, or of the same

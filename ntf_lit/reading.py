@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['word_pattern', 'in_context', 'concordance']
 
-# %% ../nbs/61b_reading.ipynb #5df94b9e
+# %% ../nbs/61b_reading.ipynb #db1305ef
 import re
 
 from .checks import check_count
 
-# %% ../nbs/61b_reading.ipynb #6970ac89
+# %% ../nbs/61b_reading.ipynb #af2250cc
 def word_pattern(
     word:str, # A word, or several with spaces between them
 )->re.Pattern: # Matches it as a whole, in upper and lower case
@@ -20,7 +20,7 @@ def word_pattern(
         raise ValueError(f"word must have 1 to 200 characters, not {str(word)[:40]!r}")
     return re.compile(r'(?<!\w)' + r'\s+'.join(map(re.escape, parts)) + r'(?!\w)', re.I)
 
-# %% ../nbs/61b_reading.ipynb #879afb0d
+# %% ../nbs/61b_reading.ipynb #d46795c3
 def _before(text, at, width):
     "The end of what stands before a place."
     cut = ' '.join(text[max(0, at - 2*width):at].split())
@@ -44,21 +44,20 @@ def in_context(
     line = lambda a, b: (_before(text, a, width), ' '.join(text[a:b].split()), _after(text, b, width))
     return [line(a, b) for a, b in found[:most]], len(found)
 
-# %% ../nbs/61b_reading.ipynb #e4981526
+# %% ../nbs/61b_reading.ipynb #12f924c8
 def concordance(
-    texts, # One text per sample, or None where there is none
+    texts, # [(number of a sample, its text or None)], in the order of reading
     word:str, # A word
     most:int=200, # How many lines at most
     each:int=20, # How many of one text
     width:int=60, # How many characters on either side, about
-    among=None, # Numbers of the samples to look in, in the order of reading; all when left out
 )->tuple: # ([dict(sample, before, word, after)], how many places there are in all)
     "A word with its context in every text. `ValueError` for no word."
     pattern, lines, total = word_pattern(word), [], 0
     for name, x in dict(most=most, each=each, width=width).items(): check_count(x, name)
-    for i in range(len(texts)) if among is None else among:
-        if texts[i] is None: continue
-        found, n = in_context(str(texts[i]), pattern, width, min(each, most - len(lines)))
+    for i, text in texts:
+        if text is None: continue
+        found, n = in_context(str(text), pattern, width, min(each, most - len(lines)))
         lines += [dict(sample=int(i), before=a, word=w, after=b) for a, w, b in found]
         total += n
     return lines, total
