@@ -507,6 +507,7 @@ class PageData:
     match: list = None # Per two views, the best partner of each topic, or -1
     up: list = None # Per topic, where it goes in a hierarchy: [[topic of the layer above, part], ...]
     key: str = None # Which model it is, from `model_key`
+    stability: list = None # Per topic, how well it comes back in other runs, 0 to 1; None where not known
 
 # %% ../nbs/62_browser_data.ipynb #68381be5
 @patch
