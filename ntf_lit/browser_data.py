@@ -796,8 +796,8 @@ def static_text(
     return files('ntf_lit').joinpath('static', name).read_text(encoding='utf-8')
 
 # %% ../nbs/62_browser_data.ipynb #cb380ce3
-MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'list', 'samples', 'compare',
-           'topic', 'hierarchy', 'page')
+MODULES = ('format', 'kept', 'state', 'layout', 'elements', 'edits', 'figures', 'controls', 'list', 'samples',
+           'compare', 'topic', 'hierarchy', 'page')
 
 def joined(
     texts, # JavaScript modules, each after those it needs when it is read

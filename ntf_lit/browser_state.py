@@ -347,7 +347,7 @@ def _edits(data, state, value):
         if told.key != data.key or told.sets != tuple(s['count'] for s in data.sets): return None
         new = with_edits(data, state, told)
     except (LoadError, TraitError, ValueError, TypeError): return None
-    back = json.dumps(state_edits(data, state).to_dict(), ensure_ascii=False)
+    back = json.dumps(state_edits(data, state).to_dict(), ensure_ascii=False, separators=(',', ':'))
     same = state_edits(data, new) == state_edits(data, state)
     return None if same else (new, dict(cmd='edits', value=back))
 

@@ -254,6 +254,17 @@ def _stop_front(self:Browser):
     self.front = None
 
 # %% ../nbs/62b_topic_browser.ipynb #a1d9f658
+ASKED = 'samples', 'read', 'passages', 'refit', 'divide' # Commands that are answered and change no choice
+
+@patch
+def _undo_refit(self:Browser)->bool: # Whether the last edit was one
+    "Bring back the model before the last fit."
+    if not self.undo or self.undo[-1].get('cmd') != 'restore': return False
+    self.model, contents, state = self.given[-1].pop()
+    self._show_contents(contents, state)
+    return True
+
+# %% ../nbs/62b_topic_browser.ipynb #3e9a8034
 @patch
 def act(self:Browser,
     cmd:str, # A command of `browser_state`
@@ -261,7 +272,7 @@ def act(self:Browser,
 )->bool: # Whether it was one, and in range
     "Do what a page may ask for."
     found = checked_command(dict(cmd=cmd, **args), sizes(self.data))
-    if found is None or cmd in ANSWERED:
+    if found is None or cmd in ASKED:
         log.warning('ignored: %.80r', dict(cmd=cmd, **args))
         return False
     if cmd == 'undo' and self._undo_refit(): return True
@@ -289,18 +300,17 @@ def _send_divided(browser, topic):
     browser.divide(topic)
     return dict(kind='said', text='The topic is divided; the second half is the last topic.')
 
-ANSWERED = dict(samples=_send_samples, read=_send_text, passages=_send_passages, refit=_send_refit,
-                divide=_send_divided) # What a page may ask for, and who answers
+ANSWERS = dict(zip(ASKED, (_send_samples, _send_text, _send_passages, _send_refit, _send_divided)))
 
 # %% ../nbs/62b_topic_browser.ipynb #5fda48ab
 @patch
-def _answer(self:Browser, page, cmd, args):
+def _answer(self:Browser, cmd, args):
     "Send what a page asks for."
-    try: answer = ANSWERED[cmd](self, *args)
+    try: answer = ANSWERS[cmd](self, *args)
     except (ValueError, TypeError, RuntimeError) as e:
         log.warning('%s: %s', cmd, e)
         answer = dict(kind='said', text=str(e)[:300])
-    page.send(answer)
+    self.front.send(answer)
 
 @patch
 def receive(self:Browser,
@@ -314,10 +324,10 @@ def receive(self:Browser,
         log.warning('ignored: %.80r', message)
         return
     cmd, args = found
-    if cmd in ANSWERED: return self._answer(page, cmd, args)
+    if cmd in ASKED: return self._answer(cmd, args)
     numbers = {name: message[name] for name in page.answered if in_range(message.get(name), 0, 2**31)}
     page.answered = page.answered | numbers
-    if cmd == 'edits': return self._take_text(page, *args)
+    if cmd == 'edits': return self._take_text(*args)
     self.act(cmd, **{name: x for (name, *_), x in zip(COMMANDS[cmd], args)})
 
 # %% ../nbs/62b_topic_browser.ipynb #eb317b34
@@ -377,7 +387,7 @@ def take_edits(self:Browser,
     return lost
 
 @patch
-def _take_text(self:Browser, page, value):
+def _take_text(self:Browser, value):
     "Edits from a file that a page has read."
     try:
         with warnings.catch_warnings():
@@ -386,7 +396,7 @@ def _take_text(self:Browser, page, value):
         text = 'Not carried: ' + '; '.join(lost) if lost else 'The edits are taken.'
     except (ValueError, T.TraitError, RecursionError) as e: text = str(e)
     self.front.redraw(self)
-    page.send(dict(kind='said', text=text[:300]))
+    self.front.send(dict(kind='said', text=text[:300]))
 
 # %% ../nbs/62b_topic_browser.ipynb #2a653f1a
 @patch
@@ -585,7 +595,7 @@ def twin(self:Browser,
     "What stands for the widget where there is no kernel."
     name, page = escape(self.data.title or 'Topics'), ''
     if _page_fits(self, most): page = escape(self.html(samples=3, width=240, more=0, texts_bytes=0))
-    frame = (f'<iframe title="{name}" sandbox="allow-scripts" srcdoc="{page}" '
+    frame = (f'<iframe title="{name}" sandbox="allow-scripts allow-downloads" srcdoc="{page}" '
              f'style="width:100%;height:{self.height}px;border:0"></iframe>') if 0 < len(page) < most else ''
     still = still_html(self, UNTRUSTED if frame else TOO_LARGE)
     return f'<div class="ntf-twin"><style>{TWIN_STYLE}</style>{frame}{still}</div>'
@@ -973,14 +983,6 @@ def _show_contents(self:Browser, contents, state):
     self.front = make_front(self, kind)
     self.children = (self.front,)
     self.observe(self._trait_changed, self._watched)
-
-@patch
-def _undo_refit(self:Browser)->bool: # Whether the last edit was one
-    "Bring back the model before the last fit."
-    if not self.undo or self.undo[-1].get('cmd') != 'restore': return False
-    self.model, contents, state = self.given[-1].pop()
-    self._show_contents(contents, state)
-    return True
 
 # %% ../nbs/62b_topic_browser.ipynb #e8aaaf90
 @patch

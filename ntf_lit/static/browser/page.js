@@ -4,6 +4,7 @@
 
 import {features} from './compare.js';
 import {fillControls, makeControls, toolbar} from './controls.js';
+import {drawEdits, makeEdits, tell} from './edits.js';
 import {h, word} from './elements.js';
 import {percent} from './format.js';
 import {drawDetail, drawGraph, makeGraph} from './hierarchy.js';
@@ -25,6 +26,7 @@ function context(model) {
     sender: Math.floor(Math.random() * 2 ** 30), // tells this page's commands from another's
     sent: 0,
     samples: new Map(Object.entries(data.samples ?? {})),
+    asked: new Set(), // samples that Python was asked for
     docs: 3, // samples shown
     more: 18, // terms shown
     typed: '',
@@ -76,6 +78,7 @@ function listen(page) {
       draw(page, old);
     },
     'msg:custom': m => {
+      if (m?.kind === 'said' && typeof m.text === 'string') tell(page, m.text.slice(0, 300));
       if (m?.kind !== 'samples' || typeof m.key !== 'string' || !Array.isArray(m.list)) return;
       page.samples.set(m.key, m.list);
       drawSamples(page);
@@ -100,6 +103,7 @@ function build(page) {
   });
   makeControls(page);
   makeList(page);
+  makeEdits(page);
   makeGraph(page);
   const parts = tree
     ? [h('div', {class: 'ntf-scroll ntf-canvas'}, page.graph), page.side]
@@ -118,7 +122,7 @@ function build(page) {
   const onkeydown = e => {
     if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation();
   };
-  const inner = h('div', {class: 'ntf-inner'}, head, toolbar(page), page.main, page.foot, page.live);
+  const inner = h('div', {class: 'ntf-inner'}, head, toolbar(page), page.main, page.foot, tree && page.edits, page.live);
   page.box = h('div', {class: 'ntf', lang: 'en', onkeydown}, inner);
 }
 
@@ -153,6 +157,7 @@ function draw(page, old) {
     drawGraph(page);
   } else drawTopics(page);
   drawSamples(page);
+  drawEdits(page);
   askSamples(page, state.selected);
   if (moved) announce(page);
   if (focus && !box.contains(focus)) focusAgain(page, focus);
