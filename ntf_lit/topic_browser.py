@@ -190,6 +190,17 @@ def state(self:Browser)->PageState: # A frozen record
     "What was chosen, and how to take it back."
     return PageState(**{name: getattr(self, name) for name in STATE})
 
+# %% ../nbs/62b_topic_browser.ipynb #a43f242e
+@patch
+def few_samples(self:Browser,
+    n:int=3, # How many per topic
+    width:int=240, # How many characters of each, about
+    most:int=150, # How many in all
+)->dict: # 'topic/-1' -> samples
+    "The most typical samples of the first topics, for pages without a kernel."
+    topics = range(min(len(self.data.share), most//n)) if self.samples else ()
+    return {f'{j}/-1': self.samples.best(j, -1, n, width) for j in topics}
+
 # %% ../nbs/62b_topic_browser.ipynb #04b27145
 @patch
 def _take_on(self:Browser, before, after):
@@ -477,17 +488,6 @@ def to_markdown(self:Browser)->str: # `table` in Markdown
 def to_frame(self:Browser): # `table` as a pandas DataFrame
     "The table of topics for pandas."
     return self.table.to_frame()
-
-# %% ../nbs/62b_topic_browser.ipynb #a43f242e
-@patch
-def few_samples(self:Browser,
-    n:int=3, # How many per topic
-    width:int=240, # How many characters of each, about
-    most:int=150, # How many in all
-)->dict: # 'topic/-1' -> samples
-    "The most typical samples of the first topics, for pages without a kernel."
-    topics = range(min(len(self.data.share), most//n)) if self.samples else ()
-    return {f'{j}/-1': self.samples.best(j, -1, n, width) for j in topics}
 
 # %% ../nbs/62b_topic_browser.ipynb #262f12e6
 def _listed_samples(samples, views, strata, n, width, more):
