@@ -553,10 +553,10 @@ def summary_svg(
 )->str: # An SVG document
     "All topics of the set shown with their shares and first words, hidden ones left out."
     t, shares = browser.table, browser.table['share']
-    some = [i for i in np.argsort(-np.array(shares), kind='stable') if shares[i] is not None][:most]
+    some = np.argsort(-np.array(shares), kind='stable')[:most]
     words = [w if isinstance(w, str) else ' · '.join(w) for w in t['words']]
     top = max((shares[i] for i in some), default=0) or 1.
-    rows = ''.join(_svg_row(22*n, shown(t['name'][i], 34), shown(words[i], 60), shares[i], top)
+    rows = ''.join(_svg_row(22*n, shown(t['name'][i], 34), words[i] and shown(words[i], 60), shares[i], top)
                    for n, i in enumerate(some))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 {22*len(some) + 6}" width="820" '
             f'font-family="system-ui, sans-serif">{rows}</svg>')
@@ -573,10 +573,11 @@ def still_html(
 
 # %% ../nbs/62b_topic_browser.ipynb #4a71c93d
 _OUTPUTS = ':is(.jp-OutputArea,.output,.cell_container,#output-area)'
-_WIDGET = '[data-mime-type="application/vnd.jupyter.widget-view+json"]'
-TWIN_STYLE = (f'{_OUTPUTS}:has(.ntf-browser) .ntf-twin{{display:none}}'
-              f'.jp-OutputArea:has(.ntf-twin) .jp-OutputArea-child:has(>{_WIDGET}):not(:has(.ntf-browser))'
-              '{display:none}.ntf-twin iframe~.ntf-still{display:none}')
+_CHILD = '.jp-OutputArea-child'
+_DEAD = (f'{_CHILD}:has(>.jp-OutputArea-output:not([data-mime-type])):not(:has(.ntf-browser))'
+         f':has(+{_CHILD} .ntf-twin)') # JupyterLab names the kind of all outputs but widgets
+TWIN_STYLE = (f'{_OUTPUTS}:has(.ntf-browser) .ntf-twin{{display:none}}{_DEAD}{{display:none}}'
+              '.ntf-twin iframe~.ntf-still{display:none}')
 UNTRUSTED = ('The page of these topics is a frame, and frames are taken out here: of a notebook that is not '
              'trusted yet (File, Trust Notebook), and on some sites. Its topics as a table:')
 TOO_LARGE = ('The page of these topics is too large to stand in a notebook. Run the cell to see it, or write '

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import re
-import urllib.request
 import warnings
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,12 +12,12 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from test_browsers import PAYLOADS, hierarchy, hostile
+from test_browsers import PAYLOADS, hostile
 from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
 
 from ntf_lit.browser_data import POLICY
 from ntf_lit.cp_estimators import NMF
-from ntf_lit.edits import LIMIT, Edits, as_edits
+from ntf_lit.edits import LIMIT, as_edits
 from ntf_lit.files import LoadError
 from ntf_lit.merge_split import merge_topics
 from ntf_lit.topic_browser import TopicBrowser
@@ -101,8 +100,11 @@ def test_edits_follow_their_topics_to_another_fit(seed):
 
 def test_what_cannot_be_carried_is_listed():
     b, X = edited(), posts()
-    X = X[:, 3:] if first_word(b, 0) in WORDS[:3] else X[:, [i for i in range(12) if WORDS[i] not in
-                                                             top_three(b, 0)]]
+    X = (
+        X[:, 3:]
+        if first_word(b, 0) in WORDS[:3]
+        else X[:, [i for i in range(12) if WORDS[i] not in top_three(b, 0)]]
+    )
     words = [w for w in WORDS if w not in top_three(b, 0)]
     with pytest.warns(UserWarning, match='some edits have no topic here: the name of topic 0'):
         new = browser(X, rank=3, words=words, edits=b.edits)
@@ -155,7 +157,9 @@ def test_bad_edits_are_refused(what, tmp_path):
         as_edits(path)
 
 
-@pytest.mark.parametrize('text', ['{"ntf_lit"', '[' * 100_000, ' ' * (LIMIT + 1), '{"a": NaN}', '{"a":1,"a":2}'])
+@pytest.mark.parametrize(
+    'text', ['{"ntf_lit"', '[' * 100_000, ' ' * (LIMIT + 1), '{"a": NaN}', '{"a":1,"a":2}']
+)
 def test_files_that_are_none(text, tmp_path):
     path = tmp_path / 'edits.json'
     path.write_text(text)
@@ -329,7 +333,21 @@ def test_hostile_words_are_text_in_the_twin():
     b = TopicBrowser(**hostile(PAYLOADS), front='core')
     for most in (450_000_000, 1000):
         tags = {tag for tag, _ in Parts(b.twin(most=most)).tags}
-        table = {'div', 'style', 'iframe', 'p', 'img', 'code', 'table', 'caption', 'thead', 'tbody', 'tr', 'th', 'td'}
+        table = {
+            'div',
+            'style',
+            'iframe',
+            'p',
+            'img',
+            'code',
+            'table',
+            'caption',
+            'thead',
+            'tbody',
+            'tr',
+            'th',
+            'td',
+        }
         assert tags <= table | {'span'}
     b.close()
 
@@ -376,7 +394,9 @@ def test_edits_from_page_to_python_and_back(chromium, tmp_path):
     photograph(page, 'edits_on_the_page')
     again = example(edits=tmp_path / 'edits.json')
     assert again.left_out == () and 'Named here' in again.names_ and 'why' in again.notes
-    assert [j for j, _ in again.listed()] == [int(x) for x in page.locator('.ntf-list .ntf-number').all_inner_texts()]
+    assert [j for j, _ in again.listed()] == [
+        int(x) for x in page.locator('.ntf-list .ntf-number').all_inner_texts()
+    ]
     page.reload()
     expect(page.get_by_text('Named here')).to_have_count(0)
     page.locator('input[type=file]').set_input_files(tmp_path / 'edits.json')
@@ -391,13 +411,17 @@ def test_edits_from_page_to_python_and_back(chromium, tmp_path):
 
 def notebook_of(path, *sources, **metadata):
     kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
-    nbformat.write(new_notebook(cells=[new_code_cell(s) for s in (HERE, *sources)], metadata=kernel | metadata), path)
+    nbformat.write(
+        new_notebook(cells=[new_code_cell(s) for s in (HERE, *sources)], metadata=kernel | metadata), path
+    )
 
 
-def stop_kernels(lab):
-    for s in json.load(urllib.request.urlopen(f'{lab.url}/api/sessions')):
-        request = urllib.request.Request(f'{lab.url}/api/sessions/{s["id"]}', method='DELETE')
-        urllib.request.urlopen(request).close()
+def stop_kernels(page, lab):
+    "End all kernels, as their page would."
+    token = next(c['value'] for c in page.context.cookies() if c['name'] == '_xsrf')
+    for s in page.request.get(f'{lab.url}/api/sessions').json():
+        page.request.delete(f'{lab.url}/api/sessions/{s["id"]}', headers={'X-XSRFToken': token})
+    assert page.request.get(f'{lab.url}/api/sessions').json() == []
 
 
 @pytest.mark.slow
@@ -411,11 +435,11 @@ def test_a_saved_notebook_is_alive_again(lab, chromium, open_notebook):
     page.keyboard.press('Control+s')
     expect(page.locator('.jp-NotebookPanel .jp-mod-dirty')).to_have_count(0)
     page.wait_for_timeout(1500)
-    page.close()
+    stop_kernels(page, lab)
+    page.goto('about:blank')
     saved = nbformat.read(lab.root / 'alive.ipynb', 4)
     kinds = [sorted(o['data']) for o in saved.cells[1].outputs]
     assert kinds == [['application/vnd.jupyter.widget-view+json'], ['text/html', 'text/plain']]
-    stop_kernels(lab)
     page = chromium.new_page(viewport=dict(width=1300, height=1000))
     page.goto(f'{lab.url}/lab/tree/alive.ipynb?reset')
     expect(page.frame_locator('.ntf-twin iframe').locator('.ntf-list')).to_be_visible(timeout=60_000)
@@ -431,5 +455,5 @@ def test_a_saved_notebook_is_alive_again(lab, chromium, open_notebook):
     expect(page.locator('.ntf-twin iframe')).to_have_count(0)
     expect(page.locator('.jp-OutputArea table')).to_be_visible()
     photograph(page, 'alive_3_untrusted')
+    stop_kernels(page, lab)
     page.close()
-    stop_kernels(lab)
