@@ -127,6 +127,7 @@ def _head(told):
     _need(fits and sum(sets) <= 100_000, "sets does not say how many topics there are")
     return sum(sets)
 
+# %% ../nbs/61a_edits.ipynb #a989f9e5
 def _read(told):
     "Edits of a dict as `to_dict` makes it."
     n = _head(told)

@@ -15,7 +15,6 @@ from fastcore.basics import patch
 from .browser_data import Contents, Samples, compared_views, contents_page, sample_texts
 from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, mode_html, side_by_side,
                                    take_view_options, texts_of, titled, wrapped)
-from .edits import as_edits
 from .tables import Table, feature_table, node_links, node_words, tree_table
 from .views import Tree, View, shown
 
@@ -140,17 +139,13 @@ class HierarchyBrowser(Browser):
         mask=None, # True where the data were observed; NaN and masked entries are not
         title:str='', # Shown on top
         note:str='', # Shown below it
-        edits=None, # What a reader changed before: a path, a dict, or `edits` of another browser
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
+        **kwargs # `edits=` kept before; `terms`, `unit`, `sample_mode`, `new_samples`; traits to begin with
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        edits, texts = None if edits is None else as_edits(edits), texts_of(samples, kwargs)
-        found = hierarchy_contents(model, data, texts=texts, times=times, kinds=kinds, title=title,
-                                   note=note, view_options=options | take_view_options(type(self), kwargs))
-        super().__init__(found, front, **kwargs)
-        self.model = model
-        if edits is not None: self.take_edits(edits)
+        page = dict(texts=texts_of(samples, kwargs), times=times, kinds=kinds, title=title, note=note)
+        options |= take_view_options(type(self), kwargs)
+        super().__init__(hierarchy_contents(model, data, view_options=options, **page), front, model, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0
 @patch(as_prop=True)

@@ -22,6 +22,7 @@ import traitlets as T
 from fastcore.basics import patch
 from sklearn.base import clone
 
+# %% ../nbs/62b_topic_browser.ipynb #de34ee35
 from .browser_data import (Contents, PageData, Samples, html_page, page_module, safe_json, static_text,
                                   topic_contents)
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
@@ -142,14 +143,11 @@ class Browser(W.VBox):
     "Abstract: what was chosen, as traits, and two fronts. Its `core_front`, `height` and `table` are open."
     selected = T.Int(-1, help='Number of the topic shown; -1 if there is none')
     beside = T.Int(-1, help='Number of a second topic, or -1')
-    stratum = T.Int(-1, help='Number of the stratum, or -1 for all')
-    versus = T.Int(-1, help='Number of a second stratum, or -1')
+    stratum, versus = (T.Int(-1, help=f'Number of {x}, or -1') for x in ('the stratum', 'a second one'))
     mode = T.Int(0, help='Number of the mode shown, in the order of `data.modes`')
     panel = T.Int(0, help='0: topics, 1: strata compared, 2: models or layers compared')
-    set_ = T.Int(0, help='Number of the layer or run shown')
-    other = T.Int(0, help='Number of the layer or run compared with')
-    depth = T.Int(0, help='Finest layer shown')
-    shape = T.Int(0, help='0: graph, 1: tree')
+    set_, other = (T.Int(0, help=f'Number of the layer or run {what}') for what in ('shown', 'compared with'))
+    depth, shape = T.Int(0, help='Finest layer shown'), T.Int(0, help='0: graph, 1: tree')
     lam = T.Float(.6, help='Relevance: 1 is probability, 0 is lift')
     query = T.Unicode('', help='Word looked for')
     order = T.Enum(ORDERS, 'relevance', help='Order of the terms')
@@ -160,7 +158,7 @@ class Browser(W.VBox):
     own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
-    model, can_refit, left_out = None, False, () # The model; if it can be fitted anew; edits not carried
+    model, can_refit, left_out = None, False, () # The model; if it can be refitted; edits not carried
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
@@ -238,8 +236,8 @@ def make_front(
 
 # %% ../nbs/62b_topic_browser.ipynb #7801e1e8
 @patch
-def __init__(self:Browser, contents, front='auto', **kwargs):
-    self.contents = contents
+def __init__(self:Browser, contents, front='auto', model=None, edits=None, **kwargs):
+    self.contents, self.model = contents, model
     first = first_state(contents.data, contents.start)
     super(Browser, self).__init__(**{name: getattr(first, name) for name in STATE} | kwargs)
     if self.selected >= 0 and 'set_' not in kwargs: self.set_ = self.data.set_of(self.selected)
@@ -248,6 +246,7 @@ def __init__(self:Browser, contents, front='auto', **kwargs):
     self.children = (self.front,)
     self._watched = STATE
     self.observe(self._trait_changed, self._watched)
+    if edits is not None: self.take_edits(edits)
 
 # %% ../nbs/62b_topic_browser.ipynb #1abf6880
 @patch
@@ -303,11 +302,14 @@ def _send_passages(browser, mode, item, stratum):
     if item >= len(words): raise ValueError(f"mode {mode} has {len(words)} items, not {item}")
     return dict(kind='passages', key=f'{mode}/{item}/{stratum}') | browser.passages(words[item], stratum)
 
+# %% ../nbs/62b_topic_browser.ipynb #b3a3d7ff
 def _send_refit(browser):
+    if not browser.can_refit: raise ValueError("refit needs one fitted model and its data; give both")
     browser.refit()
     return dict(kind='said', text='The model is fitted anew.')
 
 def _send_divided(browser, topic):
+    if not browser.can_refit: raise ValueError("divide needs one fitted model and its data; give both")
     browser.divide(topic)
     return dict(kind='said', text='The topic is divided; the second half is the last topic.')
 
@@ -323,6 +325,7 @@ def _answer(self:Browser, cmd, args):
         answer = dict(kind='said', text=str(e)[:300])
     self.front.send(answer)
 
+# %% ../nbs/62b_topic_browser.ipynb #a3f1b90d
 @patch
 def receive(self:Browser,
     page, # The live front it comes from
@@ -397,6 +400,7 @@ def take_edits(self:Browser,
         warnings.warn(f"{what}: {'; '.join(lost[:5])}{'; ...' if len(lost) > 5 else ''}", stacklevel=2)
     return lost
 
+# %% ../nbs/62b_topic_browser.ipynb #8cd26eb6
 @patch
 def _take_text(self:Browser, value):
     "Edits from a file that a page has read."
@@ -830,6 +834,7 @@ def topic_html(
 # %% ../nbs/62b_topic_browser.ipynb #8fc7c74d
 VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples' # What `view` is to know besides names
 
+# %% ../nbs/62b_topic_browser.ipynb #ffd160d0
 def _words_as_labels(known):
     "Words given as `terms=` are the labels of the mode of terms."
     terms = known.get('terms')
@@ -846,13 +851,16 @@ def texts_of(
     if samples is not None and texts is not None: raise ValueError("give texts= or samples=, not both")
     return samples if texts is None else texts
 
+# %% ../nbs/62b_topic_browser.ipynb #331f1d70
 def take_view_options(
     browser_class, # The class of a browser
     settings:dict, # Settings by name; those of `view` are taken out
 )->dict: # Those of `view`
     "Settings of the view. `TypeError` that names the nearest right one if a setting is unknown."
     keywords = [name for name in signature(browser_class).parameters if name not in ('model', 'kwargs')]
-    check_keywords(settings, [*keywords, 'texts', *VIEW_OPTIONS, *STATE, 'layout'], browser_class.__name__)
+    known = [*keywords, 'edits', 'texts', *VIEW_OPTIONS, *STATE, 'layout']
+    check_keywords(settings, known, browser_class.__name__)
+    if settings.get('edits') is not None: settings['edits'] = as_edits(settings['edits'])
     return {name: settings.pop(name) for name in VIEW_OPTIONS if name in settings}
 
 # %% ../nbs/62b_topic_browser.ipynb #9216fa9d
@@ -902,6 +910,7 @@ def _stability(models):
     return [float(f'{y:.3g}') if y is not None else None
             for x, n in zip(known, sizes) for y in (x if x is not None else [None]*n)]
 
+# %% ../nbs/62b_topic_browser.ipynb #4d13ab0c
 def contents_of(
     models, # A model, or name -> model for several ranks
     data, # What they were fitted to
@@ -921,7 +930,7 @@ def contents_of(
         page = replace(page, axis='Rank', sets=named)
     return replace(found, data=page)
 
-# %% ../nbs/62b_topic_browser.ipynb #4d13ab0c
+# %% ../nbs/62b_topic_browser.ipynb #a4ef9ffe
 class TopicBrowser(Browser):
     "Topics on one screen: words, modes, strata, samples; names, hiding and merging."
     core_front, height = TopicCore, 900
@@ -940,30 +949,26 @@ class TopicBrowser(Browser):
         mask=None, # True where the data were observed; NaN and masked entries are not
         title:str='', # Shown on top
         note:str='', # Shown below it
-        edits=None, # What a reader changed before: a path, a dict, or `edits` of another browser
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `terms`, `unit`, `sample_mode`, `new_samples` for the view; traits to begin with
+        **kwargs # `edits=` kept before; `terms`, `unit`, `sample_mode`, `new_samples`; traits to begin with
     ):
         known = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         page = dict(others=others, texts=samples, times=times, kinds=kinds, title=title, note=note)
-        self._begin(model, data, known, page, edits, front, kwargs)
+        self._begin(model, data, known, page, front, kwargs)
 
-# %% ../nbs/62b_topic_browser.ipynb #a4ef9ffe
+# %% ../nbs/62b_topic_browser.ipynb #9226cd95
 @patch
-def _begin(self:TopicBrowser, model, data, known, page, edits, front, settings):
+def _begin(self:TopicBrowser, model, data, known, page, front, settings):
     "Take the settings apart, and show the model."
     known = _words_as_labels(known | take_view_options(type(self), settings))
     page['texts'] = texts_of(page['texts'], settings)
-    edits = None if edits is None else as_edits(edits)
     ranks = rank_models(model, data, known['strata'], known['mask'])
     if ranks and len(ranks) == 1: (model,), ranks = ranks.values(), None
-    self.model = self.given_model = ranks or model
     self.given = data, page, known, []
     single = ranks is None and page['others'] is None and data is not None
     if single: self.can_refit = isinstance(fitted_part(model)[0], _KINDS)
     found = contents_of(ranks or model, data, view_options=known, **page)
-    super(TopicBrowser, self).__init__(found, front, **settings)
-    if edits is not None: self.take_edits(edits)
+    super(TopicBrowser, self).__init__(found, front, ranks or model, **settings)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a
 @patch(as_prop=True)
@@ -1017,6 +1022,7 @@ def _after_merge(at, group):
     rest = [j for j in sorted(set(at)) if j not in group or j == group[0]]
     return [rest.index(group[0] if j in group else j) for j in at]
 
+# %% ../nbs/62b_topic_browser.ipynb #2eef5374
 @patch
 def refit(self:TopicBrowser)->TopicBrowser: # Itself, with the new model; `ValueError` without merged topics
     "Fit the model anew from its merged topics."
@@ -1031,6 +1037,7 @@ def refit(self:TopicBrowser)->TopicBrowser: # Itself, with the new model; `Value
     self._show_model(model, at)
     return self
 
+# %% ../nbs/62b_topic_browser.ipynb #66fe0155
 @patch
 def divide(self:TopicBrowser,
     topic:int, # Number of a topic that is not merged
