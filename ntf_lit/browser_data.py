@@ -445,8 +445,9 @@ def read(self:Samples,
     if not 0 <= i < v.shape[0]: raise ValueError(f"sample must be 0 to {v.shape[0] - 1}, not {i}")
     same = lambda w: w.shape[0] == v.shape[0]
     parts = [w.weights[i]/(w.sample_masses[i] or 1.) if same(w) else np.zeros(w.rank) for w in self.views]
+    shares = [x or 0 for x in np.concatenate(parts).round(3).tolist()] # a 0 is shorter than 0.0
     return dict(sample=i, title=shown(v.labels[0][i], 200), stratum=int(v.stratum[i]),
-                text=self.whole_text(i, most), shares=rounded(np.concatenate(parts), 3))
+                text=self.whole_text(i, most), shares=shares)
 
 # %% ../nbs/62_browser_data.ipynb #f24373e1
 @patch
