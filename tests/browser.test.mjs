@@ -6,11 +6,12 @@ import * as format from '../ntf_lit/static/browser/format.js';
 import * as links from '../ntf_lit/static/browser/links.js';
 import * as overview from '../ntf_lit/static/browser/overview.js';
 import * as pageLayout from '../ntf_lit/static/browser/layout.js';
+import * as kept from '../ntf_lit/static/browser/kept.js';
 import * as publish from '../ntf_lit/static/browser/publish.js';
 import * as reader from '../ntf_lit/static/browser/reader.js';
 import * as pageState from '../ntf_lit/static/browser/state.js';
 
-const m = {...format, ...links, ...overview, ...reader, ...publish, ...pageLayout, ...pageState};
+const m = {...format, ...kept, ...links, ...overview, ...reader, ...publish, ...pageLayout, ...pageState};
 const interpreter = process.env.PYTHON || 'python3';
 const python = code => JSON.parse(execFileSync(interpreter, ['-c', code], {encoding: 'utf8'}));
 const near = (a, b, eps) => a === b || Math.abs(a - b) <= eps * Math.max(1, Math.abs(a));
@@ -26,7 +27,7 @@ const words = {
 };
 const data = {
   kind: 'topics', share: [.5, .3, .2], shares: [[.6, .2, .2], [.4, .4, .2]], names: ['war', 'tax', 'gold'],
-  strata: ['a', 'b'], term: 0, modes: [words],
+  strata: ['a', 'b'], term: 0, modes: [words], key: 'k',
   sets: [{name: 'one', first: 0, count: 2}, {name: 'two', first: 2, count: 1}],
 };
 const start = m.initial(data);
@@ -75,6 +76,11 @@ test('edits can be undone, one by one', () => {
   assert.equal(m.reduce(data, start, {cmd: 'select', topic: 2}).set, 1);
 });
 
+const file = {
+  ntf_lit: 'edits', version: 1, key: 'k', sets: [2, 1], names: {0: 'W\u0007'}, merged: {0: 1}, notes: {1: 'why'},
+  hidden: [2], order: [1, 0], outlines: [],
+};
+
 test('the page and Python do the same', () => {
   const steps = [
     ['select', {topic: 1}], ['stratum', {stratum: 1}], ['versus', {stratum: 0}],
@@ -85,6 +91,13 @@ test('the page and Python do the same', () => {
     ['shape', {shape: 1}], ['name', {topic: 2, value: ' y '}], ['show', {topic: 0}], ['hide', {topic: 0}],
     ['show', {topic: 0}], ['mode', {mode: 0}], ['name', {topic: 2, value: ''}], ['undo', {}],
     ['merge', {topic: 0, into: 1}], ['select', {topic: 0}], ['split', {topic: 0}], ['undo', {}],
+    ['note', {topic: 1, value: ' about\u202e it\n'}], ['note', {topic: 1, value: 'about it'}], ['undo', {}],
+    ['arrange', {topics: [1, 0]}], ['arrange', {topics: [0]}], ['undo', {}], ['note', {topic: 0, value: 'n'}],
+    ['edits', {value: JSON.stringify(file)}], ['edits', {value: JSON.stringify(file)}], ['undo', {}],
+    ['edits', {value: '{'}], ['edits', {value: JSON.stringify({...file, merged: {0: 1, 1: 0}})}],
+    ['edits', {value: JSON.stringify({...file, merged: {0: 2}})}],
+    ['edits', {value: JSON.stringify({...file, key: 'other'})}], ['select', {topic: 0}],
+    ['edits', {value: JSON.stringify(file)}],
   ];
   const py = python(`import json
 from dataclasses import fields
@@ -102,7 +115,7 @@ print(json.dumps(out))`);
     s = m.reduce(data, s, {cmd, ...args});
     for (const k of Object.keys(py[n])) assert.deepEqual(s[k], py[n][k], `${k} after ${n}: ${cmd}`);
   });
-  assert.equal(Object.keys(py[0]).length, 17);
+  assert.equal(Object.keys(py[0]).length, 19);
 });
 
 test('merged topics are mixed by their shares', () => {
@@ -119,6 +132,8 @@ test('rows, lists and search', () => {
   assert.deepEqual(m.rows(data, {...start, stratum: 1}, 0, 0).map(r => r.corpus), [.3, .1]);
   assert.deepEqual(m.listed(data, start).map(x => x.id), [0, 1]);
   assert.deepEqual(m.listed(data, {...start, stratum: 1, hidden: [0]}).map(x => x.id), [1, 0]);
+  assert.deepEqual(m.listed(data, {...start, own_order: [1]}).map(x => x.id), [1, 0]);
+  assert.deepEqual(m.listed(data, {...start, own_order: [1, 0], hidden: [1]}).map(x => x.id), [0, 1]);
   const found = m.listed(data, {...start, query: 'GOLD'});
   assert.deepEqual(found.map(x => [x.id, x.hits]), [[1, 1]]);
   close(found[0].share, .3 * .5 / .2); // of all there is of the word, whatever topics keep it
@@ -237,4 +252,32 @@ test('a name given late is cleaned as in Python', () => {
 from ntf_lit.views import shown
 print(json.dumps([shown(x, 200) for x in json.loads(${JSON.stringify(JSON.stringify(names))})]))`);
   names.forEach((x, i) => assert.equal(m.cleaned(x) || '(empty)', py[i], JSON.stringify(x)));
+});
+
+test('a file of edits is believed in nothing', () => {
+  const taken = m.readEdits(data, JSON.stringify(file));
+  assert.deepEqual([taken.names[0], taken.into, taken.notes[1], taken.hidden], ['W\ufffd', [1, 1, 2], 'why', [2]]);
+  const bad = {
+    'no edits': {ntf_lit: 'x'}, 'another version': {version: 2}, 'another model': {key: 'x'},
+    'of another model': {sets: [3]}, 'names has': {names: {0: 'x'.repeat(201)}}, 'names is': {names: [1]},
+    'notes has': {notes: {7: 'x'}}, 'merged has': {merged: {0: '1'}}, 'that are none': {merged: {0: 2}},
+    'topics that': {hidden: [0, 0]}, 'topics that are none': {order: [true]}, 'merged is': {merged: null, names: {}},
+  };
+  for (const [why, change] of Object.entries(bad)) {
+    if (change.merged === null) continue;
+    assert.throws(() => m.readEdits(data, JSON.stringify({...file, ...change})), new RegExp(why), why);
+  }
+  assert.throws(() => m.readEdits(data, '['));
+  assert.throws(() => m.readEdits(data, ' '.repeat(2 ** 21 + 1)), /2 MB/);
+  assert.throws(() => m.readEdits(data, JSON.stringify({...file, names: {__proto__x: 'y'}})), /names has/);
+});
+
+test('edits saved on the page are those that Python reads', () => {
+  const state = m.reduce(data, start, {cmd: 'edits', value: JSON.stringify(file)});
+  const py = python(`import json
+from ntf_lit.edits import as_edits
+e = as_edits(json.loads(${JSON.stringify(JSON.stringify(m.editsOf(data, state, true)))}))
+print(json.dumps([e.names, e.merged, e.notes, list(e.hidden), list(e.order), list(e.outlines)]))`);
+  assert.deepEqual(py.slice(0, 5), [{0: 'W\ufffd'}, {0: 1}, {1: 'why'}, [2], [1, 0]]);
+  assert.deepEqual(py[5][0], {term: {war: .8, 'peace treaty': .2}});
 });

@@ -173,9 +173,7 @@ def test_words_are_data_in_the_file(words):
         data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1]
         assert not set('<>&\u2028\u2029') & set(data) and json.loads(data)['kind'] in ('topics', 'hierarchy')
         text.encode()
-        twin = b._repr_mimebundle_()
-        twin = twin[0] if isinstance(twin, tuple) else twin
-        assert set(Found(twin['text/html']).tags) <= {'iframe', *SAFE_TAGS}
+        assert set(Found(b.twin()).tags) <= {'iframe', 'style', *SAFE_TAGS}
         b.close()
 
 
@@ -1201,9 +1199,8 @@ def test_the_twin_is_small_too():
     words = [f'word{i}' for i in range(10_000)]
     v = view([rng.random((2000, 100)) ** 8, rng.random((10_000, 100)) ** 20], labels=dict(term=words))
     b = TopicBrowser(v, samples=['some text about nothing'] * 2000)
-    bundle = b._repr_mimebundle_()
-    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert len(bundle['text/html']) < 450_000 and len(b.html()) < 1_000_000
+    small, whole = len(b.html(texts_bytes=0)), len(b.html())
+    assert len(b.twin()) < 450_000 and small < 1_000_000 and small < whole <= small + 1_000_000
     b.close()
 
 

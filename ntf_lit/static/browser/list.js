@@ -50,6 +50,7 @@ export const listSide = page =>
       h('label', {}, page.besides),
       page.undo,
     ),
+    page.edits,
   );
 
 export function listKey(page, e) {

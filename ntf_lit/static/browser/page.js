@@ -4,6 +4,7 @@
 
 import {features} from './compare.js';
 import {fillControls, makeControls, toolbar} from './controls.js';
+import {drawEdits, makeEdits, tell} from './edits.js';
 import {h, word} from './elements.js';
 import {percent} from './format.js';
 import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
@@ -31,6 +32,7 @@ function context(model) {
     texts: textsOf(data), // whole texts: number of the sample -> text
     passages: new Map(), // places of words that Python sent
     reader: null, // what is read: {kind: 'text', sample, list} or {kind: 'word', item}
+    asked: new Set(), // samples that Python was asked for
     docs: 3, // samples shown
     more: 18, // terms shown
     sorted: -1, // the stratum that a table is ordered by
@@ -90,6 +92,7 @@ function listen(page) {
     },
     'msg:custom': m => {
       heardText(page, m);
+      if (m?.kind === 'said' && typeof m.text === 'string') tell(page, m.text.slice(0, 300));
       if (m?.kind !== 'samples' || typeof m.key !== 'string' || !Array.isArray(m.list)) return;
       page.samples.set(m.key, m.list);
       drawSamples(page);
@@ -114,6 +117,7 @@ function build(page) {
   page.more = room(page);
   makeCentre(page);
   makeList(page);
+  makeEdits(page);
   makeGraph(page);
   const parts = tree ? [graphSide(page), sheet(page)] : [listSide(page), page.centre, page.side];
   page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
@@ -135,6 +139,7 @@ function build(page) {
     toolbar(page),
     page.main,
     page.foot,
+    tree && page.edits,
     page.summary,
     page.live,
   );
@@ -185,6 +190,7 @@ function draw(page, old) {
     drawTopics(page);
     drawSamples(page);
   }
+  drawEdits(page);
   askSamples(page, state.selected);
   if (moved) announce(page);
   if (focus && !box.contains(focus)) focusAgain(page, focus);

@@ -24,8 +24,11 @@ export function askSamples(page, i) {
   page.timer = setTimeout(
     () =>
       members(state, i)
-        .filter(j => !page.samples.has(`${j}/${state.stratum}`))
-        .forEach(j => page.model.send?.({cmd: 'samples', topic: j, stratum: state.stratum})),
+        .filter(j => !page.asked.has(`${j}/${state.stratum}`))
+        .forEach(j => {
+          page.asked.add(`${j}/${state.stratum}`);
+          page.model.send?.({cmd: 'samples', topic: j, stratum: state.stratum});
+        }),
     60,
   );
 }

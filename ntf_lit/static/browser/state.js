@@ -1,4 +1,5 @@
 import {argsort, cleaned, relevance, saliency, sum} from './format.js';
+import {keptCommands} from './kept.js';
 
 const int = (v, low, high) => Number.isInteger(v) && v >= low && v < high;
 
@@ -24,6 +25,8 @@ export const initial = data => ({
   names: data.names.slice(),
   hidden: [],
   into: data.share.map((_, i) => i),
+  notes: data.share.map(() => ''),
+  own_order: [],
   undo: [],
   seq: 0,
   ...(data.state ?? {}),
@@ -100,6 +103,7 @@ const COMMANDS = {
       selected: topic,
       back: {cmd: 'merge', topic, into: s.into[topic]},
     },
+  ...keptCommands,
 };
 
 const best = (data, state, set) => {
@@ -178,7 +182,9 @@ export function listed(data, state) {
     k = data.term;
   const ids = Array.from({length: count}, (_, i) => first + i).filter(i => root(state, i) === i);
   if (!q) {
-    const s = ids.map(i => (state.hidden.includes(i) ? -2 : 0) + share(data, state, i));
+    const place = i => (state.own_order.includes(i) ? state.own_order.length - state.own_order.indexOf(i) : 0);
+    const last = 2 * data.share.length + 2;
+    const s = ids.map(i => 2 * place(i) - (state.hidden.includes(i) ? last : 0) + share(data, state, i));
     return argsort(s).map(n => ({id: ids[n], share: share(data, state, ids[n])}));
   }
   const hits = matching(data, q),

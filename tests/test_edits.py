@@ -1,0 +1,459 @@
+"""Edits that outlive page and fit, what stands for a browser without a kernel, and reading on demand."""
+
+import functools
+import json
+import os
+import re
+import warnings
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from test_browsers import PAYLOADS, hostile
+from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
+
+from ntf_lit.browser_data import POLICY
+from ntf_lit.cp_estimators import NMF
+from ntf_lit.edits import LIMIT, as_edits
+from ntf_lit.files import LoadError
+from ntf_lit.merge_split import merge_topics
+from ntf_lit.topic_browser import TopicBrowser
+from ntf_lit.views import view
+
+
+def posts(n=60, seed=0):
+    "Counts of twelve words in n posts, four topics of three words each."
+    rng = np.random.default_rng(seed)
+    H = np.kron(np.eye(4), np.array([[5.0], [3], [2]])) + 0.05 * rng.random((12, 4))
+    return rng.random((n, 4)) ** 3 @ H.T
+
+
+@functools.cache
+def fitted(rank, seed, shape, data):
+    "A fit, the same one for the same data."
+    return NMF(rank, random_state=seed, n_init=3).fit(np.frombuffer(data).reshape(shape))
+
+
+def browser(X, rank=4, seed=0, words=WORDS, **kwargs):
+    model = fitted(rank, seed, X.shape, X.tobytes())
+    return TopicBrowser(model, X, labels=dict(term=list(words)), front='core', **kwargs)
+
+
+def edited(**kwargs):
+    b = browser(posts(), **kwargs)
+    for cmd, args in [
+        ('name', dict(topic=0, value='Nought')),
+        ('name', dict(topic=1, value='One')),
+        ('note', dict(topic=1, value='as in the papers')),
+        ('merge', dict(topic=2, into=3)),
+        ('hide', dict(topic=1)),
+        ('arrange', dict(topics=[1, 0, 3])),
+    ]:
+        assert b.act(cmd, **args)
+    return b
+
+
+def first_word(b, topic):
+    v, j = b.view_of(topic)
+    return v.labels[1][int(v.topics[0][:, j].argmax())]
+
+
+# --- The way there and back ---
+
+
+def test_edits_come_back_from_a_file(tmp_path):
+    b = edited()
+    b.save(tmp_path / 'edits.json')
+    again = browser(posts(), edits=tmp_path / 'edits.json')
+    assert again.left_out == ()
+    for name in ('names_', 'merged', 'hidden', 'notes', 'own_order'):
+        assert getattr(again, name) == getattr(b, name), name
+    assert again.table['name'] == b.table['name'] and again.edited().names == b.edited().names
+    assert [j for j, _ in again.listed()] == [0, 3, 1]
+    assert browser(posts(), edits=b.edits).state == again.state
+    assert browser(posts(), edits=b.edits.to_dict()).state == again.state
+
+
+def test_all_taken_edits_are_undone_at_once():
+    b, plain = browser(posts(), edits=edited().edits), browser(posts())
+    assert b.act('undo')
+    assert b.edits == plain.edits
+
+
+@pytest.mark.parametrize('seed', [1, 2, 3])
+def test_edits_follow_their_topics_to_another_fit(seed):
+    """The topics of the new fit stand in another order; names go to those with the same words."""
+    b, X = edited(), posts(80, seed=9)[:, np.random.default_rng(seed).permutation(12)]
+    words = [WORDS[i] for i in np.random.default_rng(seed).permutation(12)]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        new = browser(X, seed=seed, words=words, edits=b.edits)
+    at = {first_word(new, j): j for j in range(4)}
+    to = [at[first_word(b, j)] for j in range(4)]
+    assert [new.names_[to[j]] for j in (0, 1)] == ['Nought', 'One']
+    assert new.merged[to[2]] == to[3] and new.hidden == (to[1],) and new.notes[to[1]] == 'as in the papers'
+    assert new.own_order == (to[1], to[0], to[3])
+
+
+def test_what_cannot_be_carried_is_listed():
+    b, X = edited(), posts()
+    X = (
+        X[:, 3:]
+        if first_word(b, 0) in WORDS[:3]
+        else X[:, [i for i in range(12) if WORDS[i] not in top_three(b, 0)]]
+    )
+    words = [w for w in WORDS if w not in top_three(b, 0)]
+    with pytest.warns(UserWarning, match='some edits have no topic here: the name of topic 0'):
+        new = browser(X, rank=3, words=words, edits=b.edits)
+    assert 'Nought' not in new.names_ and 'One' in new.names_
+    assert [x for x in new.left_out if x.startswith('the name of topic 0 (Nought)')]
+
+
+def top_three(b, topic):
+    v, j = b.view_of(topic)
+    return {v.labels[1][i] for i in np.argsort(-v.topics[0][:, j])[:3]}
+
+
+def test_edits_of_another_model_are_named_and_not_applied():
+    other = [f'wort{i}' for i in range(12)]
+    with pytest.warns(UserWarning, match='the edits are of another model, and none applies'):
+        b = browser(posts(seed=5), words=other, edits=edited().edits)
+    assert b.edits == browser(posts(seed=5), words=other).edits
+    assert len(b.left_out) == 6
+
+
+# --- A file is believed in nothing ---
+
+GOOD = dict(ntf_lit='edits', version=1, key='k', sets=[4], names={'0': 'x'})
+BAD = {
+    'no object': ([], 'it holds no edits'),
+    'another file': (dict(a=1), 'it holds no edits'),
+    'another version': (GOOD | dict(version=2), "version '2'; this reads 1"),
+    'an unknown entry': (GOOD | dict(eval='1'), 'unknown entries: eval'),
+    'a long name': (GOOD | dict(names={'0': 'x' * 201}), 'at most 200 characters'),
+    'a name that is none': (GOOD | dict(names={'0': 3}), 'at most 200 characters'),
+    'no such topic': (GOOD | dict(names={'4': 'x'}), "no topic '4'"),
+    'a topic that is none': (GOOD | dict(names={'__proto__': 'x'}), "no topic '__proto__'"),
+    'hidden too large': (GOOD | dict(hidden=[4]), 'hidden is no list of different topics'),
+    'hidden twice': (GOOD | dict(hidden=[1, 1]), 'hidden is no list of different topics'),
+    'order of truths': (GOOD | dict(order=[True]), 'order is no list of different topics'),
+    'merged into nothing': (GOOD | dict(merged={'0': 9}), 'merged names no topic'),
+    'too many topics': (GOOD | dict(sets=[10**9]), 'how many topics'),
+    'outlines of others': (GOOD | dict(outlines=[{}]), 'outlines are not one per topic'),
+    'an outline of words': (GOOD | dict(outlines=[{'term': {'a': 'b'}}] * 4), 'no part of 1'),
+    'an outline too deep': (GOOD | dict(outlines=[{'term': {'a': {'b': 1}}}] * 4), 'no part of 1'),
+}
+
+
+@pytest.mark.parametrize('what', BAD)
+def test_bad_edits_are_refused(what, tmp_path):
+    told, why = BAD[what]
+    path = tmp_path / 'edits.json'
+    path.write_text(json.dumps(told))
+    with pytest.raises(LoadError, match=re.escape(why)):
+        as_edits(path)
+
+
+@pytest.mark.parametrize(
+    'text', ['{"ntf_lit"', '[' * 100_000, ' ' * (LIMIT + 1), '{"a": NaN}', '{"a":1,"a":2}']
+)
+def test_files_that_are_none(text, tmp_path):
+    path = tmp_path / 'edits.json'
+    path.write_text(text)
+    with pytest.raises(LoadError, match='cannot be read'):
+        as_edits(path)
+    with pytest.raises(LoadError, match='cannot be read'):
+        as_edits(tmp_path / 'nothing.json')
+
+
+def test_edits_that_go_in_circles_change_nothing():
+    b = browser(posts())
+    before = b.state
+    told = b.edits.to_dict()
+    for merged in ({'0': 1, '1': 0}, {'0': 1, '1': 2, '2': 0}):
+        with pytest.raises(Exception, match='without circles'):
+            b.take_edits(told | dict(merged=merged))
+    assert b.state == before
+
+
+def test_a_file_where_nothing_can_be_written(tmp_path):
+    (tmp_path / 'edits.json').mkdir()
+    with pytest.raises(OSError):
+        browser(posts()).save(tmp_path / 'edits.json')
+    assert [p.name for p in tmp_path.iterdir()] == ['edits.json']
+
+
+@pytest.mark.parametrize('payload', PAYLOADS)
+def test_late_strings_are_cleaned_as_early_ones(payload):
+    "Names and notes, from a command, a trait or a file: the same as names given to begin with."
+    X = posts()
+    early = browser(X, names={0: payload}).names_[0]
+    b = browser(X)
+    b.act('name', topic=0, value=payload[:200])
+    b.act('note', topic=0, value=payload[:200])
+    assert b.names_[0] == early and b.notes[0] == early
+    file = b.edits.to_dict() | dict(names={'1': payload[:200]}, notes={'1': payload[:200]})
+    b.take_edits(file)
+    assert b.names_[1] == early and b.notes[1] == early
+    b.notes = (payload[:200],) * 4
+    assert b.notes == (early,) * 4
+    assert '<script>alert' not in b.html() and '<img src=x' not in b.html()
+
+
+# --- Fitted anew ---
+
+
+def test_a_refit_is_the_one_of_merge_topics():
+    b, X = browser(posts()), posts()
+    b.act('name', topic=1, value='One')
+    b.act('merge', topic=0, into=2)
+    whole = b.model
+    b.refit()
+    wanted = merge_topics(whole, X, [0, 2])
+    assert b.model.rank == 3 and np.allclose(b.model.factors_[1], wanted.factors_[1])
+    assert np.allclose(view(b.views[0]).mass, view(wanted, X).mass)
+    assert b.names_[1] == 'One' and b.merged == (0, 1, 2)
+    assert b.act('undo') and b.model is whole and b.merged == (2, 1, 2, 3) and b.names_[1] == 'One'
+
+
+def test_two_groups_are_refitted_together():
+    b = browser(posts())
+    b.act('note', topic=1, value='the second pair')
+    b.act('merge', topic=0, into=3)
+    b.act('merge', topic=2, into=1)
+    b.refit()
+    assert b.model.rank == 2 and b.notes == ('', 'the second pair')
+    b.divide(1)
+    assert b.model.rank == 3 and b.notes == ('', 'the second pair', '')
+
+
+def test_a_page_may_ask_for_a_fit_and_hears_why_not():
+    X = posts()
+    b = TopicBrowser(NMF(4, random_state=0).fit(X), X, front='live')
+    heard = []
+    b.front.send = lambda content, buffers=None: heard.append(content)
+    b.receive(b.front, dict(cmd='refit'))
+    assert heard == [dict(kind='said', text='refit: no topics are merged; merge two first')]
+    assert b.front.data['refit'] is True
+    b.act('merge', topic=0, into=1)
+    b.receive(b.front, dict(cmd='refit'))
+    assert b.model.rank == 3 and len(b.front.data['share']) == 3 and b.children == (b.front,)
+    b.receive(b.front, dict(cmd='divide', topic=1))
+    assert b.model.rank == 4
+    b.close()
+
+
+# --- Reading on demand ---
+
+
+def test_every_place_of_a_word_is_counted():
+    b = example()
+    for word in ('war', 'tax', 'spoken', 'In'):
+        found = b.passages(word)
+        texts = b.samples.texts
+        assert found['total'] == sum(len(re.findall(rf'(?i)\b{word}\b', t)) for t in texts)
+        for line in found['list']:
+            assert line['before'] + line['word'] + line['after'] in texts[line['sample']]
+    assert sum(b.passages('war', s)['total'] for s in (0, 1)) == b.passages('war')['total']
+    assert len(b.passages('spoken', most=5)['list']) == 5 and b.passages('spoken', most=5)['total'] == 20
+
+
+def test_shares_of_a_sample_are_those_of_the_view():
+    b = example(others={'again': example().views[0]})
+    for i in (0, 7, 19):
+        parts = np.concatenate([v.weights[i] / v.sample_masses[i] for v in b.views])
+        assert np.allclose(b.read(i)['shares'], parts, rtol=1e-2, atol=1e-3)
+        assert b.read(i)['text'] == b.samples.texts[i]
+
+
+@pytest.mark.parametrize('budget', [0, 500, 1500, 1_000_000])
+def test_texts_of_a_file_stay_in_their_budget(budget):
+    b = example()
+    texts = b.file_data(texts_bytes=budget)['texts']
+    assert len(json.dumps(texts, ensure_ascii=False)) <= budget + 2
+    assert len(texts) == 20 if budget == 1_000_000 else len(texts) < 20
+    best = [b.samples.best(j)[0]['id'] for j in range(4)]
+    assert budget < 1500 or {str(i) for i in best} <= set(texts)
+
+
+def test_a_page_gets_what_it_asks_for_and_nothing_else():
+    b = example('live')
+    heard = []
+    b.front.send = lambda content, buffers=None: heard.append(content)
+    before = b.state
+    b.receive(b.front, dict(cmd='read', sample=3))
+    item = b.data.modes[0]['items'].index('war')
+    b.receive(b.front, dict(cmd='passages', mode=0, item=item, stratum=1))
+    assert heard[0]['kind'] == 'text' and heard[0]['text'] == b.samples.texts[3]
+    assert heard[1]['key'] == f'0/{item}/1' and {x['stratum'] for x in heard[1]['list']} <= {1}
+    for bad in (-1, 1.0, True, '3', None, 2**31, [3]):
+        b.receive(b.front, dict(cmd='read', sample=bad))
+        b.receive(b.front, dict(cmd='passages', mode=0, item=bad, stratum=-1))
+        b.receive(b.front, dict(cmd='passages', mode=bad, item=0, stratum=-1))
+    assert len(heard) == 2
+    b.receive(b.front, dict(cmd='read', sample=20))
+    assert heard[-1] == dict(kind='said', text='sample must be 0 to 19, not 20')
+    assert b.state == before
+    b.close()
+
+
+# --- What stands for the widget ---
+
+
+class Parts(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = [], ''
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize('make', [example, hierarchy_example])
+@pytest.mark.parametrize('most', [450_000, 1000])
+def test_a_twin_always_has_a_table_and_a_drawing(make, most):
+    b = make()
+    parts = Parts(b.twin(most=most))
+    tags = [tag for tag, _ in parts.tags]
+    assert ('iframe' in tags) == (most > 1000) and 'table' in tags and 'script' not in tags
+    drawing = dict(next(a for tag, a in parts.tags if tag == 'img'))
+    assert drawing['src'].startswith('data:image/svg+xml;base64,') and drawing['alt']
+    for name in b.names_:
+        assert name in parts.text
+
+
+def test_hostile_words_are_text_in_the_twin():
+    b = TopicBrowser(**hostile(PAYLOADS), front='core')
+    for most in (450_000_000, 1000):
+        tags = {tag for tag, _ in Parts(b.twin(most=most)).tags}
+        table = {
+            'div',
+            'style',
+            'iframe',
+            'p',
+            'img',
+            'code',
+            'table',
+            'caption',
+            'thead',
+            'tbody',
+            'tr',
+            'th',
+            'td',
+        }
+        assert tags <= table | {'span'}
+    b.close()
+
+
+def test_a_large_twin_is_not_made_to_be_thrown_away(monkeypatch):
+    b = example()
+    monkeypatch.setattr(TopicBrowser, 'html', lambda *args, **kw: pytest.fail('the page was made'))
+    assert '<iframe' not in b.twin(most=100_001)
+
+
+def test_a_page_lets_nothing_in():
+    "Each source of the policy is named; nothing comes from anywhere but the page itself."
+    rules = dict(rule.split(' ', 1) for rule in POLICY.split('; '))
+    assert rules.pop('default-src') == "'none'"
+    assert {'style-src': "'unsafe-inline'", 'script-src': "'unsafe-inline'", 'img-src': 'data:'} == rules
+    for b in (example(), hierarchy_example()):
+        text = b.html()
+        assert text.index('Content-Security-Policy') < text.index('<style') < text.index('<script')
+        assert text.count(f'content="{POLICY}"') == 1
+
+
+# --- In a browser ---
+
+expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
+
+
+def photograph(page, name):
+    if folder := os.environ.get('SHOTS'):
+        page.screenshot(path=Path(folder) / f'{name}.png')
+
+
+def test_edits_from_page_to_python_and_back(chromium, tmp_path):
+    "A file on the page: name, note, merge, order, save; load them in Python, and in a fresh page."
+    b = example()
+    b.to_html(tmp_path / 'page.html')
+    page = chromium.new_page(viewport=dict(width=1280, height=1000))
+    page.goto((tmp_path / 'page.html').as_uri())
+    page.locator('.ntf-title .ntf-name').first.fill('Named here')
+    page.get_by_label('Note on this topic').fill('why')
+    page.get_by_label('Move the topic down').click()
+    with page.expect_download() as caught:
+        page.get_by_role('button', name='Save edits').click()
+    caught.value.save_as(tmp_path / 'edits.json')
+    photograph(page, 'edits_on_the_page')
+    again = example(edits=tmp_path / 'edits.json')
+    assert again.left_out == () and 'Named here' in again.names_ and 'why' in again.notes
+    assert [j for j, _ in again.listed()] == [
+        int(x) for x in page.locator('.ntf-list .ntf-number').all_inner_texts()
+    ]
+    page.reload()
+    expect(page.get_by_text('Named here')).to_have_count(0)
+    page.locator('input[type=file]').set_input_files(tmp_path / 'edits.json')
+    expect(page.locator('.ntf-kept .ntf-note')).to_have_text('The edits are taken.')
+    expect(page.locator('.ntf-list').get_by_text('Named here')).to_have_count(1)
+    bad = json.loads((tmp_path / 'edits.json').read_text()) | dict(key='0' * 16)
+    (tmp_path / 'bad.json').write_text(json.dumps(bad))
+    page.locator('input[type=file]').set_input_files(tmp_path / 'bad.json')
+    expect(page.locator('.ntf-kept .ntf-note')).to_contain_text('of another model')
+    page.close()
+
+
+def notebook_of(path, *sources, **metadata):
+    kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
+    nbformat.write(
+        new_notebook(cells=[new_code_cell(s) for s in (HERE, *sources)], metadata=kernel | metadata), path
+    )
+
+
+def stop_kernels(page, lab):
+    "End all kernels, as their page would."
+    token = next(c['value'] for c in page.context.cookies() if c['name'] == '_xsrf')
+    for s in page.request.get(f'{lab.url}/api/sessions').json():
+        page.request.delete(f'{lab.url}/api/sessions/{s["id"]}', headers={'X-XSRFToken': token})
+    assert page.request.get(f'{lab.url}/api/sessions').json() == []
+
+
+@pytest.mark.slow
+def test_a_saved_notebook_is_alive_again(lab, chromium, open_notebook):
+    "With a kernel, opened again without one, and where nobody trusts it yet."
+    notebook_of(lab.root / 'alive.ipynb', "example('live')")
+    page = open_notebook('alive.ipynb')
+    expect(page.locator('.ntf')).to_be_visible()
+    expect(page.locator('.ntf-twin')).to_be_hidden()
+    photograph(page, 'alive_1_kernel')
+    page.keyboard.press('Control+s')
+    expect(page.locator('.jp-NotebookPanel .jp-mod-dirty')).to_have_count(0)
+    page.wait_for_timeout(1500)
+    stop_kernels(page, lab)
+    page.goto('about:blank')
+    saved = nbformat.read(lab.root / 'alive.ipynb', 4)
+    kinds = [sorted(o['data']) for o in saved.cells[1].outputs]
+    assert kinds == [['application/vnd.jupyter.widget-view+json'], ['text/html', 'text/plain']]
+    page = chromium.new_page(viewport=dict(width=1300, height=1000))
+    page.goto(f'{lab.url}/lab/tree/alive.ipynb?reset')
+    expect(page.frame_locator('.ntf-twin iframe').locator('.ntf-list')).to_be_visible(timeout=60_000)
+    expect(page.get_by_text('Error displaying widget')).to_be_hidden()
+    expect(page.locator('.ntf-still')).to_be_hidden()
+    photograph(page, 'alive_2_opened_again')
+    page.close()
+    saved.cells[1].source += '  # a clone: nobody has signed this'
+    nbformat.write(saved, lab.root / 'clone.ipynb')
+    page = chromium.new_page(viewport=dict(width=1300, height=1000))
+    page.goto(f'{lab.url}/lab/tree/clone.ipynb?reset')
+    expect(page.get_by_text('Its topics as a table')).to_be_visible(timeout=60_000)
+    expect(page.locator('.ntf-twin iframe')).to_have_count(0)
+    expect(page.locator('.jp-OutputArea table')).to_be_visible()
+    photograph(page, 'alive_3_untrusted')
+    stop_kernels(page, lab)
+    page.close()
