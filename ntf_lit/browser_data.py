@@ -853,8 +853,8 @@ def static_text(
     return files('ntf_lit').joinpath('static', name).read_text(encoding='utf-8')
 
 # %% ../nbs/62_browser_data.ipynb #cb380ce3
-MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'help', 'list', 'samples',
-           'compare', 'overview', 'topic', 'hierarchy', 'links', 'page')
+MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'help', 'list', 'reader',
+           'samples', 'compare', 'overview', 'topic', 'hierarchy', 'links', 'publish', 'page')
 
 def joined(
     texts, # JavaScript modules, each after those it needs when it is read

@@ -6,9 +6,11 @@ import * as format from '../ntf_lit/static/browser/format.js';
 import * as links from '../ntf_lit/static/browser/links.js';
 import * as overview from '../ntf_lit/static/browser/overview.js';
 import * as pageLayout from '../ntf_lit/static/browser/layout.js';
+import * as publish from '../ntf_lit/static/browser/publish.js';
+import * as reader from '../ntf_lit/static/browser/reader.js';
 import * as pageState from '../ntf_lit/static/browser/state.js';
 
-const m = {...format, ...links, ...overview, ...pageLayout, ...pageState};
+const m = {...format, ...links, ...overview, ...reader, ...publish, ...pageLayout, ...pageState};
 const interpreter = process.env.PYTHON || 'python3';
 const python = code => JSON.parse(execFileSync(interpreter, ['-c', code], {encoding: 'utf8'}));
 const near = (a, b, eps) => a === b || Math.abs(a - b) <= eps * Math.max(1, Math.abs(a));
@@ -141,6 +143,34 @@ test('the tree of topics joins what is shown', () => {
   assert.deepEqual(lines.map(l => l.slice(0, 2)), [[100, 5], [100, 25], [lines[0][2], 10]]);
   close(lines[2][3], 30);
   assert.deepEqual(m.branches(merges, [1, 3], 100, 10).map(l => [l[1], l[3]]), [[5, 15]]); // two are hidden
+});
+
+test('places of words', () => {
+  const found = m.places('War, warm war-time;\npre-war WAR_x', 'war');
+  assert.deepEqual(found.map(p => p.word), ['War', 'war', 'war']);
+  assert.equal(found[0].before + found[0].word + found[0].after, 'War, warm war-time; pre-war WAR_x');
+  assert.deepEqual(m.places('a peace  treaty, a Peace\nTreaty', 'peace treaty').map(p => p.word), ['peace treaty', 'Peace Treaty']);
+  assert.deepEqual(m.places('über Äpfel', 'äpfel').length, 1);
+  for (const odd of ['(', '[a', '\\\\', '*', 'a-b/c', '', ' ', '$^', '\u{1f642}']) assert.doesNotThrow(() => m.places('x', odd));
+  assert.deepEqual(m.places('warm', 'war', {whole: false}).length, 1);
+  assert.equal(m.places('a '.repeat(999), 'a', {most: 7}).length, 7);
+});
+
+test('what comes of texts is checked', () => {
+  const good = {text: 'x', title: 'a\u202eb', shares: [.5, .3, .2], stratum: 1};
+  assert.deepEqual(m.checkedText(data, good), {...good, title: 'ab'});
+  for (const bad of [null, 1, 'x', {text: 1}, {text: {}}, {text: ['a']}]) assert.equal(m.checkedText(data, bad), null);
+  const odd = {text: 'x', title: 7, shares: [1, 'a', NaN], stratum: 9};
+  assert.deepEqual(m.checkedText(data, odd), {text: 'x', title: '', shares: [], stratum: -1});
+  assert.deepEqual([...m.textsOf({...data, texts: {3: good, a: good, 4: {text: 2}}}).keys()], [3]);
+  const place = {sample: 1, before: 'a', word: 'b', after: 'c'};
+  assert.equal(m.checkedPassages([place, {...place, word: 1}, {...place, sample: 'x'}, null]).length, 1);
+  assert.deepEqual(m.checkedPassages('no'), []);
+});
+
+test('a table as CSV', () => {
+  assert.equal(m.csv([['a', 'b,"c"'], [1, null], ['x\ny', 'é']]), 'a,"b,""c"""\r\n1,\r\n"x\ny",é\r\n');
+  assert.deepEqual(['=1+1', '-x', '@a', '+a', 'a=1'].map(m.csvCell), ["'=1+1", "'-x", "'@a", "'+a", 'a=1']);
 });
 
 test('type-ahead goes on from where it is', () => {

@@ -1,5 +1,6 @@
 """The browsers on a real page: the file from disk without a network, and the widgets in JupyterLab."""
 
+import csv
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
@@ -16,6 +18,7 @@ from conftest import free_port
 from nbformat.v4 import new_code_cell, new_notebook
 from test_browsers import ODD, PAYLOADS, hierarchy, hostile
 
+from ntf_lit.browser_data import html_page
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
@@ -447,6 +450,144 @@ def test_a_view_can_be_sent_as_a_link(shown):
         expect(page.locator('.ntf-list [aria-selected=true]')).to_have_count(1)
 
 
+class WithTexts:
+    "The file of a browser, with whole texts for some samples."
+
+    def __init__(self, browser, texts, n=20):
+        v, names = browser.views[0], browser.views[0].labels[0]
+        part = lambda i: (v.weights[i] / v.sample_masses[i]).tolist()
+        one = lambda i: dict(text=texts[i], shares=part(i), title=names[i], stratum=int(v.stratum[i]))
+        whole = {str(i): one(i) for i in range(n)}
+        self.data = browser.file_data() | dict(texts=whole)
+
+    def to_html(self, path):
+        path.write_text(html_page(self.data))
+
+
+SPEECHES = [
+    f'Of the {WORDS[i % 12]} and the tax.\nThe Tax, the taxes: number {i}. ' + 'and so on. ' * 40
+    for i in range(20)
+]
+
+
+def test_a_text_is_read_as_a_whole(shown):
+    b = example()
+    page = shown(WithTexts(b, SPEECHES))
+    names = page.locator('.ntf-samples article strong')
+    first, second = names.nth(0).inner_text(), names.nth(1).inner_text()
+    names.first.get_by_role('button').click()
+    pane = page.locator('.ntf-reader')
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    at = b.views[0].labels[0].index(first)
+    assert pane.locator('.ntf-text').inner_text().split() == SPEECHES[at].split()
+    expect(pane.locator('.ntf-text mark').first).to_be_visible()
+    bars = pane.locator('.ntf-parts tbody tr')
+    parts = b.views[0].weights[at] / b.views[0].sample_masses[at]
+    assert bars.locator('.ntf-number').all_inner_texts() == [
+        str(i) for i in np.argsort(-parts) if parts[i] > 0.005
+    ]
+    expect(pane.get_by_role('button', name='Previous')).to_be_disabled()
+    page.keyboard.press('ArrowRight')
+    expect(pane.locator('.ntf-read-title')).to_have_text(second)
+    pane.get_by_role('button', name='Previous').click()
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    other = bars.nth(1).locator('.ntf-number').inner_text()
+    bars.nth(1).get_by_role('button').click()
+    assert selected(page) == other  # its words are marked now, and the text stays
+    expect(pane.locator('.ntf-read-title')).to_have_text(first)
+    page.keyboard.press('Escape')
+    expect(pane).to_have_count(0)
+    expect(page.locator('.ntf-terms')).to_be_visible()
+
+
+def test_from_a_word_to_its_passages(shown):
+    page = shown(WithTexts(example(), SPEECHES))
+    term = page.locator('.ntf-terms [data-item]')
+    assert page.locator('.ntf-terms [tabindex="0"]').count() == 1  # one tab stop for all words
+    term.filter(has_text='tax').click()
+    pane = page.locator('.ntf-reader')
+    north, south = (
+        sum(len(re.findall(r'(?i)\btax\b', t)) for t in part) for part in (SPEECHES[:9], SPEECHES[9:])
+    )
+    said = (
+        f'{north + south} places in 20 samples among the 20 texts in this file: North {north}, South {south}'
+    )
+    expect(pane.locator('.ntf-note')).to_have_text(said)
+    page.keyboard.press('Escape')
+    page.get_by_label('Stratum').select_option('North')
+    page.locator('.ntf-terms [data-item]').filter(has_text='tax').click()
+    expect(pane.locator('.ntf-places li')).to_have_count(north)
+    assert set(pane.locator('.ntf-places .ntf-chip').all_inner_texts()) == {'North'}
+    assert {t.lower() for t in pane.locator('mark').all_inner_texts()} == {'tax'}
+    pane.locator('.ntf-places button').first.click()
+    expect(pane.locator('.ntf-text')).to_contain_text('number 0')
+    find = page.get_by_label('Search the 20 texts in this file')
+    find.fill('number 1')
+    expect(page.locator('.ntf-samples .ntf-note')).to_have_text(
+        '1 of the 20 texts in this file'
+    )  # in the North
+    find.fill('(a+')
+    expect(page.locator('.ntf-samples .ntf-places li')).to_have_count(0)
+    find.fill('')
+    expect(page.locator('.ntf-samples article').first).to_be_visible()
+
+
+def saved(page, what):
+    "The text of a file that the page hands over."
+    with page.expect_download() as found:
+        page.get_by_label('Save what is shown').select_option(what)
+    return found.value.suggested_filename, Path(found.value.path()).read_bytes()
+
+
+def test_tables_and_figures_can_be_taken_away(shown):
+    b = example()
+    page = shown(b)
+    v, i = b.views[0], b.selected
+    name, text = saved(page, 'csv')
+    assert name == f'topic-{i}.csv'
+    rows = list(csv.reader(text.decode('utf-8-sig').splitlines()))
+    assert rows[0] == ['term', b.names_[i], 'all'] and len(rows) == 13
+    want = {w: v.topics[1][k, i] for k, w in enumerate(WORDS)}
+    for word, p, corpus in rows[1:]:
+        np.testing.assert_allclose(
+            [float(p), float(corpus)], [want[word], v.corpus[2][WORDS.index(word)]], rtol=2e-2
+        )
+    name, text = saved(page, 'svg')
+    drawn = ElementTree.fromstring(text.decode())
+    texts = [e.text for e in drawn.iter() if e.tag.endswith('}text')]
+    assert name.endswith('.svg') and texts[1::2][:3] == [r[0] for r in rows[1:4]]
+    name, picture = saved(page, 'png')
+    assert picture[:8] == b'\x89PNG\r\n\x1a\n' and len(picture) > 2000
+    page.locator('[data-mode="1"]').click()
+    assert b'<rect' in saved(page, 'svg')[1] and saved(page, 'png')[1][1:4] == b'PNG'
+    page.get_by_role('button', name='Overview').click()
+    name, text = saved(page, 'csv')
+    rows = list(csv.reader(text.decode('utf-8-sig').splitlines()))
+    assert name == 'topics.csv' and rows[0] == ['topic', 'name', 'share', 'North', 'South']
+    assert [r[0] for r in rows[1:]] == [str(j) for j in b.data.likeness[0]['order']]
+    for r in rows[1:]:
+        np.testing.assert_allclose(
+            [float(x) for x in r[3:]], [v.stratum_shares[s][int(r[0])] for s in (0, 1)], rtol=1e-3
+        )
+
+
+def test_a_page_is_printed_with_its_bars_and_all_topics(shown, tmp_path):
+    b = example()
+    page = shown(b)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media='print')
+    expect(page.locator('.ntf-summary li')).to_have_count(4)
+    expect(page.locator('.ntf-summary')).to_contain_text(b.names_[b.selected])
+    for hidden in ('.ntf-bar', '.ntf-views', '.ntf-list', '.ntf-edit'):
+        expect(page.locator(hidden).first).to_be_hidden()
+    bar = page.locator('.ntf-terms i.ntf-p').first
+    assert bar.evaluate('e => getComputedStyle(e).printColorAdjust') == 'exact'
+    page.emulate_media(media='screen')
+    expect(page.locator('.ntf-summary')).to_be_hidden()
+    page.pdf(path=tmp_path / 'page.pdf')
+    assert (tmp_path / 'page.pdf').stat().st_size > 10_000
+
+
 def test_walking_the_hierarchy(shown):
     page = shown(hierarchy_example())
     graph = page.get_by_role('tree')
@@ -521,6 +662,10 @@ def test_axe_is_content(shown, axe, make):
 
     clean()
     if make is example:
+        for tab in ('Overview', 'Terms × topics', 'Topics'):
+            page.get_by_role('button', name=tab, exact=True).click()
+            clean()
+        page.get_by_role('button', name='What the numbers mean').click()
         page.get_by_label('Stratum').select_option('North')
         page.get_by_label('against').select_option('South')
         page.get_by_label('Show another topic beside').select_option(index=2)
@@ -532,6 +677,25 @@ def test_axe_is_content(shown, axe, make):
         page.get_by_label('Drawn as').select_option('tree')
         page.get_by_label('Show another topic beside').select_option(index=2)
     clean()
+
+
+@pytest.mark.parametrize('width', [390, 2000])
+def test_axe_is_content_with_what_is_read(shown, axe, width):
+    page = shown(WithTexts(example(), SPEECHES), width)
+    clean = lambda: violations(page, axe)
+    page.locator('.ntf-terms [data-item]').first.click()
+    assert clean() == []
+    page.locator('.ntf-places button').first.click()
+    assert clean() == []
+    page.emulate_media(color_scheme='dark')
+    page.wait_for_timeout(200)
+    assert violations(page, axe, only=['color-contrast']) == []
+    page.get_by_label('Search the 20 texts in this file').fill('number')
+    assert clean() == []
+    page.keyboard.press('Escape')
+    page.get_by_role('button', name='Overview').click()
+    assert clean() == []
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 
 def test_axe_notices_a_fault(shown, axe):

@@ -42,11 +42,11 @@ export const bar = (cls, part) =>
 
 export const word = (t, cls = '') => h('bdi', {class: `ntf-word ${cls}`, title: t}, t || '(empty)');
 
-/** A wide table with its own scroll; arrow keys go from link to link, the first one is the way in. */
-export function scrolled(label, table) {
+/** One tab stop for all links of a table: arrow keys go from one to the next. Gives the listener for keys. */
+export function oneStop(table) {
   const links = [...table.querySelectorAll('tbody button')];
   links.forEach((b, n) => b.setAttribute('tabindex', n ? -1 : 0));
-  const onkeydown = e => {
+  return e => {
     const step = {ArrowDown: 1, ArrowUp: -1}[e.key],
       at = links.indexOf(document.activeElement);
     if (!step || at < 0) return;
@@ -56,6 +56,11 @@ export function scrolled(label, table) {
     to.setAttribute('tabindex', 0);
     to.focus();
   };
+}
+
+/** A wide table with its own scroll. */
+export function scrolled(label, table) {
+  const onkeydown = oneStop(table);
   return h('div', {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': label, onkeydown}, table);
 }
 

@@ -9,7 +9,9 @@ import {percent} from './format.js';
 import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
 import {followLink, writeLink} from './links.js';
 import {drawList, listSide, makeList} from './list.js';
-import {askSamples, drawSamples} from './samples.js';
+import {drawSave, followPrint, makeSave} from './publish.js';
+import {closeReader, heardText, textsOf} from './reader.js';
+import {askSamples, drawSamples, makeSamples} from './samples.js';
 import {initial, reduce, rows, setOf, share} from './state.js';
 import {drawCentre, drawSide, makeCentre, room} from './topic.js';
 
@@ -26,6 +28,9 @@ function context(model) {
     sender: Math.floor(Math.random() * 2 ** 30), // tells this page's commands from another's
     sent: 0,
     samples: new Map(Object.entries(data.samples ?? {})),
+    texts: textsOf(data), // whole texts: number of the sample -> text
+    passages: new Map(), // places of words that Python sent
+    reader: null, // what is read: {kind: 'text', sample, list} or {kind: 'word', item}
     docs: 3, // samples shown
     more: 18, // terms shown
     sorted: -1, // the stratum that a table is ordered by
@@ -84,6 +89,7 @@ function listen(page) {
       draw(page, old);
     },
     'msg:custom': m => {
+      heardText(page, m);
       if (m?.kind !== 'samples' || typeof m.key !== 'string' || !Array.isArray(m.list)) return;
       page.samples.set(m.key, m.list);
       drawSamples(page);
@@ -101,11 +107,10 @@ function build(page) {
   page.live = h('div', {class: 'ntf-sr', role: 'status', 'aria-live': 'polite'});
   page.side = h('div', {class: 'ntf-aside'});
   page.foot = h('div', {});
-  page.sampleBox = h('section', {
-    class: 'ntf-samples',
-    'aria-label': `Most typical ${data.units || 'samples'}`,
-  });
+  makeSamples(page);
   makeControls(page);
+  makeSave(page);
+  page.summary = h('section', {class: 'ntf-summary'});
   page.more = room(page);
   makeCentre(page);
   makeList(page);
@@ -114,13 +119,25 @@ function build(page) {
   page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
   const heading = data.title && h(data.alone ? 'h1' : 'h2', {}, word(data.title));
   const note = data.title && data.note && h('p', {class: 'ntf-note'}, data.note);
-  const head = (heading || page.tabs) && h('div', {class: 'ntf-head'}, heading, note, page.tabs);
+  const head =
+    (heading || page.tabs || !tree) &&
+    h('div', {class: 'ntf-head'}, heading, note, page.tabs, !tree && page.save);
   // In a notebook a plain key is a command too: arrows go to another cell, d d deletes one. What is pressed
   // here is meant for the page.
   const onkeydown = e => {
-    if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation();
+    if (e.key === 'Escape' && page.reader && e.target.tagName !== 'INPUT') closeReader(page);
+    else if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation();
   };
-  const inner = h('div', {class: 'ntf-inner'}, head, toolbar(page), page.main, page.foot, page.live);
+  const inner = h(
+    'div',
+    {class: 'ntf-inner'},
+    head,
+    toolbar(page),
+    page.main,
+    page.foot,
+    page.summary,
+    page.live,
+  );
   page.box = h('div', {class: data.alone ? 'ntf ntf-alone' : 'ntf', lang: 'en', onkeydown}, inner);
 }
 
@@ -139,8 +156,20 @@ function drawTopics(page) {
   drawList(page);
   drawCentre(page);
   drawSide(page);
+  drawSave(page);
   const below = page.state.panel < 2 && features(page);
   page.foot.replaceChildren(...(below ? [below] : []));
+}
+
+/** A text stays open until another topic or view is chosen elsewhere. */
+function leaveReader(page, old) {
+  const {reader, state} = page;
+  if (!reader) return;
+  const left =
+    old && (old.panel !== state.panel ? state.panel !== 0 : old.selected !== state.selected && !reader.stays);
+  if (left) page.reader = null;
+  else if (reader.kind === 'word' && old && old.stratum !== state.stratum) page.reader = null;
+  reader.stays = false;
 }
 
 /** Draw everything as the state has it; `old` is the state before. */
@@ -150,6 +179,7 @@ function draw(page, old) {
   const moved = old && old.selected !== state.selected;
   fillControls(page);
   if (moved) page.more = room(page);
+  leaveReader(page, old);
   if (page.tree) drawHierarchy(page, old);
   else {
     drawTopics(page);
@@ -171,7 +201,7 @@ function focusAgain({box, tree, graph, list}, e) {
       (e.className !== 'ntf-link' || x.textContent === e.textContent),
   );
   const to = same && same.className !== 'ntf-link' ? same : tree ? graph : list;
-  to.focus({preventScroll: true});
+  (box.querySelector('.ntf-reader') ?? to).focus({preventScroll: true});
 }
 
 /** Draw again when the width has changed; the function returned stops that. */
@@ -195,9 +225,11 @@ export function render({model, el}) {
   draw(page);
   const unwatch = followWidth(page);
   const unfollow = followLink(page);
+  const unprint = followPrint(page);
   return () => {
     clearTimeout(page.timer);
     unfollow();
+    unprint();
     unwatch();
     stop();
   };

@@ -2,6 +2,7 @@ import {button} from './controls.js';
 import {h, word} from './elements.js';
 import {samplePicture} from './figures.js';
 import {marked, percent} from './format.js';
+import {makeTextFind, openText, textHits} from './reader.js';
 import {matching, members, rows} from './state.js';
 
 export function samplesOf(page, i) {
@@ -48,15 +49,22 @@ const strength = w => `ntf-m${1 + STRENGTHS.filter(least => w > least).length}`;
 export const markedText = (text, hot) =>
   marked(text, hot).map(p => (p.weight ? h('mark', {class: strength(p.weight)}, p.text) : p.text));
 
-function oneSample(page, s, hot) {
-  const {data} = page;
+function oneSample(page, s, hot, ids) {
+  const {data} = page,
+    name = word(s.name),
+    open = () => openText(page, s.id, ids);
+  const readable = page.texts.has(s.id) || (data.ask && s.text);
   return h(
     'article',
     {},
     h(
       'div',
       {class: 'ntf-sample'},
-      h('strong', {}, word(s.name)),
+      h(
+        'strong',
+        {},
+        readable ? button(name, open, {class: 'ntf-link', 'data-sample': s.id, title: 'Read it'}) : name,
+      ),
       page.many && h('span', {class: 'ntf-chip'}, word(data.strata[s.stratum])),
       s.where && h('span', {class: 'ntf-note'}, word(s.where)),
       h('span', {class: 'ntf-value', title: `part of the ${data.unit} that is this topic`}, percent(s.part)),
@@ -66,28 +74,45 @@ function oneSample(page, s, hot) {
   );
 }
 
+/** The box of samples: its head and its search stay, the list is redrawn. */
+export function makeSamples(page) {
+  const label = `Most typical ${page.data.units || 'samples'}`;
+  makeTextFind(page);
+  page.sampleHead = h('div', {});
+  page.sampleList = h('div', {});
+  page.sampleBox = h('section', {class: 'ntf-samples', 'aria-label': label}, [
+    page.sampleHead,
+    page.textFind,
+    page.sampleList,
+  ]);
+}
+
 export function drawSamples(page) {
   const {data, state} = page,
     i = state.selected,
-    found = i < 0 ? [] : samplesOf(page, i);
-  if (!found.length && !data.ask) {
-    page.sampleBox.replaceChildren();
-    return;
-  }
-  const hot = hotWords(page, i);
+    found = i < 0 ? [] : samplesOf(page, i),
+    asked = page.textFind.value.trim();
+  page.sampleBox.hidden = !found.length && !data.ask && !page.texts.size;
+  if (page.sampleBox.hidden) return;
+  const ids = found.map(s => s.id),
+    hot = hotWords(page, i),
+    column = `part that is ${page.tree ? 'the topic' : `topic ${page.digit(i)}`}`;
   const more = () => {
-    page.docs = 9;
+    page.docs = page.docs < 9 ? 9 : page.docs + 20;
     drawSamples(page);
   };
-  const list = found.slice(0, page.docs).map(s => oneSample(page, s, hot));
-  const column = `part that is ${page.tree ? 'the topic' : `topic ${page.digit(i)}`}`;
-  page.sampleBox.replaceChildren(
-    h(
-      page.sub,
-      {class: 'ntf-h'},
-      `Most typical ${data.units || 'samples'}`,
-      h('span', {class: 'ntf-col'}, column),
-    ),
+  const title = asked
+    ? `${data.units || 'samples'} with “${asked}”`
+    : `Most typical ${data.units || 'samples'}`;
+  page.sampleHead.replaceChildren(
+    h(page.sub, {class: 'ntf-h'}, title, !asked && h('span', {class: 'ntf-col'}, column)),
+  );
+  if (asked) {
+    page.sampleList.replaceChildren(...textHits(page, asked));
+    return;
+  }
+  const list = found.slice(0, page.docs).map(s => oneSample(page, s, hot, ids));
+  page.sampleList.replaceChildren(
     list.length ? h('div', {class: 'ntf-articles'}, list) : h('p', {class: 'ntf-note'}, 'none'),
     ...(found.length > page.docs ? [button('More', more, {class: 'ntf-more'})] : []),
   );

@@ -1,10 +1,11 @@
 import {setsCompared, strataCompared} from './compare.js';
 import {button} from './controls.js';
-import {bar, columns, h, word} from './elements.js';
+import {bar, columns, h, oneStop, word} from './elements.js';
 import {curve, orderedFigure, pictureFigure} from './figures.js';
 import {percent, signed, sum} from './format.js';
 import {makeHelp} from './help.js';
 import {overview, wordsByTopics} from './overview.js';
+import {canRead, openWord, reading} from './reader.js';
 import {matching, members, profile, rows, share} from './state.js';
 
 /** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
@@ -124,7 +125,7 @@ function legend(page, two) {
   return h('span', {class: 'ntf-legend'}, entries);
 }
 
-function termRow(page, mode, r, {two, most, shared, looked, A}) {
+function termRow(page, mode, r, {two, most, shared, looked, A, read}) {
   const both = shared.has(r.item);
   return h(
     'tr',
@@ -141,7 +142,12 @@ function termRow(page, mode, r, {two, most, shared, looked, A}) {
           {class: 'ntf-both', title: 'in both topics', role: 'img', 'aria-label': 'in both topics'},
           '∩',
         ),
-      word(mode.items[r.item]),
+      read
+        ? button(word(mode.items[r.item]), () => openWord(page, r.item), {
+            class: 'ntf-link',
+            'data-item': r.item,
+          })
+        : word(mode.items[r.item]),
     ),
     h(
       'td',
@@ -177,7 +183,7 @@ export function terms(page, i, k, shared = together(page, [i], k)) {
       two ? 'difference' : `× ${state.stratum < 0 ? whole : 'stratum'}`,
     ),
   ];
-  const how = {two, looked, A, ...shared};
+  const how = {two, looked, A, read: k === data.term && canRead(page), ...shared};
   const table = h(
     'table',
     {class: 'ntf-terms'},
@@ -194,7 +200,12 @@ export function terms(page, i, k, shared = together(page, [i], k)) {
     page.more += 48;
     page.redraw();
   };
-  return h('div', {}, table, left > 0 && button(`More (${left})`, more, {class: 'ntf-more'}));
+  return h(
+    'div',
+    {onkeydown: oneStop(table)},
+    table,
+    left > 0 && button(`More (${left})`, more, {class: 'ntf-more'}),
+  );
 }
 
 export function chart(page, i, k, width, height = 190, shared = undefined) {
@@ -324,11 +335,12 @@ export function drawCentre(page) {
   const {data, state} = page;
   const panel = otherPanel(page);
   const kind = data.modes[state.mode]?.kind;
-  page.tools.hidden = !!panel || state.selected < 0;
+  page.tools.hidden = !!panel || !!page.reader || state.selected < 0;
   if (page.tools.hidden) page.helpText.hidden = true;
   page.reading.hidden = kind !== 'words' && kind !== 'labels';
   page.modes.replaceChildren(...[modeTabs(page)].filter(Boolean));
   if (panel) page.body.replaceChildren(panel(page));
+  else if (page.reader && state.selected >= 0) page.body.replaceChildren(reading(page));
   else page.body.replaceChildren(...(state.selected < 0 ? [] : topicShown(page)).filter(Boolean));
 }
 
