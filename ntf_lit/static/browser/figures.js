@@ -38,7 +38,7 @@ export function picture(b64, [rows, columns], label, size) {
   return c;
 }
 
-const svgText = (t, props) => {
+const svgLabel = (t, props) => {
   const e = svg('text', props);
   e.textContent = t;
   return e;
@@ -92,7 +92,7 @@ function drawn({v, cls, name}, k, count, items, X, Y, base) {
 /** A line and a text that say what is under the pointer. */
 function readout(s, n, left, plot, top, base, say) {
   const line = svg('line', {y1: top, y2: base, class: 'ntf-cursor', visibility: 'hidden'}),
-    note = svgText('', {y: top + 4, class: 'ntf-readout', visibility: 'hidden'});
+    note = svgLabel('', {y: top + 4, class: 'ntf-readout', visibility: 'hidden'});
   const show = on => [line, note].forEach(e => e.setAttribute('visibility', on ? 'visible' : 'hidden'));
   s.append(line, note);
   s.addEventListener('pointerleave', () => show(false));
@@ -130,14 +130,14 @@ function frame(n, items, {width, height, label, mode, marks, left = 46}) {
   for (const [t, mark] of marks) {
     const y = base - (base - 8) * t;
     s.append(svg('line', {x1: left, x2: W - 6, y1: y, y2: y, class: 'ntf-grid'}));
-    s.append(svgText(mark, {x: left - 6, y: y + 4, 'text-anchor': 'end'}));
+    s.append(svgLabel(mark, {x: left - 6, y: y + 4, 'text-anchor': 'end'}));
   }
   const room = Math.max(2, Math.floor(plot / (n > 12 ? 56 : 90)));
   for (const [i, t] of below(mode, items, room))
-    s.append(svgText(t, {x: Math.min(X(i + 0.5), W - 24), y: base + 15, 'text-anchor': 'middle'}));
+    s.append(svgLabel(t, {x: Math.min(X(i + 0.5), W - 24), y: base + 15, 'text-anchor': 'middle'}));
   if (mode)
     s.append(
-      svgText(axisTitle(mode), {x: left + plot / 2, y: height - 4, class: 'ntf-axis', 'text-anchor': 'middle'}),
+      svgLabel(axisTitle(mode), {x: left + plot / 2, y: height - 4, class: 'ntf-axis', 'text-anchor': 'middle'}),
     );
   return {s, X, plot, base, left};
 }
@@ -176,7 +176,7 @@ export function overlay(page, i, k, width, height) {
   const label = `${mode.name}: ${ids.length} topics, each divided by its peak; ${page.name(i)} is the thick one`;
   const {s, X, base, left, plot} = frame(n, mode.items, {width, height, label, mode, marks});
   const turn = `rotate(-90 12 ${base / 2 + 4})`;
-  s.append(svgText('part of the peak', {x: 12, y: base / 2 + 4, transform: turn, class: 'ntf-axis', 'text-anchor': 'middle'}));
+  s.append(svgLabel('part of the peak', {x: 12, y: base / 2 + 4, transform: turn, class: 'ntf-axis', 'text-anchor': 'middle'}));
   const lines = ids.map(j => {
     const {v} = profile(data, state, j, k),
       top = v.reduce((a, b) => Math.max(a, b), 0) || 1;
@@ -264,9 +264,9 @@ function sideAxis(s, mode, x, top, size) {
   const n = mode.items.length,
     y = i => top + size * (1 - (i + 0.5) / n);
   for (const [i, t] of below(mode, mode.items, Math.max(2, Math.floor(size / 36))))
-    s.append(svgText(t, {x: x - 5, y: y(i) + 4, 'text-anchor': 'end'}));
+    s.append(svgLabel(t, {x: x - 5, y: y(i) + 4, 'text-anchor': 'end'}));
   const turn = `rotate(-90 10 ${top + size / 2})`;
-  s.append(svgText(axisTitle(mode), {x: 10, y: top + size / 2, transform: turn, class: 'ntf-axis', 'text-anchor': 'middle'}));
+  s.append(svgLabel(axisTitle(mode), {x: 10, y: top + size / 2, transform: turn, class: 'ntf-axis', 'text-anchor': 'middle'}));
 }
 
 /** Two measured modes as one picture: axes with units, and the two curves at its edges. */
@@ -298,8 +298,8 @@ export function crossFigure(page, i, k, width) {
   const beside = v.map((x, n) => `L${long(x).toFixed(1)},${at(n).toFixed(1)}V${at(n + 1).toFixed(1)}`).join('');
   s.append(svg('path', {d: `M${right},${edge + H}${beside}H${right}Z`, class: 'ntf-p'}));
   for (const [n, t] of below(columns, columns.items, Math.max(2, Math.floor(W / 56))))
-    s.append(svgText(t, {x: X(u.length)(n + 0.5), y: edge + H + 15, 'text-anchor': 'middle'}));
-  s.append(svgText(axisTitle(columns), {x: left + W / 2, y: edge + H + 31, class: 'ntf-axis', 'text-anchor': 'middle'}));
+    s.append(svgLabel(t, {x: X(u.length)(n + 0.5), y: edge + H + 15, 'text-anchor': 'middle'}));
+  s.append(svgLabel(axisTitle(columns), {x: left + W / 2, y: edge + H + 31, class: 'ntf-axis', 'text-anchor': 'middle'}));
   sideAxis(s, rows, left, edge, H);
   const peak = m => m.items[argsort(m === rows ? v : u)[0]];
   const label = `${page.name(i)} over ${rows.name} and ${columns.name}, most at ${peak(rows)} and ${peak(columns)}`;

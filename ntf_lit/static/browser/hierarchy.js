@@ -3,6 +3,7 @@ import {bar, h, svg, word} from './elements.js';
 import {spark, stacked, topicPicture} from './figures.js';
 import {percent, typeAhead} from './format.js';
 import {chain, children, layout, linked, nodeRows, parents, path} from './layout.js';
+import {reading} from './reader.js';
 import {drawSamples} from './samples.js';
 import {listed, profile, rows, setOf, share} from './state.js';
 import {chart, course, modeTabs, title} from './topic.js';
@@ -132,7 +133,7 @@ export function sheet(page) {
       page.handle.setAttribute('aria-expanded', String(!down));
     },
   });
-  page.details = h('div', {});
+  page.details = page.body = h('div', {}); // where a text is read, too
   page.editRow = h('div', {class: 'ntf-edit'});
   page.side.append(page.handle, h('div', {class: 'ntf-sheet'}, page.editRow, page.details, page.sampleBox));
   return page.side;
@@ -744,7 +745,8 @@ export function drawDetail(page) {
   fillMenus(page, one, two);
   page.handle.textContent = `${page.digit(one)} ${page.name(one)}`;
   page.details.className = two >= 0 ? 'ntf-pair' : '';
-  page.details.replaceChildren(...[one, two].filter(i => i >= 0).map(i => nodeDetail(page, i, width)));
+  const parts = [one, two].filter(i => i >= 0).map(i => nodeDetail(page, i, width));
+  page.details.replaceChildren(...(page.reader ? [reading(page)] : parts));
   const below = `${state.stratum},${state.versus}`;
   if (page.footOf !== below) {
     page.footOf = below;

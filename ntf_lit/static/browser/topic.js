@@ -6,7 +6,7 @@ import {percent, signed, sum} from './format.js';
 import {makeHelp} from './help.js';
 import {overview, wordsByTopics} from './overview.js';
 import {canRead, openWord, reading} from './reader.js';
-import {listed, matching, members, profile, rows, share} from './state.js';
+import {matching, members, profile, rows, share} from './state.js';
 
 /** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
 export const shownModes = ({data}) => {
