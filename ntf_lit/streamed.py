@@ -17,6 +17,7 @@ from functools import cached_property, partial
 import numpy as np
 from array_api_compat import is_torch_array
 from fastcore.basics import patch
+from scipy.linalg import get_blas_funcs
 
 from .blocks import RULES
 from .checks import as_float, check_count, check_shape, need
@@ -40,7 +41,7 @@ def is_store(
 def _is_array(X): return all(hasattr(X, a) for a in ('dims', 'coords', 'chunks', 'encoding')) # of xarray
 
 # %% ../nbs/28_streamed.ipynb #f5ef2b1f
-BLOCK = 1 << 24   # bytes of a block, roughly
+BLOCK = 1 << 26   # bytes of a block, roughly
 
 def chunk_rows(
     X, # A store
@@ -52,12 +53,14 @@ def chunk_rows(
     first = grid[0] if grid else 1
     return max(first) if isinstance(first, tuple) else int(first)
 
+def _float_of(dtype): return as_float(np.empty(0, dtype)).dtype
+
 def rows_at_once(
     X, # A store
     size:int=None, # Bytes of a block, roughly; None for `BLOCK`
 )->int: # At least 1, and at least one chunk
     "How many rows are read at once."
-    width, chunk = 8*math.prod(X.shape[1:]), chunk_rows(X)
+    width, chunk = _float_of(X.dtype).itemsize*math.prod(X.shape[1:]), chunk_rows(X)
     return max(chunk, (size or BLOCK)//width//chunk*chunk, 1)
 
 # %% ../nbs/28_streamed.ipynb #4d6fae0a
@@ -124,8 +127,6 @@ class Streamed:
     def like(self): return np.empty((0, *self.shape[1:]), _float_of(self.sources[0].X.dtype))
     @property
     def factor_scale(self): return self.scale if self.f is None else 1.
-
-def _float_of(dtype): return as_float(np.empty(0, dtype)).dtype
 
 # %% ../nbs/28_streamed.ipynb #30e41872
 @patch
@@ -298,14 +299,15 @@ def _row_after_row(W, q, inner=1, *, name):
     "The rule `name` for the weights, in one pass, which also makes their product with the data."
     data, factors, rule = q.coming.of.data, q.coming.factors, RULES[name]
     s, rest = _two_scales(data)
-    K, E, Z = khatri_rao([factors[1]*s, *factors[2:]]), q.extra, 0.
+    K, E = khatri_rao([factors[1]*s, *factors[2:]]), q.extra
+    add, Z = get_blas_funcs('gemm', (W,)), np.zeros((len(K), W.shape[1]), W.dtype, order='F')
     new, P, each = np.empty_like(W), np.empty_like(W), getattr(E, 'ndim', 0) == 2 and len(E) > 1
     for a, X in data.pieces():
         rows, X = slice(a, a + len(X)), X.reshape(len(X), -1)
         P[rows] = _turned_product(X, K).mT*rest
         new[rows] = rule(W[rows], Quadratic(q.gram, P[rows], E[rows] if each else E), inner)
-        Z += np.ascontiguousarray(new[rows].mT*s) @ X
-    q.coming.P, q.coming.of.Z = P, (Z*rest).reshape(W.shape[1], *data.shape[1:])
+        Z = add(1., X.mT, new[rows]*s, 1., Z, overwrite_c=True)                # Z + X'W, in place
+    q.coming.P, q.coming.of.Z = P, (Z.mT*rest).reshape(W.shape[1], *data.shape[1:])
     return new
 
 _ROW_RULES = {name: partial(_row_after_row, name=name) for name in RULES}
@@ -369,7 +371,7 @@ def _check_place(place, n):
 # %% ../nbs/28_streamed.ipynb #2a6863b4
 def streamed(
     X, # A store, or a list of stores whose rows are under each other
-    rows:int=None, # How many rows are read at once; None for about 16 MB
+    rows:int=None, # How many rows are read at once; None for about 64 MB
     place=None, # Row of the model of each row (n,), where samples are to be in another order
     name:str='X', # What to call it in a message
 )->Streamed: # `ValueError` or `TypeError` if they cannot be factorized
