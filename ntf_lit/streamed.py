@@ -17,7 +17,6 @@ from functools import cached_property, partial
 import numpy as np
 from array_api_compat import is_torch_array
 from fastcore.basics import patch
-from scipy.linalg import get_blas_funcs
 
 from .blocks import RULES
 from .checks import as_float, check_count, check_shape, need
@@ -118,6 +117,7 @@ class Streamed:
     place: object = None # Row of the model of each row of the sources (n,); None where they are the same
     f: object = None # f(a, b, X): what takes the place of X, the scaled rows a to b; None for the data
     passes: Passes = field(default_factory=Passes) # How often they were gone through
+    left, contract = DenseData.left, DenseData.contract # Sums over pieces in any order
 
     @cached_property
     def shape(self): return (sum(map(len, self.sources)), *self.sources[0].shape[1:])
@@ -181,7 +181,6 @@ def right(self:Streamed,
         P[:, a*each:(a + len(X))*each] = _turned_product(X.reshape(-1, len(K)), K)
     return (P if rest == 1 else P*rest).reshape(K.shape[1], *self.shape[:p])
 
-Streamed.left, Streamed.contract = DenseData.left, DenseData.contract # sums over pieces in any order
 DenseData.register(Streamed)
 
 @patch
@@ -214,6 +213,10 @@ class Pass:
     data: Streamed # The data
     Z: object = None # The product with the new weights, once they are there
 
+    @property
+    def shape(self): return self.data.shape
+    @property
+    def split(self): return self.data.split
     def right(self,
         factors, # One (d_k, rank) per mode
     )->object: # A `Coming`
@@ -235,9 +238,6 @@ def contract(self:Pass,
 )->object: # Matrix (d_t, rank), or a `Coming`
     "An MTTKRP from the product with the other group's factors."
     return product if isinstance(product, Coming) else self.data.contract(product, factors, t)
-
-for name in ('shape', 'split', 'like', 'scale', 'square'):
-    setattr(Pass, name, property(lambda self, name=name: getattr(self.data, name)))
 
 @patch
 def once(self:Streamed)->object: # A `Pass` where the weights are the whole left group, else the data
@@ -299,15 +299,14 @@ def _row_after_row(W, q, inner=1, *, name):
     "The rule `name` for the weights, in one pass, which also makes their product with the data."
     data, factors, rule = q.coming.of.data, q.coming.factors, RULES[name]
     s, rest = _two_scales(data)
-    K, E = khatri_rao([factors[1]*s, *factors[2:]]), q.extra
-    add, Z = get_blas_funcs('gemm', (W,)), np.zeros((len(K), W.shape[1]), W.dtype, order='F')
+    K, E, Z = khatri_rao([factors[1]*s, *factors[2:]]), q.extra, 0.
     new, P, each = np.empty_like(W), np.empty_like(W), getattr(E, 'ndim', 0) == 2 and len(E) > 1
     for a, X in data.pieces():
         rows, X = slice(a, a + len(X)), X.reshape(len(X), -1)
         P[rows] = _turned_product(X, K).mT*rest
         new[rows] = rule(W[rows], Quadratic(q.gram, P[rows], E[rows] if each else E), inner)
-        Z = add(1., X.mT, new[rows]*s, 1., Z, overwrite_c=True)                # Z + X'W, in place
-    q.coming.P, q.coming.of.Z = P, (Z.mT*rest).reshape(W.shape[1], *data.shape[1:])
+        Z += np.ascontiguousarray(new[rows].mT*s) @ X
+    q.coming.P, q.coming.of.Z = P, (Z*rest).reshape(W.shape[1], *data.shape[1:])
     return new
 
 _ROW_RULES = {name: partial(_row_after_row, name=name) for name in RULES}
