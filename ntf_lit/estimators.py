@@ -99,7 +99,7 @@ def _announce(*classes, frames=True):
         cls._sklearn_auto_wrap_output_keys = {'transform'}
 
 # %% ../nbs/50_estimators.ipynb #9f598d08
-_FOUND = '_topics', '_shape', '_weight_prices', '_ranks', '_gain'
+_FOUND = '_topics', '_shape', '_weight_prices', '_ranks', '_gain', '_learned'
 
 def _is_found(name):
     "Whether an attribute is found by a fit, rather than being a setting."
