@@ -103,6 +103,7 @@ class Holder:
         sums:bool=False, # Are the strata's sums wanted?
     )->tuple: # (scale, square, entry type, sums of the strata (S, D) or None)
         "Read all rows; `ValueError` if they cannot be factorized."
+        need('threadpoolctl').threadpool_limits(1) # from now on: one thread of linear algebra for each worker
         self.blocks = [X if sp.issparse(X) else X.reshape(len(X), -1) for X in map(_read, self.pieces)]
         self.stratum = np.concatenate([np.broadcast_to(p.stratum, p.b - p.a) for p in self.pieces])
         values = [X.data if sp.issparse(X) else X for X in self.blocks]
@@ -114,10 +115,9 @@ class Holder:
         name:str, # What to do
         *args, # With what
     )->tuple: # (what comes of it, None), or (None, the error): an error of ours is no lost worker
-        "Do something, with one thread of linear algebra."
-        with need('threadpoolctl').threadpool_limits(1):
-            try: return getattr(self, name)(*args), None
-            except Exception as e: return None, e
+        "Do something."
+        try: return getattr(self, name)(*args), None
+        except Exception as e: return None, e
 
 # %% ../nbs/54_dask.ipynb #e0d6a003
 @patch
@@ -616,7 +616,7 @@ def _cut_rows(stores, names, stratum, parts, rows):
         step = rows or max(chunk_rows(X), -(-n//(4*parts))//chunk_rows(X)*chunk_rows(X), 1)
         for a in range(0, n, step):
             b = min(a + step, n)
-            own = i if stratum is None else stratum[at+a:at+b]
+            own = stratum[at+a:at+b] if np.ndim(stratum) else i if stratum is None else stratum
             todo.append((at + a, Piece(store[a:b] if sp.issparse(store) else store, *_within(store, a, b), name, own)))
         at += n
     share = min(parts, len(todo))
@@ -684,7 +684,7 @@ def fit_on_workers(
     stores = list(X.values() if isinstance(X, Mapping) else X) if several else [X]
     names = [f'X[{i}]' for i in range(len(stores))] if several else ['X']
     how = dict(rows=rows, patience=patience)
-    if not stratified: return _fit_cp_far(est, _spread(client, stores, names, None, None, **how))
+    if not stratified: return _fit_cp_far(est, _spread(client, stores, names, 0, None, **how))
     if several:
         keys = list(X) if isinstance(X, Mapping) else list(range(len(X)))
         at, place, stratum = None, None, None
