@@ -152,6 +152,7 @@ def _keep_batches(est, model, W):
     "The fitted model: weights W and the topics."
     scaled = CP((W*model.data.scale, *est._topics))
     params, est.objective_, est.relative_error_ = model.finish(scaled, model.objective(scaled))
+    est.history_ = History(tuple(est.history_.objective), tuple(est.history_.seconds))
     est.result_ = Result(params, est.objective_, est.relative_error_, est.status_, est.history_,
                          _without_data(model))
     _warn_of_max_iter(est, [est.status_])
@@ -247,6 +248,15 @@ def _keep_stratum(est, state, W, model, names, s):
     data = model.data
     own = Strata((V[0][s:s+1]*data.scale,), W*data.scale, est.model_.H, (0, len(W)))
     _, est.objective_, est.relative_error_ = model.finish(own, model.objective(own))
+    return _tell_of_batch(est, model)
+
+def _tell_of_batch(est, model):
+    "How a batch went: its objective, beside those of the batches before it."
+    past = list(vars(est).get('history_', History()).objective)
+    history = History((*past, est.objective_), (0.,)*(len(past) + 1))
+    est.n_iter_, est.status_, est.history_ = 1, Status.MAX_ITER, history
+    est.result_ = Result(est.model_, est.objective_, est.relative_error_, est.status_, history,
+                         _without_data(model))
     return _show_parts(est)
 
 # %% ../nbs/50f_batch_estimators.ipynb #564f23ab
