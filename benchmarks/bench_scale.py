@@ -1,9 +1,9 @@
-"""A tensor on disk, larger than one likes to keep in memory: streamed and compressed, beside a bare read of the file.
+"""A tensor on disk, streamed and compressed, beside a bare read of the file.
 
     python benchmarks/bench_scale.py [--gib 0.25] [--rank 20] [--sweeps 3] [--folder FOLDER]
 
-makes a float32 tensor of that size in FOLDER, and deletes it in the end. `make bench-scale GIB=30` is the size
-that this is about. Every way runs in a process of its own, whose peak memory is said. The file is put out of
+makes a float32 tensor of that size in FOLDER, and deletes it in the end. `make bench-scale GIB=30` is the
+size that this is about. Every way runs in a process of its own, whose peak memory is said. The file is put out of
 the system's cache before a pass where the system allows that.
 """
 

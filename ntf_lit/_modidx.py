@@ -325,7 +325,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'ntf_lit.cluster._rows': ('dask.html#_rows', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._spread': ('dask.html#_spread', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._summed': ('dask.html#_summed', 'ntf_lit/cluster.py'),
-                                 'ntf_lit.cluster._within': ('dask.html#_within', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster.fit_on_workers': ('dask.html#fit_on_workers', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster.reader': ('dask.html#reader', 'ntf_lit/cluster.py')},
             'ntf_lit.compressed': { 'ntf_lit.compressed.Compressed': ('compressed.html#compressed', 'ntf_lit/compressed.py'),

@@ -8,14 +8,11 @@ __all__ = ['MiniBatchNMF']
 # %% ../nbs/50f_batch_estimators.ipynb #980564eb
 import math
 import time
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from array_api_compat import is_torch_array
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, array_namespace, check_choice, check_count, check_number, check_seed, host
 from .cp_estimators import NMF, _best_weights, _cp_model, _keep_cp
@@ -31,7 +28,7 @@ from .stratified import stack_features
 
 # %% ../nbs/50f_batch_estimators.ipynb #982f01f0
 _BATCHES = dict(
-    weights_=('array (n, rank)', 'How much of each topic is in each sample; after `partial_fit` of its batch'),
+    weights_=('array (n, rank)', 'Topics in each sample; after `partial_fit` in those of the batch'),
     factors_=('list of arrays (d_k, rank)', 'The weights and the topics'),
     cp_=('`CP`', 'The same as one model'),
     components_=('array (rank, features)', 'The topics, as scikit-learn has them'),
@@ -214,7 +211,7 @@ def partial_fit(self:MiniBatchNMF,
 _NOT_IN_BATCHES = dict(alpha=0., fixed=None, seeds=None, tv=None, topic_price=0.)
 
 def _check_partial(est):
-    "`ValueError` for settings that batches do not know, `TypeError` for a model that was fitted to all at once."
+    "`ValueError` for settings that batches do not know, `TypeError` for a model fitted to all at once."
     for name, plain in _NOT_IN_BATCHES.items():
         value = getattr(est, name)
         if value is not None and not (np.ndim(value) == 0 and value == plain):
@@ -241,7 +238,8 @@ def _keep_stratum(est, state, W, model, names, s):
     "The fitted model after a batch: its weights are those of the batch."
     ends = [0]*(s + 1) + [len(W)]*(len(names) - s)
     V = stack_features([[host(v)] for v in state.V], state.H)
-    est._learned, est.strata_, est.sample_indices_, est._ranks = state, names, None, (est.strata_rank,)*len(names)
+    est._learned, est.strata_, est.sample_indices_ = state, names, None
+    est._ranks = (est.strata_rank,)*len(names)
     est.model_ = Strata(V, _contiguous(W), (_contiguous(state.H),), tuple(ends))
     est._weight_prices, est._shape, est.n_features_in_ = (0., 0.), model.data.shape[1:], model.data.shape[1]
     est.n_steps_, est.topic_names_ = state.steps, {}

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 from fastcore.basics import patch
 
-from .blocks import RULES, WARMUP, BlockModel, relative_error
+from .blocks import RULES, BlockModel, relative_error
 from .checks import check_shape, need
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _run, _whole
@@ -27,11 +27,11 @@ from .init import uniform
 from .ncpd import NCPDModel
 from .nnls import nnls_gram
 from .result import CP, Strata
-from .strata_estimators import StratifiedNMF, StratifiedNTF, _show_parts, _strata_ranks, _stratum_labels
+from .strata_estimators import (StratifiedNMF, StratifiedNTF, _show_parts, _strata_ranks,
+                                       _stratum_labels)
 from .streamed import Source, _check_block, _float_of, _scale_of_all, chunk_rows
 from .stratified import StrataModel, _Coupling, _stacked_khatri_rao, by_column
-from .tensor import (CHUNK, contract, cp_inner, gram, hadamard, inner, khatri_rao, others, power_of_two,
-                            run_sums)
+from .tensor import CHUNK, contract, gram, hadamard, inner, khatri_rao, others, power_of_two, run_sums
 from .updates import Quadratic
 
 # %% ../nbs/54_dask.ipynb #f9f8bf38
@@ -83,7 +83,8 @@ def _read(piece):
         X = store[piece.a:piece.b]
         _check_block(X.data[None] if X.nnz else np.zeros((1, 1)), 0, f'{piece.name} (its stored values)')
         return X.astype(_float_of(X.dtype))
-    if hasattr(store, 'compute'): return _in_order(store[piece.a:piece.b].compute(scheduler='synchronous'), piece)
+    if hasattr(store, 'compute'):
+        return _in_order(store[piece.a:piece.b].compute(scheduler='synchronous'), piece)
     return _in_order(Source(store, piece.name, 1).read(piece.a, piece.b), piece)
 
 def _in_order(X, piece):
@@ -171,7 +172,8 @@ def _problem(self:Holder, ask):
     for v in [v for v in self.versions if v not in ask.keep]: del self.versions[v]
     K = khatri_rao([ask.H[0]*self.scale, *ask.H[1:]])
     P = np.concatenate([X @ K for X in self.blocks])
-    return Quadratic(hadamard(list(map(gram, ask.H))), P, None if ask.extra is None else ask.extra[self.stratum])
+    extra = None if ask.extra is None else ask.extra[self.stratum]
+    return Quadratic(hadamard(list(map(gram, ask.H))), P, extra)
 
 @patch
 def _from(self:Holder, ask, q):
@@ -317,7 +319,8 @@ class _Ours(Exception): "An error that an actor tells of."
 def _again(self:Team, i):
     "Make an actor again, and have it read its rows."
     self.lost += 1
-    if self.lost > 10 + 10*len(self.pieces): raise RuntimeError("workers are lost again and again; fit ends here")
+    if self.lost > 10 + 10*len(self.pieces):
+        raise RuntimeError("workers are lost again and again; the fit ends here")
     for _ in range(3):
         try:
             self.actors[i] = self._made(i).result(timeout=self.patience)
@@ -341,7 +344,8 @@ class Far:
         if len(start) == 1: data.alive.add(self)
     def copy(self): return self
     def __sub__(self, old): return FarStep(self, old)
-    def __add__(self, step): return Far(self.data, (*self.start, *step.old.start, step.times), None, (self, step.old))
+    def __add__(self, step):
+        return Far(self.data, (*self.start, *step.old.start, step.times), None, (self, step.old))
     def clip(self, low): return self
     def __array_namespace__(self, api_version=None): return _FarNamespace
     def __array__(self, dtype=None, copy=None): return self.data.gathered(self)
@@ -397,7 +401,8 @@ def scattered(self:Spread,
 )->Far: # Where they belong
     "Hand weights out."
     far, all = self.far(), self.team.all
-    all('give', [self.scale]*len(self.rows), [far.start[0]]*len(self.rows), [W[r] for r in self.rows], every=True)
+    each = [(self.scale, far.start[0], W[r]) for r in self.rows]
+    all('give', *zip(*each), every=True)
     return far
 
 @patch
@@ -617,7 +622,8 @@ def _cut_rows(stores, names, stratum, parts, rows):
         for a in range(0, n, step):
             b = min(a + step, n)
             own = stratum[at+a:at+b] if np.ndim(stratum) else i if stratum is None else stratum
-            todo.append((at + a, Piece(store[a:b] if sp.issparse(store) else store, *_within(store, a, b), name, own)))
+            own_rows = (store[a:b], 0, b - a) if sp.issparse(store) else (store, a, b)
+            todo.append((at + a, Piece(*own_rows, name, own)))
         at += n
     share = min(parts, len(todo))
     ends = np.linspace(0, len(todo), share + 1).astype(int)
@@ -625,16 +631,14 @@ def _cut_rows(stores, names, stratum, parts, rows):
     return [[p for _, p in g] for g in groups], [np.concatenate([np.arange(o, o + p.b - p.a) for o, p in g])
                                                  for g in groups]
 
-def _within(store, a, b): return (0, b - a) if sp.issparse(store) else (a, b)
-
 # %% ../nbs/54_dask.ipynb #192d1bbd
 def _spread(client, stores, names, stratum, strata, rows, patience, place=None):
     "`Spread` data: stores read by actors, one for each worker."
     for X, name in zip(stores, names):
         shape = check_shape(X.shape, name)
         if shape[1:] != tuple(stores[0].shape[1:]):
-            raise ValueError(f"{name} has samples of shape {shape[1:]}, {names[0]} {tuple(stores[0].shape[1:])}; "
-                             "all modes but the first must agree")
+            raise ValueError(f"{name} has samples of shape {shape[1:]}, {names[0]} "
+                             f"{tuple(stores[0].shape[1:])}; all modes but the first must agree")
     workers = max(1, len(client.nthreads()))
     pieces, at = _cut_rows(stores, names, stratum, workers, rows)
     team = Team(client, pieces, strata or 1, patience)
@@ -656,7 +660,8 @@ _UNKNOWN = dict(loss='frobenius', alpha=0., alpha_W=0., fixed=None, seeds=None, 
 def _check_far(est):
     "`ValueError` or `TypeError` for what workers do not know."
     if not isinstance(est, (NMF, NCPD, StratifiedNMF, StratifiedNTF)):
-        raise TypeError(f"fit_on_workers fits NMF, NCPD, StratifiedNMF and StratifiedNTF, not {type(est).__name__}")
+        raise TypeError("fit_on_workers fits NMF, NCPD, StratifiedNMF and StratifiedNTF, not "
+                        f"{type(est).__name__}")
     for name, plain in _UNKNOWN.items():
         value = getattr(est, name, plain)
         if value is not None and not (np.ndim(value) == 0 and value == plain):
@@ -665,19 +670,20 @@ def _check_far(est):
         raise ValueError(f"on workers init must be 'random' or 'uniform', not {est.init!r}")
     if getattr(est, 'compress', False) not in ('auto', False):
         raise ValueError("on workers compress must be 'auto' or False")
-    if est.n_jobs is not None: raise ValueError("on workers n_jobs must be None: the workers are the processes")
+    if est.n_jobs is not None:
+        raise ValueError("on workers n_jobs must be None: the workers are the processes")
 
 # %% ../nbs/54_dask.ipynb #da1a6f76
 def fit_on_workers(
     est, # An `NMF`, `NCPD`, `StratifiedNMF` or `StratifiedNTF`
-    X, # A store or sparse matrix (n, d_2, ..., d_N), or a list or dict of them: strata, or rows under each other
+    X, # A store or sparse matrix (n, d_2, ..., d_N), or several: strata, or rows under each other
     *,
     strata=None, # The stratum of each sample (n,), where X is one store
     client=None, # A `dask.distributed.Client`; None for the one that is connected
     rows:int=None, # Rows of a block; None for about four blocks per worker, of whole chunks
     patience:float=60., # Seconds to wait for a worker where none is left
 )->object: # The estimator, fitted as by `fit`
-    "Fit an estimator where the data are; `RuntimeError` without a cluster or where its workers are lost for good."
+    "Fit an estimator where the data are; `RuntimeError` without a cluster, or without workers for good."
     _check_far(est)
     client, several = _connected(client), isinstance(X, (list, tuple, Mapping))
     stratified = isinstance(est, (StratifiedNMF, StratifiedNTF))

@@ -280,8 +280,8 @@ def _stream(est, X, reset=False, names=None, place=None, **beside):
     "Data that are streamed, their names in the order of the fit's; with `reset`, theirs are those to come."
     for name, given in beside.items():
         if given is not None:
-            raise ValueError(f"{name} cannot be had with data that are streamed; leave it out, or pass X[:] if "
-                             "all of X fits into memory")
+            raise ValueError(f"{name} cannot be had with data that are streamed; leave it out, or pass X[:] "
+                             "if all of X fits into memory")
     names = _store_names(X) if names is None else names
     if _is_of_matrices(est) and len(X.shape) > 2: _as_matrix(est, SimpleNamespace(shape=X.shape, name='X'))
     if reset: est.mode_names_, est.labels_ = names
@@ -293,8 +293,8 @@ def _check_same_names(names, want, who, whose):
     if names.labels is None or want.labels is None: return
     for k in range(1, min(len(names.labels), len(want.labels))):
         if names_order(names.labels[k], want.labels[k], names.modes[k], who, whose) is not None:
-            raise ValueError(f"{who} has the names of mode {k} in another order than {whose}; a stream cannot "
-                             "be put in order: store it so")
+            raise ValueError(f"{who} has the names of mode {k} in another order than {whose}; a stream "
+                             "cannot be put in order: store it so")
 
 # %% ../nbs/50_estimators.ipynb #f4d336ee
 def _same_samples(est, data):

@@ -9,7 +9,6 @@ __all__ = ['STEPS', 'remembered', 'renewed', 'batch_weights', 'Learned', 'learne
 # %% ../nbs/29_online.ipynb #d6480d40
 from dataclasses import dataclass, replace
 
-import numpy as np
 from .blocks import RULES, BlockModel, charged_blocks
 from .divergences import Slopes, divergence_weights
 from .ncpd import cp_weights
@@ -148,7 +147,8 @@ def _squares_learned(state, model, s, W, rho):
     faded = tuple(o and StratumSums(*(rho*x for x in (o.count, o.total, o.weights))) for o in state.own)
     total, n = stratum_sums(data, [0, len(W)])[0]/data.scale, float(len(W))
     now = StratumSums(n, total, W.sum(0))
-    if old is not None: now = StratumSums(n + rho*old.count, total + rho*old.total, now.weights + rho*old.weights)
+    if old is not None:
+        now = StratumSums(n + rho*old.count, total + rho*old.total, now.weights + rho*old.weights)
     state = replace(state, sums=sums, own=_with(faded, s, now))
     rule = 'mu' if state.steps < model.warmup else model.rule
     for _ in range(model.rounds if state.V[s].shape[1] else 0):

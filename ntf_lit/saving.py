@@ -24,7 +24,8 @@ from .result import CP, Status, leaves
 RECORDS = dict(CP='result', Strata='result', Layer='result', Hierarchy='result', History='result',
                Result='result', FittedHierarchy='hnmf', NeuralHierarchy='neural_nmf', Labelled='ncpd',
                TrainingState='training', PageState='browser_state', Learned='online',
-               StrataLearned='online', StratumSums='online', Quadratic='updates', Slopes='divergences') # name: module of ntf_lit
+               StrataLearned='online', StratumSums='online', Quadratic='updates',
+               Slopes='divergences') # name: module of ntf_lit
 ESTIMATORS = dict(
     NMF='cp_estimators', NCPD='cp_estimators', StratifiedNMF='strata_estimators',
     StratifiedNTF='strata_estimators', HNMF='hierarchy_estimators', HNCPD='hierarchy_estimators',

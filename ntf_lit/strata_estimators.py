@@ -437,8 +437,8 @@ def _stream_weights(est, X, strata=None, stratum=None, mask=None):
     "(model of squares, its parameters with exact weights, the strata) of samples that are streamed."
     check_is_fitted(est)
     if as_beta(est.loss) < 2:
-        raise ValueError(f"weights for loss={est.loss!r} take hundreds of passes; read the store in parts that "
-                         "fit into memory, and transform each")
+        raise ValueError(f"weights for loss={est.loss!r} take hundreds of passes; read the store in parts "
+                         "that fit into memory, and transform each")
     if stratum is not None or len(est.strata_) == 1 and strata is None:
         data = _stream(est, X, mask=mask)
         s = _Strata([stratum], [], [np.arange(data.shape[0])], Names(), (data, np.array([0, data.shape[0]])))

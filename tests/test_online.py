@@ -1,4 +1,4 @@
-"""Batches: what they are learned to, beside all data at once and beside scikit-learn; files, errors, order."""
+"""Batches: what is learned, beside all data at once and beside scikit-learn; files, and what is refused."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,9 @@ def test_ten_batches_three_times(loss, most):
     X = counts()
     kw = dict(rank=6, loss=loss, batch_size=60, forget_factor=0.1, fresh_restarts=True, tol=0, max_iter=3)
     full = min(NMF(6, loss=loss, max_iter=100, random_state=s).fit(X).objective_ for s in range(2))
-    ours = min(MiniBatchNMF(**kw, max_no_improvement=None, random_state=s).fit(X).objective_ for s in range(3))
+    ours = min(
+        MiniBatchNMF(**kw, max_no_improvement=None, random_state=s).fit(X).objective_ for s in range(3)
+    )
     theirs = Theirs(
         6,
         init='random',
@@ -74,9 +76,8 @@ def test_a_word_that_comes_late():
     X[:100, 20:] = 0
     for loss in ('frobenius', 'kullback-leibler'):
         m = MiniBatchNMF(3, loss=loss, batch_size=50, random_state=0)
-        for k in range(8):
-            for a in range(0, 200, 50):
-                m.partial_fit(X[a : a + 50])
+        for a in [*range(0, 200, 50)] * 8:
+            m.partial_fit(X[a : a + 50])
         assert m.components_[:, 20:].sum() > 0.1 * m.components_.sum()
 
 
