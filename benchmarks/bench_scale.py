@@ -3,8 +3,8 @@
     python benchmarks/bench_scale.py [--gib 0.25] [--rank 20] [--sweeps 3] [--folder FOLDER]
 
 makes a float32 tensor of that size in FOLDER, and deletes it in the end. `make bench-scale GIB=30` is the
-size that this is about. Every way runs in a process of its own, whose peak memory is said. The file is put out of
-the system's cache before a pass where the system allows that.
+size that this is about. Every way runs in a process of its own, whose peak memory is said. The file is
+put out of the system's cache before a pass where the system allows that.
 """
 
 import argparse

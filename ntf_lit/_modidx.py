@@ -319,6 +319,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'ntf_lit.cluster._cut_rows': ('dask.html#_cut_rows', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._dense': ('dask.html#_dense', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._fit_cp_far': ('dask.html#_fit_cp_far', 'ntf_lit/cluster.py'),
+                                 'ntf_lit.cluster._fit_far': ('dask.html#_fit_far', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._fit_strata_far': ('dask.html#_fit_strata_far', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._in_order': ('dask.html#_in_order', 'ntf_lit/cluster.py'),
                                  'ntf_lit.cluster._read': ('dask.html#_read', 'ntf_lit/cluster.py'),

@@ -8,11 +8,14 @@ __all__ = ['MiniBatchNMF']
 # %% ../nbs/50f_batch_estimators.ipynb #980564eb
 import math
 import time
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
+from array_api_compat import is_torch_array
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, array_namespace, check_choice, check_count, check_number, check_seed, host
 from .cp_estimators import NMF, _best_weights, _cp_model, _keep_cp
@@ -184,6 +187,7 @@ def _partial_batch(est, x):
     given = model.start(check_seed(est.random_state)).factors # the user's, checked
     return model, Learned(given[1])
 
+# %% ../nbs/50f_batch_estimators.ipynb #02b9961f
 @patch
 def partial_fit(self:MiniBatchNMF,
     X:Array, # A batch (n, features)

@@ -19,7 +19,8 @@ import numpy as np
 import scipy.sparse as sp
 from fastcore.basics import patch
 
-from .blocks import RULES, BlockModel, relative_error
+# %% ../nbs/54_dask.ipynb #e399e8c5
+from .blocks import RULES, WARMUP, BlockModel, relative_error
 from .checks import check_shape, need
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _run, _whole
@@ -57,6 +58,7 @@ class H5Rows:
     def __getitem__(self, rows):
         with need('h5py').File(self.path, 'r') as file: return file[self.name][rows]
 
+# %% ../nbs/54_dask.ipynb #35dcd8f2
 def reader(
     X, # A store, an array, or a sparse matrix
 )->object: # Something with `shape`, `dtype` and row slices that can be sent
@@ -112,15 +114,17 @@ class Holder:
         scale, square = _scale_of_all([pair for pair in sizes if pair[1]], self.blocks[0].dtype.itemsize)
         return scale, square, self.blocks[0].dtype.str, self._sums() if sums else None
 
-    def call(self,
-        name:str, # What to do
-        *args, # With what
-    )->tuple: # (what comes of it, None), or (None, the error): an error of ours is no lost worker
-        "Do something."
-        try: return getattr(self, name)(*args), None
-        except Exception as e: return None, e
-
 # %% ../nbs/54_dask.ipynb #e0d6a003
+@patch
+def call(self:Holder,
+    name:str, # What to do
+    *args, # With what
+)->tuple: # (what comes of it, None), or (None, the error): an error of ours is no lost worker
+    "Do something."
+    try: return getattr(self, name)(*args), None
+    except Exception as e: return None, e
+
+# %% ../nbs/54_dask.ipynb #06a37150
 @patch
 def _runs(self:Holder):
     "Yield (rows of the weights, rows of the data)."
@@ -138,6 +142,7 @@ def _sums(self:Holder):
         for s in np.unique(own): total[s] += np.ravel(X[own == s].sum(0))
     return total
 
+# %% ../nbs/54_dask.ipynb #9be115c8
 @patch
 def give(self:Holder,
     scale:float, # The power of two that all data are multiplied by
@@ -175,6 +180,7 @@ def _problem(self:Holder, ask):
     extra = None if ask.extra is None else ask.extra[self.stratum]
     return Quadratic(hadamard(list(map(gram, ask.H))), P, extra)
 
+# %% ../nbs/54_dask.ipynb #6344d3af
 @patch
 def _from(self:Holder, ask, q):
     "The weights that a call begins with."
@@ -186,7 +192,7 @@ def _from(self:Holder, ask, q):
 
 def _best(q): return nnls_gram(q.gram, q.cross if q.extra is None else q.cross - q.extra)
 
-# %% ../nbs/54_dask.ipynb #6344d3af
+# %% ../nbs/54_dask.ipynb #357538e2
 @patch
 def _told(self:Holder, W, P):
     "What is said of weights: (`W'W`, sums per stratum, <W, P>)."
@@ -202,6 +208,7 @@ def look(self:Holder,
     q = self._problem(ask)
     return self._told(self._from(ask, q), q.cross)
 
+# %% ../nbs/54_dask.ipynb #f8453fd2
 @patch
 def step(self:Holder,
     ask:Ask, # Where to begin, and how to go
@@ -261,6 +268,7 @@ class Team:
         self._wait_for_workers()
         return self.client.submit(Holder, self.pieces[i], self.strata, actor=True, pure=False)
 
+# %% ../nbs/54_dask.ipynb #f69641d7
 @patch
 def _wait_for_workers(self:Team):
     "`RuntimeError` if there is no worker, and none comes."
@@ -269,7 +277,7 @@ def _wait_for_workers(self:Team):
         if time.monotonic() > end: raise RuntimeError("the cluster has no workers; start some, and fit again")
         time.sleep(.2)
 
-# %% ../nbs/54_dask.ipynb #f69641d7
+# %% ../nbs/54_dask.ipynb #fea81962
 @patch
 def all(self:Team,
     name:str, # What to do
@@ -288,6 +296,7 @@ def _asked(self:Team, i, name, args):
     try: return self.actors[i].call(name, *args)
     except LOST: return None
 
+# %% ../nbs/54_dask.ipynb #071f2d7a
 @patch
 def _answer(self:Team, i, name, args, coming):
     "An answer; from a new actor where the old one is lost."
@@ -300,7 +309,7 @@ def _answer(self:Team, i, name, args, coming):
             self._again(i)
             coming = self._asked(i, name, args)
 
-# %% ../nbs/54_dask.ipynb #fea81962
+# %% ../nbs/54_dask.ipynb #61002ef9
 @patch
 def _waited(self:Team, i, coming):
     "The answer of a call, unless its worker is gone: then `OSError`."
@@ -315,6 +324,7 @@ def _waited(self:Team, i, coming):
 
 class _Ours(Exception): "An error that an actor tells of."
 
+# %% ../nbs/54_dask.ipynb #9390edd5
 @patch
 def _again(self:Team, i):
     "Make an actor again, and have it read its rows."
@@ -350,6 +360,7 @@ class Far:
     def __array_namespace__(self, api_version=None): return _FarNamespace
     def __array__(self, dtype=None, copy=None): return self.data.gathered(self)
 
+# %% ../nbs/54_dask.ipynb #3ee2c6a5
 @dataclass
 class FarStep:
     "The way from one version of the weights to another, some times."
@@ -381,20 +392,24 @@ class Spread:
     alive: object = field(default_factory=WeakSet) # Weights that are still wanted
     versions: object = field(default_factory=count) # Numbers of those to come
 
-    def ask(self,
-        W:Far, # Weights
-        H, # Topics
-        **kw, # `Ask`
-    )->Ask: # What a call is about
-        "A question to all actors."
-        return Ask(tuple(H), W.start, keep=tuple(w.start[0] for w in self.alive), **kw)
-    def far(self,
-        told:tuple=None, # (`W'W`, sums per stratum), if they are known
-    )->Far: # Weights of a new version
-        "Weights that actors are about to make."
-        return Far(self, (next(self.versions),), told)
-
 # %% ../nbs/54_dask.ipynb #9d8c6e14
+@patch
+def ask(self:Spread,
+    W:Far, # Weights
+    H, # Topics
+    **kw, # `Ask`
+)->Ask: # What a call is about
+    "A question to all actors."
+    return Ask(tuple(H), W.start, keep=tuple(w.start[0] for w in self.alive), **kw)
+
+@patch
+def far(self:Spread,
+    told:tuple=None, # (`W'W`, sums per stratum), if they are known
+)->Far: # Weights of a new version
+    "Weights that actors are about to make."
+    return Far(self, (next(self.versions),), told)
+
+# %% ../nbs/54_dask.ipynb #b0901ba8
 @patch
 def scattered(self:Spread,
     W:np.ndarray, # Weights of all samples (n, r)
@@ -418,14 +433,21 @@ def gathered(self:Spread,
     for r, part in zip(self.rows, parts): out[r] = part
     return out
 
+# %% ../nbs/54_dask.ipynb #70cb205d
 @patch
-def apart(self:Spread, W, old):
-    "Squared distance of two versions of the weights."
+def apart(self:Spread,
+    W:Far, # Weights
+    old:Far, # Others
+)->float: # Squared distance
+    "How far apart two versions of the weights are."
     return math.fsum(self.team.all('apart', W.start[0], old.start[0]))
 
 @patch
-def apart(self:Holder, new, old):
-    "Squared distance of two versions of the weights; infinite where one is lost."
+def apart(self:Holder,
+    new:int, # A version
+    old:int, # Another
+)->float: # Squared distance; infinite where one is lost
+    "How far apart two versions of the weights are."
     if new not in self.versions or old not in self.versions: return math.inf
     D = self.versions[new] - self.versions[old]
     return inner(D, D)
@@ -452,17 +474,26 @@ class FarModel:
         how = self.data, self.rank, self.rule, self.inner, self.init
         if self.strata_rank is None: return NCPDModel(*how)
         return StrataModel(*how, strata_rank=self.strata_rank, offsets=self.offsets, rounds=self.rounds)
-    def parts(self,
-        p, # Parameters, `CP` or `Strata`
-    )->tuple: # (W, [H_2, ..., H_N], [V_2, ..., V_N])
-        "Weights, topics and features."
-        if self.strata_rank is None: return p.factors[0], list(p.factors[1:]), []
-        return p.W, list(p.H), [by_column(v) for v in p.V]
-    def joined(self, W, H, V):
-        "The inverse of `parts`."
-        return Strata(tuple(V), W, tuple(H), tuple(self.offsets)) if V else CP((W, *H))
 
 # %% ../nbs/54_dask.ipynb #be9b914d
+@patch
+def parts(self:FarModel,
+    p, # Parameters, `CP` or `Strata`
+)->tuple: # (W, [H_2, ..., H_N], [V_2, ..., V_N])
+    "Weights, topics and features."
+    if self.strata_rank is None: return p.factors[0], list(p.factors[1:]), []
+    return p.W, list(p.H), [by_column(v) for v in p.V]
+
+@patch
+def joined(self:FarModel,
+    W:Far, # Weights
+    H:list, # Topics
+    V:list, # Features; empty for NCPD
+)->object: # `CP` or `Strata`
+    "The inverse of `parts`."
+    return Strata(tuple(V), W, tuple(H), tuple(self.offsets)) if V else CP((W, *H))
+
+# %% ../nbs/54_dask.ipynb #d9bef942
 def _summed(parts, i): return sum(x[i] for x in parts)
 
 def _coupled(model, base, sums, H, V):
@@ -475,9 +506,14 @@ def _rows(coupling):
     "What features explain of the weights, one row per stratum; None without features."
     return coupling and run_sums(hadamard(coupling.products(-1)), len(coupling.V[0]))
 
+# %% ../nbs/54_dask.ipynb #39d57c96
 @patch
-def told(self:FarModel, W, H, V):
-    "(`W'W`, sums per stratum) of weights, asked for where they are not known."
+def told(self:FarModel,
+    W:Far, # Weights
+    H:list, # Topics
+    V:list, # Features
+)->tuple: # (`W'W`, sums per stratum)
+    "What is known of weights, asked for where it is not."
     if W.told is None:
         base = self.base
         free = _rows(_coupled(self, base, np.zeros((max(1, len(self.offsets) - 1), self.rank)), H, V))
@@ -485,7 +521,7 @@ def told(self:FarModel, W, H, V):
         W.told = (_summed(parts, 0), _summed(parts, 1)), math.fsum(x[2] for x in parts)
     return W.told[0]
 
-# %% ../nbs/54_dask.ipynb #d9bef942
+# %% ../nbs/54_dask.ipynb #a7ca5272
 @patch
 def sweep(self:FarModel,
     p, # Parameters of the scaled data
@@ -510,6 +546,7 @@ def sweep(self:FarModel,
     object.__setattr__(data, 'last', tuple(H))
     return self.joined(new, H, V), self._loss(new, H, V, value)
 
+# %% ../nbs/54_dask.ipynb #d8871ca4
 @patch
 def _topics(self:FarModel, base, Z, G, H, coupling, k):
     "Topics, mode after mode; the value of the last problem."
@@ -522,7 +559,7 @@ def _topics(self:FarModel, base, Z, G, H, coupling, k):
         if coupling: coupling.F[t], coupling.VH[t-1] = H[t-1], None
     return q.value(H[-1])
 
-# %% ../nbs/54_dask.ipynb #39d57c96
+# %% ../nbs/54_dask.ipynb #53444dd5
 @patch
 def _loss(self:FarModel, W, H, V, value):
     "Half the squared error, summed directly where its cheap form has lost its digits."
@@ -540,6 +577,7 @@ def objective(self:FarModel,
     "The objective of any parameters."
     return self._loss(*self.parts(p), self._value(p))
 
+# %% ../nbs/54_dask.ipynb #2c1bd96e
 @patch
 def _value(self:FarModel, p):
     "The objective without its constant: that of the features' problem and that of the weights'."
@@ -553,7 +591,7 @@ def _value(self:FarModel, p):
     known = float((_rows(coupling)*S).sum()) if coupling else 0.
     return own + .5*inner(G, hadamard(list(map(gram, H)))) - W.told[1] + known
 
-# %% ../nbs/54_dask.ipynb #a7ca5272
+# %% ../nbs/54_dask.ipynb #68becee3
 @patch
 def start(self:FarModel,
     rng, # A `numpy.random.Generator`
@@ -571,6 +609,7 @@ def start(self:FarModel,
     each = a**(1/len(data.shape)) if self.init != 'uniform' else 1.
     return self.joined(data.scattered(W*(a if self.init == 'uniform' else each)), [h*each for h in H], [])
 
+# %% ../nbs/54_dask.ipynb #8bca1576
 @patch
 def _multiple(self:FarModel, W, H, V):
     "The multiple of a model that is nearest to the data."
@@ -594,6 +633,7 @@ def finish(self:FarModel,
     V = [V[0]/s, *V[1:]] if V else []
     return self.joined(W, H, V), objective/s/s, relative_error(self.data, objective)
 
+# %% ../nbs/54_dask.ipynb #ce3938f1
 @patch
 def best(self:FarModel,
     p, # Parameters of the scaled data
@@ -613,6 +653,7 @@ def _connected(client):
         raise RuntimeError("there is no Dask client; make one, say client = Client() of dask.distributed, or "
                            "pass client=") from None
 
+# %% ../nbs/54_dask.ipynb #920aadce
 def _cut_rows(stores, names, stratum, parts, rows):
     "Per actor a list of `Piece`, and the rows of the sources that they are."
     todo, at = [], 0
@@ -685,11 +726,15 @@ def fit_on_workers(
 )->object: # The estimator, fitted as by `fit`
     "Fit an estimator where the data are; `RuntimeError` without a cluster, or without workers for good."
     _check_far(est)
-    client, several = _connected(client), isinstance(X, (list, tuple, Mapping))
+    return _fit_far(est, X, strata, _connected(client), dict(rows=rows, patience=patience))
+
+# %% ../nbs/54_dask.ipynb #88a8833e
+def _fit_far(est, X, strata, client, how):
+    "Hand the data out, and fit."
+    several = isinstance(X, (list, tuple, Mapping))
     stratified = isinstance(est, (StratifiedNMF, StratifiedNTF))
     stores = list(X.values() if isinstance(X, Mapping) else X) if several else [X]
     names = [f'X[{i}]' for i in range(len(stores))] if several else ['X']
-    how = dict(rows=rows, patience=patience)
     if not stratified: return _fit_cp_far(est, _spread(client, stores, names, 0, None, **how))
     if several:
         keys = list(X) if isinstance(X, Mapping) else list(range(len(X)))
@@ -702,7 +747,7 @@ def fit_on_workers(
     data = _spread(client, stores, names, stratum, len(keys), place=place, **how)
     return _fit_strata_far(est, data, keys, at, np.cumsum([0, *sizes]))
 
-# %% ../nbs/54_dask.ipynb #88a8833e
+# %% ../nbs/54_dask.ipynb #19aa2163
 @_whole
 def _fit_cp_far(est, data):
     "NMF or NCPD of samples that are elsewhere."
@@ -715,6 +760,7 @@ def _fit_cp_far(est, data):
     est._topics, est._weight_prices = list(params.factors[1:]), (0., 0.)
     return _keep_cp(est, SimpleNamespace(shape=data.shape), params.factors[0])
 
+# %% ../nbs/54_dask.ipynb #3fc2a60c
 @_whole
 def _fit_strata_far(est, data, keys, at, offsets):
     "StratifiedNMF or StratifiedNTF of samples that are elsewhere."

@@ -9,6 +9,7 @@ __all__ = ['STEPS', 'remembered', 'renewed', 'batch_weights', 'Learned', 'learne
 # %% ../nbs/29_online.ipynb #d6480d40
 from dataclasses import dataclass, replace
 
+import numpy as np
 from .blocks import RULES, BlockModel, charged_blocks
 from .divergences import Slopes, divergence_weights
 from .ncpd import cp_weights
@@ -139,6 +140,7 @@ def stratum_problems(
     extra = sum(v.sum(1)[:, None]*o.weights[None] for v, o in zip(state.V, state.own))
     return features, Quadratic(state.sums.gram, state.sums.cross, extra)
 
+# %% ../nbs/29_online.ipynb #1e6fe85b
 def _squares_learned(state, model, s, W, rho):
     "A batch of least squares."
     data, H, old = model.data, state.H, state.own[s]

@@ -75,19 +75,22 @@ class Source:
     @property
     def shape(self): return (len(self), *map(int, self.X.shape[1:]))
     def __len__(self): return int(self.X.shape[0]) - self.first if self.count is None else self.count
-    def read(self,
-        a:int, # First row
-        b:int, # One past the last
-    )->np.ndarray: # Rows in one piece, float32 or float64; `ValueError` if the store has changed
-        "Some rows, in memory."
-        a, b = a + self.first, b + self.first
-        _check_length(self, b)
-        block = np.asarray(self.X[a:b])
-        if block.shape != (b - a, *self.shape[1:]):
-            raise ValueError(f"{self.name} changed while it was read: rows {a} to {b} have shape "
-                             f"{block.shape}; fit again when nobody writes to it")
-        mapped = isinstance(self.X, np.memmap)
-        return np.array(as_float(block, self.name), order='C', copy=True if mapped else None)
+
+# %% ../nbs/28_streamed.ipynb #256342e1
+@patch
+def read(self:Source,
+    a:int, # First row
+    b:int, # One past the last
+)->np.ndarray: # Rows in one piece, float32 or float64; `ValueError` if the store has changed
+    "Some rows, in memory."
+    a, b = a + self.first, b + self.first
+    _check_length(self, b)
+    block = np.asarray(self.X[a:b])
+    if block.shape != (b - a, *self.shape[1:]):
+        raise ValueError(f"{self.name} changed while it was read: rows {a} to {b} have shape "
+                         f"{block.shape}; fit again when nobody writes to it")
+    mapped = isinstance(self.X, np.memmap)
+    return np.array(as_float(block, self.name), order='C', copy=True if mapped else None)
 
 # %% ../nbs/28_streamed.ipynb #65c68da8
 def _check_length(source, b):
@@ -108,6 +111,7 @@ class Passes:
     count: int = 0 # Passes begun
     watch: object = None # Called with (pass, rows that were read) after every block; None for nobody
 
+# %% ../nbs/28_streamed.ipynb #de1c73c4
 @dataclass(frozen=True)
 class Streamed:
     "Dense data whose rows come in blocks; never whole in memory."
@@ -387,6 +391,7 @@ def streamed(
     scale, square = _measured(data)
     return replace(data, scale=scale, square=square)
 
+# %% ../nbs/28_streamed.ipynb #04e4bbb6
 def _check_rows(x, name):
     "`TypeError` for what gives no rows, `ValueError` for what is empty."
     if hasattr(x, '__next__'):
@@ -426,15 +431,17 @@ class PassBar(Callback):
         except ImportError: return
         self.data.passes.watch = self.show
 
-    def show(self,
-        count:int, # Which pass
-        rows:int, # How many rows of it were read
-    ):
-        "Say how far a pass is."
-        self.bar.set_description_str(f'pass {count}', refresh=False)
-        self.bar.update(int(rows) - self.bar.n)
-
     def cleanup(self):
         "Take the bar away."
         self.data.passes.watch = None
         if self.bar is not None: self.bar.close()
+
+# %% ../nbs/28_streamed.ipynb #f99850cd
+@patch
+def show(self:PassBar,
+    count:int, # Which pass
+    rows:int, # How many rows of it were read
+)->None:
+    "Say how far a pass is."
+    self.bar.set_description_str(f'pass {count}', refresh=False)
+    self.bar.update(int(rows) - self.bar.n)
