@@ -1,4 +1,4 @@
-# make demo | test | test-slow | test-properties | lab | docs | course | slides | bench | experiments
+# make demo | test | test-slow | test-properties | lab | docs | course | slides | bench | bench-scale | experiments
 # Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
 # Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
 
@@ -17,7 +17,7 @@ WORKERS = 2
 # Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-properties lab docs course slides bench experiments clean
+.PHONY: help demo test test-slow test-properties lab docs course slides bench bench-scale experiments clean
 .DELETE_ON_ERROR:
 
 help:
@@ -79,6 +79,11 @@ bench: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nn-fac==0.3.5 || \
 		echo "nn-fac could not be installed: it is left out of the comparison."
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(AGAINST),--against $(AGAINST))
+
+# A tensor on disk: seconds a pass beside a bare read, and peak memory.  make bench-scale GIB=30 FOLDER=/big/disk
+GIB = 0.25
+bench-scale: $(READY)
+	$(BIN)/python benchmarks/bench_scale.py --gib $(GIB) $(if $(FOLDER),--folder $(FOLDER))
 
 # The experiments in full, slow cells too, in a copy: the notebooks themselves are not written to.
 experiments: $(READY)

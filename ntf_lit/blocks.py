@@ -191,9 +191,12 @@ def charged_blocks(
     params, # Its parameters, of the scaled data
     factors:list, # Its factors, from `parts`
     rest:list, # Whatever else there is, from `parts`
+    once:bool=False, # May data that come in blocks put off their products until a rule asks for them?
 )->object: # Yields (list, index, problem); the caller may replace `list[index]`
     "The blocks of a sweep in order, with the penalties in those of the factors."
-    for block, t, q in model.blocks(factors, rest, filled(model, params)):
+    data = filled(model, params)
+    if once and getattr(model, 'one_pass', False) and hasattr(data, 'once'): data = data.once()
+    for block, t, q in model.blocks(factors, rest, data):
         yield block, t, charged(model, q, factors, t) if block is factors and model.penalties else q
 
 # %% ../nbs/14_blocks.ipynb #aa9b68ce
@@ -205,7 +208,7 @@ def updated(
     "All blocks updated once, each with the newest others."
     factors, rest = model.parts(params)
     last = {}
-    for block, t, q in charged_blocks(model, params, factors, rest):
+    for block, t, q in charged_blocks(model, params, factors, rest, once=True):
         block[t] = new = model.update(block[t], q, k)
         last['factors' if block is factors else 'rest'] = q, new, t
     return model.joined(factors, rest), {name: End(*end) for name, end in last.items()}

@@ -237,7 +237,8 @@ def why_not(
     "Why a model's data cannot be compressed."
     if type(model) is not NCPDModel: return f"{type(model).__name__} needs more of the data than products"
     kind = type(model.data)
-    if kind is not Dense: return f"they are {kind.__name__.lower()}, not dense and whole"
+    if kind is not Dense and not hasattr(model.data, 'once'): # what comes in blocks can be
+        return f"they are {kind.__name__.lower()}, not dense and whole"
     if model.rule == 'mu': return "solver='mu' cannot leave a zero; use 'hals' or 'nnls'"
     return 'entries cost something, or stay as they are' if model.penalties else ''
 

@@ -19,8 +19,8 @@ from .checks import Array, as_float, check_count, check_number
 from .compressed import columns_for
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _contiguous, _door,
-                                _explained, _known_labels, _names_out, _run, _same_samples, _seeds,
-                                _takes_labels, _topic_names, _whole, _with_attributes, running)
+                                _explained, _is_streamed, _known_labels, _names_out, _run, _same_samples,
+                                _seeds, _stream, _takes_labels, _topic_names, _whole, _with_attributes, running)
 from .incoming import as_data
 from .init import move
 from .names import named_samples
@@ -105,6 +105,8 @@ def _as_word(mask): return (None, mask) if isinstance(mask, str) else (mask, Non
 
 def _opened(est, X, mask, weights, sample_weight):
     "(data, what each sample was multiplied by) of a fit."
+    beside = dict(mask=mask, weights=weights, sample_weight=sample_weight)
+    if _is_streamed(X, *beside.values()): return _stream(est, X, reset=True, **beside), 1.
     mask, word = _as_word(mask)
     x, c = _scaled_samples(est, _door(est, X, mask, reset=True), sample_weight)
     return _fit_data(est, x, word, weights), c
@@ -291,14 +293,17 @@ def fit(self:NMF,
     if isinstance(mask, str) or weights is not None:
         raise ValueError("labels (label_weight > 0 and y) cannot be had with weights= or mask='stored'; "
                          "leave out one or the other")
-    x, c = _scaled_samples(self, _door(self, X, mask, reset=True), sample_weight)
     self.ridge_ = 0.
+    if _is_streamed(X, mask, sample_weight):
+        return _fit_supervised(self, _stream(self, X, True, mask=mask, sample_weight=sample_weight), y)
+    x, c = _scaled_samples(self, _door(self, X, mask, reset=True), sample_weight)
     return _fit_supervised(self, as_data(x), y, c)
 
 # %% ../nbs/50a_cp_estimators.ipynb #5b1c47e7
 def _new_samples(est, X, mask=None):
     "Samples that a fitted estimator is applied to, as data."
     check_is_fitted(est)
+    if _is_streamed(X, mask): return _same_samples(est, _stream(est, X, mask=mask))
     mask, word = _as_word(mask)
     x = _door(est, X, mask)
     if word is None: return _same_samples(est, as_data(x))

@@ -6,6 +6,7 @@
 __all__ = ['running']
 
 # %% ../nbs/50_estimators.ipynb #eddbbd21
+import math
 import warnings
 from dataclasses import fields, replace
 from functools import cache, wraps
@@ -26,11 +27,13 @@ from .checks import as_float, check_choice, check_count, check_number
 from .compressed import fit_compressed
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .guided import find_words, named_seeds, seed_penalty, word_mode
-from .incoming import Names, _is_framelike, incoming, incoming_strata, joined, placed
+from .incoming import (JOIN, Names, _is_framelike, incoming, incoming_strata, is_labelled, joined,
+                              names_in, placed)
 from .init import move
-from .names import check_keywords, is_missing
+from .names import check_keywords, is_missing, names_order
 from .ncpd import NCPDModel
 from .result import CP, Status
+from .streamed import PassBar, Streamed, is_store, streamed
 from .synthetic import Dataset
 from .tensor import COO
 
@@ -96,7 +99,7 @@ def _announce(*classes, frames=True):
         cls._sklearn_auto_wrap_output_keys = {'transform'}
 
 # %% ../nbs/50_estimators.ipynb #9f598d08
-_FOUND = '_topics', '_shape', '_weight_prices', '_ranks', '_gain'
+_FOUND = '_topics', '_shape', '_weight_prices', '_ranks', '_gain', '_learned'
 
 def _is_found(name):
     "Whether an attribute is found by a fit, rather than being a setting."
@@ -171,10 +174,11 @@ def _stops(est):
     "Stop rules besides the tolerance."
     return [] if est.time_limit is None else [TimeLimit(check_number(est.time_limit, 'time_limit'))]
 
-def _calls(est, sweeps):
-    "Callbacks, with a progress bar if there is to be one."
-    bar = [Progress(sweeps, desc=type(est).__name__)] if est.progress else []
-    return [*est.callbacks, *bar]
+def _calls(est, sweeps, data=None):
+    "Callbacks, with a progress bar if there is to be one, and one of passes for data that are streamed."
+    bars = [Progress(sweeps, desc=type(est).__name__)] if est.progress else []
+    if bars and isinstance(data, Streamed): bars.append(PassBar(data))
+    return [*est.callbacks, *bars]
 
 def _best(est, model, n_init=1, callbacks=()):
     "The best of some starts of a model."
@@ -203,7 +207,7 @@ def _run(est, model):
     n_init, sweeps = check_count(est.n_init, 'n_init'), check_count(est.max_iter, 'max_iter', 0)
     if isinstance(getattr(model, 'init', None), CP): n_init = 1 # a start that was found: the same each time
     check_choice(est.on_max_iter, 'on_max_iter', ('ignore', 'warn'))
-    r = _best(est, model, n_init, _calls(est, sweeps))
+    r = _best(est, model, n_init, _calls(est, sweeps, model.data))
     _warn_of_max_iter(est, [r.status])
     if r.status is Status.NOT_FINITE: warnings.warn(str(r.status), RuntimeWarning, stacklevel=6)
     est.result_ = replace(r, model=_without_data(r.model))
@@ -262,6 +266,35 @@ def _door(est, X, mask=None, reset=False):
     if not reset: return x.like(Names(est.mode_names_, est.labels_), x.name).beside(_some_factor(est))
     est.mode_names_, est.labels_ = x.names
     return x
+
+# %% ../nbs/50_estimators.ipynb #9d02797a
+def _is_streamed(X, *beside):
+    "Whether data are to be streamed: said so, or a store that is not small."
+    if isinstance(X, Streamed): return True
+    if not is_store(X) or math.prod(X.shape)*X.dtype.itemsize <= JOIN: return False
+    return not isinstance(X, np.memmap) or all(b is None for b in beside)
+
+def _store_names(X): return Names(*names_in(X)) if is_labelled(X) else Names()
+
+def _stream(est, X, reset=False, names=None, place=None, **beside):
+    "Data that are streamed, their names in the order of the fit's; with `reset`, theirs are those to come."
+    for name, given in beside.items():
+        if given is not None:
+            raise ValueError(f"{name} cannot be had with data that are streamed; leave it out, or pass X[:] if "
+                             "all of X fits into memory")
+    names = _store_names(X) if names is None else names
+    if _is_of_matrices(est) and len(X.shape) > 2: _as_matrix(est, SimpleNamespace(shape=X.shape, name='X'))
+    if reset: est.mode_names_, est.labels_ = names
+    else: _check_same_names(names, Names(est.mode_names_, est.labels_), 'X', 'the fit')
+    return streamed(X, place=place)
+
+def _check_same_names(names, want, who, whose):
+    "`ValueError` unless the features of a stream are those of the other side, in the same order."
+    if names.labels is None or want.labels is None: return
+    for k in range(1, min(len(names.labels), len(want.labels))):
+        if names_order(names.labels[k], want.labels[k], names.modes[k], who, whose) is not None:
+            raise ValueError(f"{who} has the names of mode {k} in another order than {whose}; a stream cannot "
+                             "be put in order: store it so")
 
 # %% ../nbs/50_estimators.ipynb #f4d336ee
 def _same_samples(est, data):

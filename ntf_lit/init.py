@@ -114,7 +114,8 @@ def _nonnegative(U, rank, rng):
 # %% ../nbs/13_init.ipynb #d5a1e0c2
 def _pairs(data, count):
     "(U, V) of a matrix: singular vectors of the side that is smaller, and their products with the data."
-    k = 1 if len(getattr(data, 'arrays', ())) > 1 or data.shape[1] <= data.shape[0] else 0
+    in_runs = len(getattr(data, 'arrays', ())) > 1 or hasattr(data, 'once')
+    k = 1 if in_runs or data.shape[1] <= data.shape[0] else 0
     known = leading_vectors(data, k, count)
     F = [move(np.zeros((d, known.shape[1])), data.like) for d in data.shape]
     F[k] = move(known, data.like)

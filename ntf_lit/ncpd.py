@@ -21,12 +21,14 @@ from .init import move, start_cp
 from .penalties import completed, priced_weights
 from .result import CP
 from .tensor import chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others
-from .updates import Quadratic
+from .updates import Quadratic, problem
 
 # %% ../nbs/20_ncpd.ipynb #e9e08b4b
 @dataclass(frozen=True)
 class NCPDModel(BlockModel):
     "NCPD by block updates: least half squared error (Kolda & Bader 2009, sec. 3.4; NMF for order two)."
+    one_pass = True # Its weights can be updated while the data go by
+
     def parts(self,
         cp:CP, # Parameters
     )->tuple: # ([F_1, ..., F_N], [])
@@ -50,7 +52,7 @@ def blocks(self:NCPDModel,
     "Every mode once."
     grams = [f.mT @ f for f in factors]
     for t, C in mttkrps(data, factors):
-        yield factors, t, Quadratic(hadamard(others(grams, t)), C)
+        yield factors, t, problem(hadamard(others(grams, t)), C)
         grams[t] = factors[t].mT @ factors[t]
 
 # %% ../nbs/20_ncpd.ipynb #55edd8ad

@@ -140,7 +140,7 @@ def link(self:Hierarchy,
     return sum(shares)/len(shares)
 
 # %% ../nbs/02_result.ipynb #f0bf73e7
-def _is_array(x): return isinstance(x, np.ndarray) or is_torch_array(x)
+def _is_array(x): return isinstance(x, np.ndarray) or is_torch_array(x) or hasattr(x, '__array_namespace__')
 
 @cache
 def _names(kind): return [f.name for f in fields(kind) if f.init]

@@ -23,12 +23,13 @@ from .result import CP, Status, leaves
 # %% ../nbs/53_saving.ipynb #adb25915
 RECORDS = dict(CP='result', Strata='result', Layer='result', Hierarchy='result', History='result',
                Result='result', FittedHierarchy='hnmf', NeuralHierarchy='neural_nmf', Labelled='ncpd',
-               TrainingState='training', PageState='browser_state') # name: module of ntf_lit
+               TrainingState='training', PageState='browser_state', Learned='online',
+               StrataLearned='online', StratumSums='online', Quadratic='updates', Slopes='divergences') # name: module of ntf_lit
 ESTIMATORS = dict(
     NMF='cp_estimators', NCPD='cp_estimators', StratifiedNMF='strata_estimators',
     StratifiedNTF='strata_estimators', HNMF='hierarchy_estimators', HNCPD='hierarchy_estimators',
     HNTF='hierarchy_estimators', MultiHNTF='hierarchy_estimators', NeuralNMF='neural_estimators',
-    NeuralNCPD='neural_estimators')
+    NeuralNCPD='neural_estimators', MiniBatchNMF='batch_estimators')
 MODELS = dict(NCPDModel='ncpd', SupervisedModel='ncpd', WeightedModel='weights', StrataModel='stratified',
               DivergenceModel='divergences', LabelledDivergence='divergences',
               StrataDivergence='strata_divergence')

@@ -6,9 +6,11 @@
 __all__ = ['StratifiedNTF', 'StratifiedNMF']
 
 # %% ../nbs/50b_strata_estimators.ipynb #a6b4afc4
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,16 +24,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_sparse
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
-                                _dataset_names, _door, _explained, _framed, _is_of_matrices, _masks_of,
-                                _names_out, _run, _same_samples, _seeds, _some_factor, _topic_names, _whole,
-                                _with_attributes, running)
-from .incoming import (Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
+                                _dataset_names, _door, _explained, _framed, _is_of_matrices, _is_streamed,
+                                _masks_of, _names_out, _run, _same_samples, _seeds, _some_factor,
+                                _store_names, _stream, _topic_names, _whole, _with_attributes,
+                                _check_same_names, running)
+from .incoming import (JOIN, Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, joined, keeps_nonzeros)
 from .names import is_missing, named_samples
 from .penalties import Fixed, elastic_net, weight_penalties, weight_prices
+from .result import Strata
 from .strata_divergence import StrataDivergence
 from .strata_weights import WeightedStrata, best_strata_weights
 from .stratified import StrataModel, best_weights, strata_weights
+from .streamed import Streamed, is_store, streamed
 from .synthetic import Dataset
 from .tensor import COO, _coordinates, cp_rows
 from .tv import tv_penalty
@@ -166,6 +171,7 @@ class _Strata(NamedTuple):
     parts: list # The record of each
     rows: list # Where its samples stand in the one body that came in; None if strata came apart
     names: Names # Of the modes and their indices
+    data: tuple = None # (data, offsets), where they are streamed
 
 def _joined_names(parts):
     "The names of strata that came apart."
@@ -215,6 +221,40 @@ def _strata(est, X, strata=None, mask=None, reset=False):
     rows = [np.flatnonzero(index == s) for s in range(len(keys))]
     called = [x.name] if len(rows) == 1 else [f'{x.name}[{s}]' for s in range(len(rows))]
     return _Strata(keys, [_cut(x, r, name) for r, name in zip(rows, called)], rows, x.names)
+
+# %% ../nbs/50b_strata_estimators.ipynb #ffd5f148
+def _are_streamed(X, strata, *beside):
+    "Whether strata come in a store, or in stores that are not small together."
+    if strata is not None or isinstance(X, Streamed) or is_store(X): return _is_streamed(X, *beside)
+    if not isinstance(X, (list, tuple, Mapping)) or hasattr(type(X), 'data_vars'): return False
+    stores = list(X.values() if isinstance(X, Mapping) else X)
+    if not stores or not all(map(is_store, stores)): return False
+    large = sum(math.prod(x.shape)*x.dtype.itemsize for x in stores) > JOIN
+    return large and (not isinstance(stores[0], np.memmap) or all(b is None for b in beside))
+
+def _streamed_strata(est, X, strata=None, reset=False, **beside):
+    "Strata that are streamed."
+    if isinstance(X, (list, tuple, Mapping)): return _stores_apart(est, X, reset, **beside)
+    names = _store_names(X)
+    keys, index = _stratum_labels(strata, check_shape(X.shape)[0], names.labels and names.labels[0])
+    order = np.argsort(index, kind='stable')
+    rows = np.split(order, np.cumsum(np.bincount(index))[:-1])
+    place = None if (np.diff(index) >= 0).all() else np.argsort(order)
+    if place is not None and isinstance(X, Streamed):
+        raise ValueError("X is streamed already, and its rows cannot be put in the order of the strata any "
+                         "more; pass the store itself")
+    data = _stream(est, X, reset, names, place, **beside)
+    return _Strata(keys, [], rows, names, (data, np.cumsum([0, *map(len, rows)])))
+
+# %% ../nbs/50b_strata_estimators.ipynb #5dd34e47
+def _stores_apart(est, X, reset, **beside):
+    "Strata that are streamed from a store each."
+    keys, stores = (list(X), list(X.values())) if isinstance(X, Mapping) else (range(len(X)), list(X))
+    names = list(map(_store_names, stores))
+    for s, n in enumerate(names[1:], 1): _check_same_names(n, names[0], f'X[{s}]', 'X[0]')
+    joint = _joined_names([SimpleNamespace(names=n) for n in names])
+    data = _stream(est, streamed(stores), reset, joint, **beside)
+    return _Strata(list(keys), [], None, joint, (data, np.cumsum([0, *(x.shape[0] for x in stores)])))
 
 # %% ../nbs/50b_strata_estimators.ipynb #07e8d5f2
 def _strata_ranks(est, count):
@@ -314,7 +354,8 @@ def _show_parts(est):
 def _fit_strata(est, s, mask=None, weights=None, sample_weight=None):
     "Factorize strata `s`."
     est.mode_names_, est.labels_ = s.names
-    data, offsets = _strata_data(s, mask, weights, sample_weight)
+    if s.data is not None: data, offsets = s.data
+    else: data, offsets = _strata_data(s, mask, weights, sample_weight)
     est.strata_, est.sample_indices_ = s.keys, s.rows
     est._shape, est.n_features_in_ = data.shape[1:], int(np.prod(data.shape[1:]))
     r = _run(est, _strata_model(est, data, offsets))
@@ -352,6 +393,9 @@ def fit(self:StratifiedNTF|StratifiedNMF,
 )->object: # Itself
     "Factorize strata; `ValueError` or `TypeError` if they do not fit together or do not hold such numbers."
     if y is not None and strata is None: _warn_of_labels()
+    beside = dict(mask=mask, weights=weights, sample_weight=sample_weight)
+    if _are_streamed(X, strata, *beside.values()):
+        return _fit_strata(self, _streamed_strata(self, X, strata, reset=True, **beside))
     s = _strata(self, X, strata, None if isinstance(mask, str) else mask, reset=True)
     return _fit_strata(self, s, mask, weights, sample_weight)
 
@@ -389,6 +433,34 @@ def _by_strata(est, X, strata=None, stratum=None, mask=None):
     return [_weights_in(est, x, key, word) for x, key in zip(s.parts, keys)], s.rows
 
 # %% ../nbs/50b_strata_estimators.ipynb #e35a3440
+def _stream_weights(est, X, strata=None, stratum=None, mask=None):
+    "(model of squares, its parameters with exact weights, the strata) of samples that are streamed."
+    check_is_fitted(est)
+    if as_beta(est.loss) < 2:
+        raise ValueError(f"weights for loss={est.loss!r} take hundreds of passes; read the store in parts that "
+                         "fit into memory, and transform each")
+    if stratum is not None or len(est.strata_) == 1 and strata is None:
+        data = _stream(est, X, mask=mask)
+        s = _Strata([stratum], [], [np.arange(data.shape[0])], Names(), (data, np.array([0, data.shape[0]])))
+    else: s = _streamed_strata(est, X, strata, mask=mask)
+    data, offsets = s.data[0], tuple(map(int, s.data[1]))
+    numbers = [_number(est, key) for key in s.keys]
+    costs = weight_penalties(est._weight_prices, _same_samples(est, data))
+    V = tuple(v[numbers]*(1 if k else data.scale) for k, v in enumerate(est.model_.V))
+    W = np.zeros((data.shape[0], est.rank), data.like.dtype)
+    model = StrataModel(data, est.rank, penalties=costs, offsets=offsets,
+                        strata_rank=tuple(est._ranks[i] for i in numbers))
+    return model, best_weights(model, Strata(V, W, est.model_.H, offsets)), s
+
+# %% ../nbs/50b_strata_estimators.ipynb #d0d47fb0
+def _stream_transform(est, X, strata, stratum, mask):
+    "Exact weights of samples that are streamed, in their order or stratum by stratum."
+    _, p, s = _stream_weights(est, X, strata, stratum, mask)
+    W = p.W/s.data[0].scale
+    if s.rows is not None: return _framed(est, W[np.argsort(np.concatenate(s.rows))], X)
+    return [W[a:b] for a, b in zip(s.data[1], s.data[1][1:])]
+
+# %% ../nbs/50b_strata_estimators.ipynb #ee1d476f
 @patch
 def transform(self:StratifiedNTF|StratifiedNMF,
     X:Array, # Samples (n, d_2, ..., d_N), or strata as `fit` takes them
@@ -398,6 +470,7 @@ def transform(self:StratifiedNTF|StratifiedNMF,
     mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
 )->Array: # Weights (n, rank) in the order of the samples; a list of them where strata came apart
     "Exact weights of samples of known strata; `ValueError` if a stratum was not in the fit."
+    if _are_streamed(X, strata, mask): return _stream_transform(self, X, strata, stratum, mask)
     found, rows = _by_strata(self, X, strata, stratum, mask)
     W = [weights for _, weights, _ in found]
     if rows is None: return _framed(self, W, _apart(X)[1])
@@ -448,6 +521,9 @@ def score(self:StratifiedNTF|StratifiedNMF,
     mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
 )->float: # At most 1
     "The part of the squared norm of samples of known strata that the model explains."
+    if _are_streamed(X, strata, mask):
+        model, p, _ = _stream_weights(self, X, strata, stratum, mask)
+        return 1 - 2*replace(model, penalties=()).objective(p)/model.data.square if model.data.square else 1.
     found, _ = _by_strata(self, X, strata, stratum, mask)
     return _explained([_with_background(*one, self.topics_) for one in found])
 

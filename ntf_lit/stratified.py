@@ -20,9 +20,9 @@ from .init import move, uniform
 from .ncpd import cp_weights, masked_weights
 from .penalties import fixed_of, weight_prices, with_gaps
 from .result import Strata
-from .tensor import (Dense, Masked, best_split, contract, cp_rows, gram, hadamard, inner, khatri_rao,
-                            mttkrps, others, run_sums, segment_sum, stratum_sums)
-from .updates import Quadratic
+from .tensor import (Dense, Mapped, Masked, best_split, contract, cp_rows, gram, hadamard, inner,
+                            khatri_rao, mttkrps, others, run_sums, segment_sum, stratum_sums)
+from .updates import Quadratic, problem
 
 # %% ../nbs/21_stratified.ipynb #72ac5715
 def in_rows(
@@ -193,12 +193,12 @@ def blocks(self:StrataModel,
 )->object: # Yields (list, index, problem)
     "Features, weights, topics, each with the newest others."
     coupling = _coupling(self, factors, rest)
-    sums = self.sums if data is self.data else stratum_sums(data, self.members.bounds)
+    sums = stratum_sums(data, self.members.bounds) if isinstance(data, Mapped) else self.sums
     for _ in range(self.rounds if max(self.strata_rank) else 0):
         yield from self._feature_blocks(coupling, sums)
     grams = [f.mT @ f for f in factors]
     for t, C in mttkrps(data, factors):
-        yield factors, t, Quadratic(hadamard(others(grams, t)), C, coupling.from_background(t))
+        yield factors, t, problem(hadamard(others(grams, t)), C, coupling.from_background(t))
         if self.topics is not None: break
         grams[t] = factors[t].mT @ factors[t]
         if t: coupling.VH[t-1] = None

@@ -291,6 +291,7 @@ def mapped(
     f:Callable, # f(a, b, X): what takes the place of X, the scaled rows a to b
 )->Mapped: # Nothing is computed yet
     "Data computed from `data` on the way, a chunk at a time."
+    if hasattr(data, 'mapped'): return data.mapped(f) # what comes in blocks
     return Mapped(data.arrays, data.scale, data.square, f)
 
 # %% ../nbs/01_tensor.ipynb #139025e5

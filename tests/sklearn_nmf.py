@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.decomposition import _nmf as theirs
 
 import ntf_lit
+import ntf_lit.batch_estimators
 from ntf_lit.divergences import LOSSES, divergence
 from ntf_lit.fit import fit
 from ntf_lit.incoming import as_data
@@ -137,9 +138,59 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._n_components
 
 
-class MiniBatchNMF:
-    def __init__(self, *args, **kw):
-        pytest.skip('no MiniBatchNMF')
+class MiniBatchNMF(NMF):
+    "Our MiniBatchNMF behind the parameters of scikit-learn's, whose rule is the multiplicative one."
+
+    def __init__(
+        self,
+        n_components='auto',
+        *,
+        init=None,
+        batch_size=1024,
+        beta_loss='frobenius',
+        tol=1e-4,
+        max_no_improvement=10,
+        max_iter=200,
+        alpha_W=0.0,
+        alpha_H='same',
+        l1_ratio=0.0,
+        forget_factor=0.7,
+        fresh_restarts=False,
+        fresh_restarts_max_iter=30,
+        transform_max_iter=None,
+        random_state=None,
+        verbose=0,
+    ):
+        for name, value in locals().copy().items():
+            if name not in ('self', '__class__'):
+                setattr(self, name, value)
+
+    def made(self, X, W, H):
+        if not is_ours(self.beta_loss):
+            pytest.skip('beta-divergences from 0 to 2 only')
+        rank = self.n_components if self.n_components != 'auto' else X.shape[1] if H is None else len(H)
+        start = [W, np.asarray(H).T] if self.init == 'custom' else start_of(self.init, X, rank)
+        self._n_components = rank
+        names = 'batch_size tol max_no_improvement max_iter alpha_W alpha_H l1_ratio forget_factor'.split()
+        how = {name: getattr(self, name) for name in [*names, 'fresh_restarts', 'random_state']}
+        return ntf_lit.batch_estimators.MiniBatchNMF(
+            rank, solver='mu', loss=self.beta_loss, init=start, inner=1, on_max_iter='warn', **how
+        )
+
+    def fit_transform(self, X, y=None, W=None, H=None):
+        with in_their_words(W, X):
+            self.ours_ = self.made(X, W, H).fit(X)
+        return self.ours_.weights_
+
+    def partial_fit(self, X, y=None, W=None, H=None):
+        if not hasattr(self, 'ours_'):
+            self.ours_ = self.made(X, W, H)
+        self.ours_.partial_fit(X)
+        return self
+
+    @property
+    def n_steps_(self):
+        return self.ours_.n_steps_
 
 
 def non_negative_factorization(

@@ -952,3 +952,58 @@ def test_words_of_a_vocabulary_are_not_attributes():
     X.columns = ['dims', 'coords', 'shape_', 'device']
     for kind in KINDS.values():
         assert kind(random_state=0).fit(X).objective_ == kind(random_state=0).fit(X.to_numpy()).objective_
+
+
+# --- Stores ---
+
+
+class Rows:
+    "A store of an array."
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype = X, X.shape, X.dtype
+
+    def __getitem__(self, rows):
+        return self.X[rows]
+
+
+def test_stores():
+    from ntf_lit.streamed import streamed
+
+    X = np.random.default_rng(0).random((30, 4, 5))
+    for value, words in (
+        (np.nan, r'row 17 of X is NaN at \(2, 3\); fill it, or leave the row out; .*mask_and_scale=False'),
+        (-0.5, r'row 17 of X is -0.5, and must not be negative at \(2, 3\); shift, clip'),
+        (np.inf, r'row 17 of X is infinite at \(2, 3\); replace it'),
+    ):
+        bad = X.copy()
+        bad[17, 2, 3] = value
+        with refuses(ValueError, words):
+            streamed(Rows(bad), rows=7)
+    for given, error, words in (
+        ([Rows(X), Rows(X[:, :3])], ValueError, r'X\[1\] has samples of shape \(3, 5\), X\[0\] \(4, 5\)'),
+        ([Rows(X), Rows(X.astype('f4'))], TypeError, r'X\[1\] holds float32, X\[0\] float64; store them in one'),
+        (iter([X]), TypeError, 'can be gone through once.*use partial_fit'),
+        ([], ValueError, 'X is an empty list; give one store'),
+        (Rows(X[:0]), ValueError, 'mode 0 is empty'),
+        (3, TypeError, 'a store has shape, dtype and row slices'),
+    ):
+        with refuses(error, words):
+            streamed(given)
+    data = streamed(Rows(X), rows=7)
+    for name in ('mask', 'weights', 'sample_weight'):
+        with refuses(ValueError, f'{name} cannot be had with data that are streamed; leave it out, or pass X'):
+            NCPD(2).fit(data, **{name: X > 0})
+
+
+def test_a_store_that_shrinks(tmp_path):
+    "It is noticed before the block is read: a map of a file that was cut short would end the process."
+    from ntf_lit.streamed import streamed
+
+    np.save(tmp_path / 'X.npy', np.random.default_rng(0).random((300, 40)))
+    store = np.load(tmp_path / 'X.npy', mmap_mode='r')
+    data = streamed(store, rows=50)
+    with open(tmp_path / 'X.npy', 'r+b') as file:
+        file.truncate(40_000)
+    with refuses(ValueError, 'X shrank while it was read: it has 125 rows where 150 are needed; fit again'):
+        NMF(2, random_state=0).fit(data)

@@ -1,0 +1,116 @@
+"""Fits on Dask workers: the result of one process, also when a worker is killed on the way."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import zarr
+from distributed import Client, LocalCluster
+
+from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit.cluster import fit_on_workers
+from ntf_lit.fit import Callback, Checkpoint
+
+pytestmark = pytest.mark.xdist_group('cluster')
+
+
+@pytest.fixture(scope='module')
+def client():
+    how = dict(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=':0')
+    with LocalCluster(**how) as cluster, Client(cluster) as client:
+        yield client
+
+
+def data(shape=(200, 12, 10), rank=3, seed=0):
+    rng = np.random.default_rng(seed)
+    X = np.einsum('ir,jr,kr->ijk', *(rng.gamma(0.5, size=(d, rank)) for d in shape))
+    return X + 0.1 * rng.random(shape)
+
+
+def same(m, n, tol=1e-8):
+    np.testing.assert_allclose(m.history_.objective, n.history_.objective, rtol=tol)
+    assert m.objective_ == pytest.approx(n.objective_, rel=tol)
+
+
+def test_without_a_cluster():
+    with pytest.raises(RuntimeError, match='there is no Dask client'):
+        fit_on_workers(NCPD(3), data(), client=None)
+
+
+@pytest.mark.parametrize('solver', ['mu', 'hals'])
+def test_as_in_one_process(solver, client, tmp_path):
+    X = data()
+    kw = dict(rank=3, solver=solver, max_iter=12, tol=0, random_state=0)
+    n = NCPD(**kw, compress=False).fit(X)
+    store = zarr.create_array(str(tmp_path / 'X.zarr'), data=X, chunks=(32, 12, 10))
+    np.save(tmp_path / 'X.npy', X)
+    whole = {'mu': np.load(tmp_path / 'X.npy', mmap_mode='r'), 'hals': [X[:70], X[70:]]}
+    for given in (store, whole[solver]):
+        m = fit_on_workers(NCPD(**kw, compress=False), given, client=client)
+        same(m, n)
+    np.testing.assert_allclose(m.weights_, n.weights_, rtol=1e-6, atol=1e-9)
+    label = np.random.default_rng(0).integers(3, size=200)
+    kw |= dict(strata_rank=[2, 1, 1])
+    n = StratifiedNTF(**kw).fit(X, strata=label)
+    m = fit_on_workers(StratifiedNTF(**kw), store, strata=label, client=client)
+    same(m, n)
+    np.testing.assert_allclose(m.weights_[1], n.weights_[1], rtol=1e-6, atol=1e-9)
+    same(fit_on_workers(StratifiedNTF(**kw), {s: X[label == s] for s in range(3)}, client=client), n)
+
+
+def test_sparse(client):
+    X = sp.random_array((300, 50), density=0.1, rng=np.random.default_rng(0)).tocsr()
+    kw = dict(rank=4, random_state=0, max_iter=15, tol=0)
+    same(fit_on_workers(NMF(**kw), X, client=client), NMF(**kw).fit(X))
+    parts = [X[:100], X[100:]]
+    same(fit_on_workers(StratifiedNMF(**kw), parts, client=client), StratifiedNMF(**kw).fit(parts))
+
+
+class Kill(Callback):
+    "Kill a worker after a sweep, with its process."
+
+    def __init__(self, client, at):
+        self.client, self.at = client, at
+
+    def after_sweep(self, state):
+        if state.k == self.at:
+            pids = self.client.run(os.getpid)
+            os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+
+def test_a_worker_is_killed(client, tmp_path):
+    "Its rows are read again, and the fit ends where it would have."
+    X = data()
+    store = zarr.create_array(str(tmp_path / 'X.zarr'), data=X, chunks=(32, 12, 10))
+    kw = dict(rank=3, max_iter=400, tol=1e-13, random_state=0, compress=False)
+    n = NCPD(**kw).fit(X)
+    file = tmp_path / 'fit.safetensors'
+    calls = [Kill(client, 5), Checkpoint(file, every=50)]
+    m = fit_on_workers(NCPD(**kw, callbacks=calls), store, client=client)
+    assert m.objective_ == pytest.approx(n.objective_, rel=1e-8)
+    assert file.exists()
+
+
+def test_what_is_refused(client, tmp_path):
+    X = data()
+    bad = np.array(X)
+    bad[150, 3, 2] = np.nan
+    with pytest.raises(ValueError, match=r'row 150 of X is NaN at \(3, 2\)'):
+        fit_on_workers(NCPD(3), bad, client=client)
+    with pytest.raises(ValueError, match=r'X\[1\] has samples of shape \(12, 9\)'):
+        fit_on_workers(StratifiedNTF(3), [X, X[:, :, :9]], client=client)
+    for est, said in (
+        (NMF(loss='kullback-leibler'), "loss must be 'frobenius'"),
+        (NCPD(alpha=0.1), 'alpha must be 0'),
+        (NCPD(init='nndsvd'), "init must be 'random' or 'uniform'"),
+        (NCPD(n_jobs=2), 'the workers are the processes'),
+    ):
+        with pytest.raises(ValueError, match=said):
+            fit_on_workers(est, X, client=client)
+    np.save(tmp_path / 'X.npy', X)
+    store = np.load(tmp_path / 'X.npy', mmap_mode='r')
+    os.remove(tmp_path / 'X.npy')
+    with pytest.raises(FileNotFoundError):
+        fit_on_workers(NCPD(3), store, client=client)

@@ -1,0 +1,173 @@
+"""Data larger than memory: stores of every make, read once a pass, give what the data in memory give."""
+
+import tracemalloc
+
+import dask.array as da
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit.streamed import streamed
+
+SHAPE = 480, 30, 20
+MAKES = 'npy', 'zarr', 'h5py', 'dask', 'xarray', 'own'
+
+
+class Own:
+    "Four lines that make a store of anything."
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype, self.rows = X, X.shape, X.dtype, 0
+
+    def __getitem__(self, rows):
+        self.rows += len(self.X[rows])
+        return self.X[rows]
+
+
+def stored(X, make, folder, name='X'):
+    path = str(folder / f'{name}.{make}')
+    chunks = (64, *X.shape[1:])
+    if make == 'npy':
+        np.save(path, X)
+        return np.load(path, mmap_mode='r')
+    if make in ('zarr', 'dask', 'xarray'):
+        z = zarr.create_array(path, data=X, chunks=(32, *X.shape[1:]), shards=chunks)
+        if make == 'zarr':
+            return z
+        lazy = da.from_zarr(z)
+        return lazy if make == 'dask' else xr.DataArray(lazy, dims=['row', 'y', 'x'][: X.ndim])
+    if make == 'h5py':
+        return h5py.File(path, 'w').create_dataset('X', data=X, chunks=chunks)
+    return Own(X)
+
+
+def data(shape=SHAPE, rank=4, seed=0):
+    rng = np.random.default_rng(seed)
+    X = np.einsum('ir,jr,kr->ijk', *(rng.gamma(0.5, size=(d, rank)) for d in shape))
+    return X + 0.1 * rng.random(shape)
+
+
+def same(m, n, tol=1e-10):
+    assert m.objective_ == pytest.approx(n.objective_, rel=tol)
+    np.testing.assert_allclose(m.history_.objective, n.history_.objective, rtol=tol)
+
+
+@pytest.mark.parametrize('make', MAKES)
+def test_makes(make, tmp_path):
+    X = data()
+    store = stored(X, make, tmp_path)
+    kw = dict(rank=4, max_iter=6, tol=0, random_state=0, compress=False)
+    m, n = NCPD(**kw).fit(streamed(store, rows=192)), NCPD(**kw).fit(X)
+    same(m, n)
+    np.testing.assert_allclose(m.transform(streamed(store)), n.transform(X), rtol=1e-6, atol=1e-9)
+    assert m.score(streamed(store)) == pytest.approx(n.score(X), rel=1e-10)
+
+
+@pytest.mark.parametrize('solver', ['mu', 'hals', 'nnls'])
+@pytest.mark.parametrize('init', ['random', 'uniform', 'nndsvd'])
+def test_matrices(solver, init):
+    X = data().reshape(len(data()), -1)
+    kw = dict(rank=3, solver=solver, init=init, max_iter=15, tol=0, random_state=0, compress=False)
+    same(NMF(**kw).fit(streamed(Own(X), rows=50)), NMF(**kw).fit(X))
+
+
+@pytest.mark.parametrize(
+    'kw',
+    [
+        dict(alpha=0.01, l1_ratio=0.5),
+        dict(loss='kullback-leibler', solver='mu'),
+        dict(loss=1.5, solver='mu'),
+        dict(n_init=2),
+        dict(compress=True),
+        dict(seeds=[[0, 1], [2, 3]], vocabulary=1),
+    ],
+    ids=str,
+)
+def test_settings(kw):
+    X = data()
+    kw = dict(rank=3, max_iter=8, tol=0, random_state=0) | (dict(compress=False) | kw)
+    tol = 1e-5 if kw['compress'] else 1e-10  # subspaces are looked for in single precision
+    same(NCPD(**kw).fit(streamed(Own(X), rows=70)), NCPD(**kw).fit(X), tol)
+
+
+def test_fixed_parts_and_labels():
+    X = data((90, 8, 5)).reshape(90, 40)
+    rng = np.random.default_rng(0)
+    W, H = rng.random((90, 3)), rng.random((40, 3))
+    for fixed in ({0: [1]}, {0: True}, {1: [0, 2]}):
+        kw = dict(rank=3, init=[W, H], fixed=fixed, max_iter=10, tol=0)
+        same(NMF(**kw).fit(streamed(Own(X), rows=20)), NMF(**kw).fit(X))
+    y = rng.integers(3, size=90)
+    kw = dict(rank=3, label_weight=0.5, max_iter=10, tol=0, random_state=0)
+    m, n = NMF(**kw).fit(streamed(Own(X), rows=20), y), NMF(**kw).fit(X, y)
+    same(m, n)
+    assert (m.predict(X) == n.predict(X)).all()
+
+
+@pytest.mark.parametrize('solver', ['mu', 'hals', 'nnls'])
+@pytest.mark.parametrize('kind', [StratifiedNTF, StratifiedNMF])
+def test_strata(kind, solver, monkeypatch):
+    monkeypatch.setattr('ntf_lit.estimators.JOIN', 0)
+    monkeypatch.setattr('ntf_lit.strata_estimators.JOIN', 0)
+    X = data() if kind is StratifiedNTF else data().reshape(480, -1)
+    label = np.random.default_rng(0).choice(list('abc'), 480, p=[0.5, 0.3, 0.2])
+    kw = dict(rank=3, strata_rank=[2, 1, 1], solver=solver, max_iter=12, tol=0, random_state=0)
+    n = kind(**kw).fit(X, strata=label)
+    own = Own(X)
+    m = kind(**kw).fit(own, strata=label)
+    same(m, n)
+    assert own.rows % 480 == 0  # whole passes
+    np.testing.assert_allclose(m.transform(own, strata=label), n.transform(X, strata=label), rtol=1e-5, atol=1e-8)
+    assert m.score(own, strata=label) == pytest.approx(n.score(X, strata=label), rel=1e-10)
+    parts = {key: Own(X[label == key]) for key in 'abc'}
+    apart = kind(**kw).fit(parts)
+    same(apart, n)
+    assert apart.strata_ == list('abc')
+    np.testing.assert_allclose(apart.transform(parts)[1], m.transform(parts['b'], stratum='b'), rtol=1e-6, atol=1e-9)
+
+
+def test_strata_of_counts(monkeypatch):
+    monkeypatch.setattr('ntf_lit.strata_estimators.JOIN', 0)
+    X = np.random.default_rng(0).poisson(2.0, (120, 30)).astype(np.uint8)
+    kw = dict(rank=2, loss='kullback-leibler', max_iter=6, tol=0, random_state=0)
+    same(StratifiedNMF(**kw).fit([Own(X[:50]), Own(X[50:])]), StratifiedNMF(**kw).fit([X[:50], X[50:]]))
+
+
+@pytest.mark.parametrize('shape, passes', [((400, 6, 5), 1), ((12, 20, 15), 2)])
+def test_passes(shape, passes):
+    "One for a sweep where the samples are the left group by themselves, two otherwise."
+    X = data(shape)
+    D = streamed(Own(X), rows=5)
+    kw = dict(rank=2, solver='mu', tol=0, random_state=0, compress=False)
+    counts = []
+    for sweeps in (5, 15):
+        before = D.passes.count
+        NCPD(max_iter=sweeps, **kw).fit(D)
+        counts.append(D.passes.count - before)
+    assert counts[1] - counts[0] == 10 * passes
+
+
+def test_memory(tmp_path, monkeypatch):
+    "A tensor of 38 MB in a file: three blocks of 2 MB, what they are multiplied to, and the factors."
+    monkeypatch.setattr('ntf_lit.streamed.BLOCK', 1 << 21)
+    X = np.random.default_rng(0).random((1600, 80, 75), 'f4')
+    size = X.nbytes
+    np.save(tmp_path / 'X.npy', X)
+    store = np.load(tmp_path / 'X.npy', mmap_mode='r')
+    del X
+    for fit in (
+        lambda: NCPD(5, max_iter=1, random_state=0, compress=False).fit(store),
+        lambda: NCPD(5, max_iter=1, compress=True, random_state=0).fit(store),
+        lambda: StratifiedNTF(5, max_iter=1, random_state=0).fit(store, strata=np.arange(1600) % 4),
+    ):
+        tracemalloc.start()
+        try:
+            m = fit()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert m.relative_error_ < 0.6
+        assert peak < 0.45 * size, f'{peak / 1e6:.0f} MB'
