@@ -23,7 +23,9 @@ def test_ten_batches_three_times(loss, most):
     X = counts()
     kw = dict(rank=6, loss=loss, batch_size=60, forget_factor=0.1, fresh_restarts=True, tol=0, max_iter=3)
     full = min(NMF(6, loss=loss, max_iter=100, random_state=s).fit(X).objective_ for s in range(2))
-    ours = min(MiniBatchNMF(**kw, max_no_improvement=None, random_state=s).fit(X).objective_ for s in range(3))
+    ours = min(
+        MiniBatchNMF(**kw, max_no_improvement=None, random_state=s).fit(X).objective_ for s in range(3)
+    )
     theirs = Theirs(
         6,
         init='random',

@@ -120,13 +120,17 @@ def test_strata(kind, solver, monkeypatch):
     m = kind(**kw).fit(own, strata=label)
     same(m, n)
     assert own.rows % 480 == 0  # whole passes
-    np.testing.assert_allclose(m.transform(own, strata=label), n.transform(X, strata=label), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(
+        m.transform(own, strata=label), n.transform(X, strata=label), rtol=1e-5, atol=1e-8
+    )
     assert m.score(own, strata=label) == pytest.approx(n.score(X, strata=label), rel=1e-10)
     parts = {key: Own(X[label == key]) for key in 'abc'}
     apart = kind(**kw).fit(parts)
     same(apart, n)
     assert apart.strata_ == list('abc')
-    np.testing.assert_allclose(apart.transform(parts)[1], m.transform(parts['b'], stratum='b'), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        apart.transform(parts)[1], m.transform(parts['b'], stratum='b'), rtol=1e-6, atol=1e-9
+    )
 
 
 def test_strata_of_counts(monkeypatch):
