@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 from fastcore.basics import patch
 
-from .blocks import RULES, BlockModel, relative_error
+from .blocks import RULES, WARMUP, BlockModel, relative_error
 from .checks import check_shape, need
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _run, _whole
@@ -30,7 +30,7 @@ from .result import CP, Strata
 from .strata_estimators import StratifiedNMF, StratifiedNTF, _show_parts, _strata_ranks, _stratum_labels
 from .streamed import Source, _check_block, _float_of, _scale_of_all, chunk_rows
 from .stratified import StrataModel, _Coupling, _stacked_khatri_rao, by_column
-from .tensor import (CHUNK, contract, gram, hadamard, inner, khatri_rao, others, power_of_two,
+from .tensor import (CHUNK, contract, cp_inner, gram, hadamard, inner, khatri_rao, others, power_of_two,
                             run_sums)
 from .updates import Quadratic
 

@@ -982,11 +982,7 @@ def test_stores():
             streamed(Rows(bad), rows=7)
     for given, error, words in (
         ([Rows(X), Rows(X[:, :3])], ValueError, r'X\[1\] has samples of shape \(3, 5\), X\[0\] \(4, 5\)'),
-        (
-            [Rows(X), Rows(X.astype('f4'))],
-            TypeError,
-            r'X\[1\] holds float32, X\[0\] float64; store them in one',
-        ),
+        ([Rows(X), Rows(X.astype('f4'))], TypeError, r'X\[1\] holds float32, X\[0\] float64; store them in one'),
         (iter([X]), TypeError, 'can be gone through once.*use partial_fit'),
         ([], ValueError, 'X is an empty list; give one store'),
         (Rows(X[:0]), ValueError, 'mode 0 is empty'),
@@ -996,9 +992,7 @@ def test_stores():
             streamed(given)
     data = streamed(Rows(X), rows=7)
     for name in ('mask', 'weights', 'sample_weight'):
-        with refuses(
-            ValueError, f'{name} cannot be had with data that are streamed; leave it out, or pass X'
-        ):
+        with refuses(ValueError, f'{name} cannot be had with data that are streamed; leave it out, or pass X'):
             NCPD(2).fit(data, **{name: X > 0})
 
 
