@@ -1,6 +1,7 @@
 """Multi-HNTF: the exact links, from r^N numbers, next to the published averaging.
 
-The averaging goes over the data in every step. Over strata the search for links does not grow with the samples.
+The averaging goes over the data in every step.
+Over strata the search for links does not grow with the samples.
 
 python benchmarks/bench_hierarchies.py [--quick]
 """
