@@ -729,6 +729,26 @@ def static_text(
     return files('ntf_lit').joinpath('static', name).read_text(encoding='utf-8')
 
 # %% ../nbs/62_browser_data.ipynb #cb380ce3
+MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'list', 'samples', 'compare',
+           'topic', 'hierarchy', 'page')
+
+def joined(
+    texts, # JavaScript modules, each after those it needs when it is read
+)->str: # One module with the default export of the last
+    "Modules as one text. `ValueError` if two of them declare the same name."
+    dropped = r'^import [^;]*;\n|^ *//.*\n|^ */\*\*.*?\*/\n|^ +|^export (?!default)'
+    text = ''.join(re.sub(dropped, '', t, flags=re.M) for t in texts)
+    declared = r'^(?:export )?(?:const|let|class|function|async function) (\w+)'
+    names = re.findall(declared, '\n'.join(texts), flags=re.M)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice: raise ValueError(f"the modules declare {', '.join(twice)} more than once")
+    return text
+
+def page_module()->str: # JavaScript
+    "The module of the page, for a widget or a file."
+    return joined([static_text(f'browser/{name}.js') for name in MODULES])
+
+# %% ../nbs/62_browser_data.ipynb #3b25fb5a
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 def html_page(
@@ -744,4 +764,4 @@ def html_page(
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<title>{title}</title><style>{style}</style></head><body><main id="app"></main>'
             f'<script type="application/json" id="data">{safe_json(data | dict(alone=True))}</script>\n'
-            f'<script type="module">{static_text("browser.js")}\n{begin}</script></body></html>')
+            f'<script type="module">{page_module()}\n{begin}</script></body></html>')

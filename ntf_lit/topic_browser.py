@@ -19,7 +19,7 @@ import numpy as np
 import traitlets as T
 from fastcore.basics import patch
 
-from .browser_data import PageData, Samples, html_page, static_text, topic_contents
+from .browser_data import PageData, Samples, html_page, page_module, static_text, topic_contents
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
                                    valid_choice)
@@ -38,7 +38,7 @@ def live_class():
     import anywidget
     class LiveFront(anywidget.AnyWidget):
         "The page in a notebook."
-        _esm, _css = static_text('browser.js'), static_text('browser.css')
+        _esm, _css = page_module(), static_text('browser.css')
         data, state = T.Dict().tag(sync=True), T.Dict().tag(sync=True)
         answered = dict(seq=0, page=0) # The last command seen, and of which page
         listener = None # What a message from the page goes to

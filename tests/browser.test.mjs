@@ -1,11 +1,12 @@
 // The page's pure functions, against Python where Python has the same:  node --test tests/browser.test.mjs
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
 import {execFileSync} from 'node:child_process';
+import * as format from '../ntf_lit/static/browser/format.js';
+import * as pageLayout from '../ntf_lit/static/browser/layout.js';
+import * as pageState from '../ntf_lit/static/browser/state.js';
 
-const source = readFileSync(new URL('../ntf_lit/static/browser.js', import.meta.url));
-const m = await import(`data:text/javascript;base64,${source.toString('base64')}`);
+const m = {...format, ...pageLayout, ...pageState};
 const interpreter = process.env.PYTHON || 'python3';
 const python = code => JSON.parse(execFileSync(interpreter, ['-c', code], {encoding: 'utf8'}));
 const near = (a, b, eps) => a === b || Math.abs(a - b) <= eps * Math.max(1, Math.abs(a));

@@ -18,7 +18,7 @@ import pytest
 import scipy.sparse as sp
 import traitlets as T
 
-from ntf_lit.browser_data import html_page, safe_json
+from ntf_lit.browser_data import MODULES, html_page, page_module, safe_json
 from ntf_lit.browser_state import COMMANDS
 from ntf_lit.cp_estimators import NCPD, NMF
 from ntf_lit.strata_estimators import StratifiedNMF
@@ -193,7 +193,8 @@ def test_words_are_text_in_markdown(payload):
 
 
 def test_text_of_the_page_never_becomes_markup():
-    js = (ROOT / 'ntf_lit/static/browser.js').read_text()
+    js = '\n'.join(path.read_text() for path in (ROOT / 'ntf_lit/static/browser').glob('*.js'))
+    assert js.count('createTextNode') == 1
     for word in (
         'innerHTML',
         'outerHTML',
@@ -212,6 +213,15 @@ def test_text_of_the_page_never_becomes_markup():
         'http' not in js.replace('http://www.w3.org/2000/svg', '')
         and 'http' not in (ROOT / 'ntf_lit/static/browser.css').read_text()
     )
+
+
+def test_every_module_is_in_the_page():
+    folder = ROOT / 'ntf_lit/static/browser'
+    assert sorted(path.stem for path in folder.glob('*.js')) == sorted(MODULES)
+    for name in MODULES:
+        for line in re.findall(r'^import .*?;', (folder / f'{name}.js').read_text(), flags=re.M | re.S):
+            assert re.fullmatch(r"import \{[\w, \n]+\} from '\./(\w+)\.js';", line), line
+    assert page_module().count('export') == 1
 
 
 def test_json_comes_back():

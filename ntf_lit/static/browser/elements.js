@@ -1,0 +1,53 @@
+/** An item in sight: by its box alone, or by the page too if a user is moving in the box. */
+export function reveal(item, box) {
+  if (!item?.scrollIntoView) return;
+  if (box.contains(document.activeElement)) return item.scrollIntoView({block: 'nearest', inline: 'nearest'});
+  const a = item.getBoundingClientRect(),
+    b = box.getBoundingClientRect();
+  box.scrollTop += Math.max(0, a.bottom - b.bottom) + Math.min(0, a.top - b.top);
+  box.scrollLeft += Math.max(0, a.right - b.right) + Math.min(0, a.left - b.left);
+}
+
+/** An element; `on...` are listeners, the rest attributes; children are elements or plain text. */
+export function h(tag, props = {}, ...kids) {
+  const e = document.createElement(tag);
+  for (const [k, v] of Object.entries(props)) {
+    if (k.startsWith('on')) e.addEventListener(k.slice(2), v);
+    else if (k === 'style')
+      for (const [n, x] of Object.entries(v)) {
+        if (n.startsWith('--')) e.style.setProperty(n, x);
+        else e.style[n] = x;
+      }
+    else if (v === true) e.setAttribute(k, '');
+    else if (v != null && v !== false) e.setAttribute(k, v);
+  }
+  e.append(
+    ...kids
+      .flat(Infinity)
+      .filter(x => x != null && x !== false)
+      .map(x => (x instanceof Node ? x : document.createTextNode(String(x)))),
+  );
+  return e;
+}
+
+export function svg(tag, props = {}, ...kids) {
+  const e = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [k, v] of Object.entries(props)) if (v != null) e.setAttribute(k, v);
+  e.append(...kids.flat(Infinity));
+  return e;
+}
+
+export const bar = (cls, part) =>
+  h('i', {class: cls, style: {width: `${Math.max(0, Math.min(100, 100 * part))}%`}});
+
+export const word = (t, cls = '') => h('bdi', {class: `ntf-word ${cls}`, title: t}, t || '(empty)');
+
+export const columns = () =>
+  h(
+    'colgroup',
+    {},
+    h('col', {class: 'ntf-word-col'}),
+    h('col'),
+    h('col', {class: 'ntf-value-col'}),
+    h('col', {class: 'ntf-value-col'}),
+  );

@@ -1,0 +1,207 @@
+// The page of both browsers: live in Jupyter (anywidget) and in a single file without a kernel.
+// `data` never changes while the page is open, `state` is what the reader chose, and what is drawn follows
+// from the two. Words from a corpus reach the page as text nodes only, never as markup.
+
+import {features} from './compare.js';
+import {fillControls, makeControls, toolbar} from './controls.js';
+import {h, word} from './elements.js';
+import {percent} from './format.js';
+import {drawDetail, drawGraph, makeGraph} from './hierarchy.js';
+import {drawList, listSide, makeList} from './list.js';
+import {askSamples, drawSamples} from './samples.js';
+import {initial, reduce, rows, setOf, share} from './state.js';
+import {drawCentre, drawSide} from './topic.js';
+
+let pages = 0;
+
+/** What every part of the page is handed: data, state, what to do, and the elements that stay. */
+function context(model) {
+  const data = model.get('data'),
+    number = ++pages;
+  const page = {
+    data,
+    model,
+    state: {...initial(data), ...model.get('state')},
+    sender: Math.floor(Math.random() * 2 ** 30), // tells this page's commands from another's
+    sent: 0,
+    samples: new Map(Object.entries(data.samples ?? {})),
+    docs: 3, // samples shown
+    more: 18, // terms shown
+    typed: '',
+    typing: 0,
+    timer: 0,
+    sub: data.alone && data.title ? 'h2' : 'h3',
+    many: data.strata.length > 1,
+    tree: data.kind === 'hierarchy',
+    id: i => `ntf${number}-${i}`,
+    name: i => page.state.names[i] || data.names[i],
+    digit: i => digit(page, i),
+    say: t => void (page.live.textContent = t),
+    keyed: k => {
+      page.typed = Date.now() - page.typing < 800 ? page.typed + k : k;
+      page.typing = Date.now();
+    },
+    act: (cmd, args = {}) => act(page, cmd, args),
+    redraw: () => draw(page, page.state),
+  };
+  return page;
+}
+
+/** The number by which a reader knows a topic. */
+function digit({data, tree}, i) {
+  const s = setOf(data, i),
+    n = i - data.sets[s].first;
+  return data.sets.length > 1 && tree ? `${s}.${n}` : `${n}`;
+}
+
+/** Do it here at once, and tell Python, whose answer overrules unless it is to an older command. */
+function act(page, cmd, args) {
+  const old = page.state,
+    next = reduce(page.data, old, {cmd, ...args});
+  if (next === old) return;
+  page.state = {...next, seq: ++page.sent};
+  page.model.send?.({cmd, ...args, seq: page.sent, page: page.sender});
+  draw(page, old);
+}
+
+/** What Python says; the function returned stops listening. */
+function listen(page) {
+  const {model} = page;
+  const heard = {
+    'change:state': () => {
+      const s = model.get('state') ?? {};
+      if (s.page === page.sender && (s.seq ?? 0) < page.sent) return;
+      const old = page.state;
+      page.state = {...old, ...s, seq: page.sent};
+      draw(page, old);
+    },
+    'msg:custom': m => {
+      if (m?.kind !== 'samples' || typeof m.key !== 'string' || !Array.isArray(m.list)) return;
+      page.samples.set(m.key, m.list);
+      drawSamples(page);
+    },
+  };
+  for (const [name, f] of Object.entries(heard)) model.on(name, f);
+  return () => {
+    for (const [name, f] of Object.entries(heard)) model.off?.(name, f);
+  };
+}
+
+/** The elements that stay while the rest is redrawn. */
+function build(page) {
+  const {data, tree} = page;
+  page.live = h('div', {class: 'ntf-sr', role: 'status', 'aria-live': 'polite'});
+  page.side = h('div', {class: 'ntf-aside'});
+  page.centre = h('div', {class: 'ntf-centre'});
+  page.foot = h('div', {});
+  page.sampleBox = h('section', {
+    class: 'ntf-samples',
+    'aria-label': `Most typical ${data.units || 'samples'}`,
+  });
+  makeControls(page);
+  makeList(page);
+  makeGraph(page);
+  const parts = tree
+    ? [h('div', {class: 'ntf-scroll ntf-canvas'}, page.graph), page.side]
+    : [listSide(page), page.centre, page.side];
+  page.main = h('div', {class: tree ? 'ntf-hier' : 'ntf-main'}, parts);
+  const head =
+    data.title &&
+    h(
+      'div',
+      {class: 'ntf-head'},
+      h(data.alone ? 'h1' : 'h2', {}, word(data.title)),
+      data.note && h('p', {class: 'ntf-note'}, data.note),
+    );
+  // In a notebook a plain key is a command too: arrows go to another cell, d d deletes one. What is pressed
+  // here is meant for the page.
+  const onkeydown = e => {
+    if (!e.ctrlKey && !e.metaKey && !e.altKey && e.key !== 'Escape') e.stopPropagation();
+  };
+  const inner = h('div', {class: 'ntf-inner'}, head, toolbar(page), page.main, page.foot, page.live);
+  page.box = h('div', {class: 'ntf', lang: 'en', onkeydown}, inner);
+}
+
+function announce(page) {
+  const {data, state} = page,
+    i = state.selected;
+  if (i < 0) return;
+  const first = data.term < 0 ? [] : rows(data, {...state, order: 0}, i, data.term).slice(0, 4);
+  const words = first.map(r => data.modes[data.term].items[r.item]).join(', ');
+  page.say(
+    `Topic ${page.digit(i)}, ${page.name(i)}, ${percent(share(data, state, i))}${words ? '. ' + words : ''}`,
+  );
+}
+
+function drawTopics(page) {
+  drawList(page);
+  drawCentre(page);
+  drawSide(page);
+  const below = page.state.panel < 2 && features(page);
+  page.foot.replaceChildren(...(below ? [below] : []));
+}
+
+/** Draw everything as the state has it; `old` is the state before. */
+function draw(page, old) {
+  const {box, state} = page;
+  const focus = box.contains(document.activeElement) ? document.activeElement : null;
+  const moved = old && old.selected !== state.selected;
+  fillControls(page);
+  if (moved) page.more = 18;
+  if (page.tree) {
+    drawDetail(page);
+    drawGraph(page);
+  } else drawTopics(page);
+  drawSamples(page);
+  askSamples(page, state.selected);
+  if (moved) announce(page);
+  if (focus && !box.contains(focus)) focusAgain(page, focus);
+}
+
+/** Redrawing took the element with the focus away: go to the one in its place. */
+function focusAgain({box, tree, graph, list}, e) {
+  const label = x => x.getAttribute('aria-label');
+  const same = [...box.querySelectorAll(e.tagName)].find(
+    x =>
+      x.className === e.className &&
+      label(x) === label(e) &&
+      x.dataset.mode === e.dataset.mode &&
+      (e.className !== 'ntf-link' || x.textContent === e.textContent),
+  );
+  const to = same && same.className !== 'ntf-link' ? same : tree ? graph : list;
+  to.focus({preventScroll: true});
+}
+
+/** Draw again when the width has changed; the function returned stops that. */
+function followWidth(page) {
+  if (typeof ResizeObserver === 'undefined') return () => {};
+  let seen = 0;
+  const watch = new ResizeObserver(() => {
+    if (Math.abs(page.box.clientWidth - seen) <= 8) return;
+    seen = page.box.clientWidth;
+    page.redraw();
+  });
+  watch.observe(page.box);
+  return () => watch.disconnect();
+}
+
+export function render({model, el}) {
+  const page = context(model);
+  build(page);
+  const stop = listen(page);
+  el.replaceChildren(page.box);
+  draw(page);
+  const unwatch = followWidth(page);
+  return () => {
+    clearTimeout(page.timer);
+    unwatch();
+    stop();
+  };
+}
+
+/** A stand-in for the widget's model where there is no kernel. */
+export function still(data) {
+  return {get: n => (n === 'data' ? data : undefined), on() {}, off() {}, send() {}};
+}
+
+export default {render};

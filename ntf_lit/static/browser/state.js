@@ -1,0 +1,187 @@
+import {argsort, cleaned, relevance, saliency, sum} from './format.js';
+
+const int = (v, low, high) => Number.isInteger(v) && v >= low && v < high;
+
+const number = v => typeof v === 'number' && v >= 0 && v <= 1;
+
+const text = v => typeof v === 'string' && v.length <= 200;
+
+/** The first state of a page; what Python sends goes over it. */
+export const initial = data => ({
+  selected: data.share.length ? argsort(data.share.slice(0, data.sets[0].count))[0] : -1,
+  beside: -1,
+  stratum: -1,
+  versus: -1,
+  mode: data.start ?? 0,
+  lam: 0.6,
+  order: 0,
+  query: '',
+  panel: 0,
+  set: 0,
+  other: data.sets.length > 1 ? 1 : 0,
+  depth: 0,
+  shape: 0,
+  names: data.names.slice(),
+  hidden: [],
+  into: data.share.map((_, i) => i),
+  undo: [],
+  seq: 0,
+  ...(data.state ?? {}),
+});
+
+export const setOf = (data, i) => data.sets.findIndex(s => i >= s.first && i < s.first + s.count);
+
+/** The topic that a topic has been merged into, itself if it has not. */
+export function root(state, i) {
+  for (let n = 0; n < state.into.length && state.into[i] !== i; n++) i = state.into[i];
+  return i;
+}
+
+export const members = (state, i) => state.into.map((_, j) => j).filter(j => root(state, j) === i);
+
+/** All that can be asked for. Each command checks its arguments and gives what changes, or nothing. */
+const COMMANDS = {
+  select: (d, s, {topic}) =>
+    int(topic, 0, d.share.length) && {
+      selected: root(s, topic),
+      set: setOf(d, topic),
+      ...(s.beside === topic && {beside: -1}),
+    },
+  beside: (d, s, {topic}) => int(topic, -1, d.share.length) && {beside: topic === s.selected ? -1 : topic},
+  stratum: (d, s, {stratum}) =>
+    int(stratum, -1, d.strata.length) && {
+      stratum,
+      ...((stratum < 0 || stratum === s.versus) && {versus: -1}),
+    },
+  versus: (d, s, {stratum}) =>
+    int(stratum, -1, d.strata.length) && s.stratum >= 0 && stratum !== s.stratum && {versus: stratum},
+  mode: (d, s, {mode}) => int(mode, 0, d.modes.length) && {mode},
+  lam: (d, s, {value}) => number(value) && {lam: value},
+  order: (d, s, {order}) => int(order, 0, 3) && {order},
+  query: (d, s, {value}) => text(value) && {query: value},
+  panel: (d, s, {panel}) => int(panel, 0, 3) && {panel},
+  set: (d, s, {set}) => int(set, 0, d.sets.length) && {set, selected: best(d, s, set), beside: -1},
+  other: (d, s, {set}) => int(set, 0, d.sets.length) && {other: set},
+  depth: (d, s, {layer}) =>
+    int(layer, 0, d.sets.length) && {
+      depth: layer,
+      ...(setOf(d, s.selected) < layer && {selected: best(d, s, layer), set: layer}),
+    },
+  shape: (d, s, {shape}) => int(shape, 0, 2) && {shape},
+  name: (d, s, {topic, value}) =>
+    int(topic, 0, d.share.length) &&
+    text(value) &&
+    value !== s.names[topic] && {
+      names: s.names.map((n, i) => (i === topic ? cleaned(value) || d.names[i] : n)),
+      back: {cmd: 'name', topic, value: s.names[topic]},
+    },
+  hide: (d, s, {topic}) =>
+    int(topic, 0, d.share.length) &&
+    !s.hidden.includes(topic) && {hidden: [...s.hidden, topic], back: {cmd: 'show', topic}},
+  show: (d, s, {topic}) =>
+    int(topic, 0, d.share.length) &&
+    s.hidden.includes(topic) && {hidden: s.hidden.filter(i => i !== topic), back: {cmd: 'hide', topic}},
+  merge: (d, s, {topic, into}) =>
+    int(topic, 0, d.share.length) &&
+    int(into, 0, d.share.length) &&
+    topic !== into &&
+    root(s, topic) === topic &&
+    root(s, into) === into &&
+    setOf(d, topic) === setOf(d, into) && {
+      into: s.into.map((t, i) => (i === topic ? into : t)),
+      selected: s.selected === topic ? into : s.selected,
+      beside: s.beside === topic || s.beside === into ? -1 : s.beside,
+      back: {cmd: 'split', topic},
+    },
+  split: (d, s, {topic}) =>
+    int(topic, 0, d.share.length) &&
+    s.into[topic] !== topic && {
+      into: s.into.map((t, i) => (i === topic ? i : t)),
+      selected: topic,
+      back: {cmd: 'merge', topic, into: s.into[topic]},
+    },
+};
+
+const best = (data, state, set) => {
+  const {first, count} = data.sets[set];
+  const seen = Array.from({length: count}, (_, i) => first + i).filter(i => root(state, i) === i);
+  return seen.length ? seen[argsort(seen.map(i => data.share[i]))[0]] : state.selected;
+};
+
+/** The state after a command; the same state if the command is unknown or out of range. */
+export function reduce(data, state, command) {
+  if (command?.cmd === 'undo') {
+    const last = state.undo.at(-1);
+    return last ? {...reduce(data, state, last), undo: state.undo.slice(0, -1)} : state;
+  }
+  const change = Object.hasOwn(COMMANDS, command?.cmd ?? '') && COMMANDS[command.cmd](data, state, command);
+  if (!change) return state;
+  const {back, ...rest} = change;
+  if (rest.selected >= 0 && rest.selected !== state.selected) rest.set = setOf(data, rest.selected);
+  return {...state, ...rest, undo: back ? [...state.undo, back].slice(-50) : state.undo};
+}
+
+/** A topic's share of everything or of one stratum; merged topics have theirs together. */
+export const share = (data, state, i, stratum = state.stratum) =>
+  sum(members(state, i).map(j => (stratum < 0 ? data.share[j] : data.shares[stratum][j])));
+
+/** A topic's distribution in a mode, {at, v}; merged ones are mixed by their shares. */
+export function profile(data, state, i, k) {
+  const parts = members(state, i),
+    P = data.modes[k].p;
+  if (parts.length === 1) return P[i];
+  const w = parts.map(j => data.share[j]),
+    total = sum(w) || 1,
+    mixed = new Map();
+  parts.forEach((j, n) =>
+    P[j].v.forEach((v, x) => {
+      const at = P[j].at ? P[j].at[x] : x;
+      mixed.set(at, (mixed.get(at) ?? 0) + (v * w[n]) / total);
+    }),
+  );
+  const at = [...mixed.keys()].sort((a, b) => a - b),
+    v = at.map(x => mixed.get(x));
+  return P[i].at ? {at, v} : {v};
+}
+
+/** The rows of a bar chart, best first: {item, p, corpus, versus}. */
+export function rows(data, state, i, k) {
+  const mode = data.modes[k],
+    {at, v} = profile(data, state, i, k),
+    all = mode.corpus[setOf(data, i)];
+  const corpus = all[1 + state.stratum] ?? all[0],
+    other = state.versus >= 0 ? all[1 + state.versus] : null,
+    whole = all.at(-1);
+  const out = v
+    .map((p, n) => {
+      const x = at ? at[n] : n;
+      return {item: x, p, corpus: corpus[x], versus: other && other[x], whole: whole[x]};
+    })
+    .filter(r => r.p > 0);
+  const key = [r => relevance(r.p, r.corpus, state.lam), r => r.p, r => saliency(r.p, r.whole)][state.order];
+  return argsort(out.map(key)).map(n => out[n]);
+}
+
+/** The topics to be listed, in order: by share, or by what part of the words looked for they explain. */
+export function listed(data, state) {
+  const {first, count} = data.sets[state.set],
+    q = state.query.trim().toLowerCase(),
+    k = data.term;
+  const ids = Array.from({length: count}, (_, i) => first + i).filter(i => root(state, i) === i);
+  if (!q) {
+    const s = ids.map(i => (state.hidden.includes(i) ? -2 : 0) + share(data, state, i));
+    return argsort(s).map(n => ({id: ids[n], share: share(data, state, ids[n])}));
+  }
+  const items = k < 0 ? [] : data.modes[k].items.map((t, n) => [t.toLowerCase(), n]),
+    exact = items.filter(([t]) => t === q);
+  const hits = new Set((exact.length ? exact : items.filter(([t]) => t.includes(q))).map(x => x[1]));
+  const mass = ids.map(i => {
+    const {at, v} = k < 0 ? {v: []} : profile(data, state, i, k);
+    return share(data, state, i) * sum(v.filter((_, n) => hits.has(at ? at[n] : n)));
+  });
+  const total = sum(mass) || 1,
+    named = i => state.names[i].toLowerCase().includes(q);
+  return argsort(mass)
+    .filter(n => mass[n] > 0 || named(ids[n]))
+    .map(n => ({id: ids[n], share: mass[n] / total, hits: hits.size}));
+}
