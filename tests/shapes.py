@@ -27,7 +27,7 @@ def shape(x):
 
 
 def same_shape(a, b):
-    "Whether two values have the same shape; one plain number stands for all entries of an array with entries."
+    "Whether two values have the same shape; a plain number may stand for all entries of an array."
     for x, y in ((a, b), (b, a)):
         if isinstance(x, Number) and not isinstance(x, np.generic) and hasattr(y, 'shape'):
             return 0 not in y.shape

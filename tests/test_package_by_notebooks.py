@@ -20,7 +20,7 @@ from nbdev.config import get_config
 from nbdev.process import NBProcessor
 from nbdev.test import nb_test_cells
 from nbformat.v4 import new_code_cell, new_notebook
-from shapes import be_strict, same_shape
+from shapes import be_strict
 
 CONFIG = get_config(Path(__file__))
 EXPORTS = 'export', 'exports', 'exporti'

@@ -6,6 +6,8 @@ import math
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
@@ -18,7 +20,7 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
 from ntf_lit import plots, tables
-from ntf_lit.browser_data import Samples, course_over_time, page_data, static_text, topic_contents
+from ntf_lit.browser_data import Samples, course_over_time, page_data, topic_contents
 from ntf_lit.browser_state import first_state, listed_topics, merge_topics
 from ntf_lit.hierarchy_browser import HierarchyBrowser, outline
 from ntf_lit.merge_split import summed_topics
@@ -766,8 +768,11 @@ def page(tmp_path_factory):
     "Asks the page's own module what it would show."
     node = shutil.which('node') or pytest.skip('no node here, which runs the page')
     folder = tmp_path_factory.mktemp('page')
-    (folder / 'page.mjs').write_text(static_text('browser.js'))
-    (folder / 'ask.mjs').write_text("import * as m from './page.mjs';\n" + HARNESS)
+    uris = [
+        Path(str(files('ntf_lit') / f'static/browser/{name}.js')).as_uri() for name in ('state', 'layout')
+    ]
+    modules = ', '.join(f"...await import('{uri}')" for uri in uris)
+    (folder / 'ask.mjs').write_text(f'const m = {{{modules}}};\n{HARNESS}')
     process = subprocess.Popen(
         [node, folder / 'ask.mjs'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding='utf-8'
     )

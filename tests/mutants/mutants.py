@@ -38,8 +38,8 @@ class Mutant(NamedTuple):
 def parsed(text):
     """The mutants of a file of patches.
 
-    `@@ path kind: why`, then lines that begin with `-` (what is there), `+` (what stands there instead) and, for
-    what no test can see, `=` (why).
+    `@@ path kind: why`, then lines that begin with `-` (what is there), `+` (what stands there instead) and,
+    for what no test can see, `=` (why).
     """
     for block in re.split(r'^@@ ', text, flags=re.M)[1:]:
         head, *lines = block.rstrip('\n').split('\n')
@@ -57,7 +57,7 @@ def all_mutants():
     return [m for path in files for m in parsed(path.read_text(encoding='utf-8'))]
 
 
-# Tests that look at a module beside its own notebook, the likeliest first; a name ends where the next one fits
+# Tests that look at a module beside its own notebook, the likeliest first
 TESTS = {
     'tensor': 'properties weights special_cases faults data_score memory containers',
     'updates': 'properties special_cases compressed nnls faults',
