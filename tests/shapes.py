@@ -12,13 +12,17 @@ CLOSE, EQ = fastcore.test.test_close, fastcore.test.test_eq
 
 def _listed(x):
     "Iterators as lists, so that they can be looked at and then compared."
-    one_by_one = isinstance(x, Iterable) and not hasattr(x, '__len__') and not hasattr(x, 'shape')
+    one_by_one = isinstance(x, Iterable) and not hasattr(x, '__len__') and not _is_array(x)
     return list(x) if one_by_one else x
 
 
+def _is_array(x):
+    return hasattr(x, 'shape') and not isinstance(x, type | np.dtype)
+
+
 def shape(x):
-    "The shape of an array or of nested lists; None where lists are uneven or hold no numbers."
-    if hasattr(x, 'shape'):
+    "The shape of an array or of nested lists; None where lists are uneven."
+    if _is_array(x):
         return tuple(x.shape)
     try:
         return np.shape(x)
@@ -29,9 +33,9 @@ def shape(x):
 def same_shape(a, b):
     "Whether two values have the same shape; a plain number may stand for all entries of an array."
     for x, y in ((a, b), (b, a)):
-        if isinstance(x, Number) and not isinstance(x, np.generic) and hasattr(y, 'shape'):
+        if isinstance(x, Number) and not isinstance(x, np.generic) and _is_array(y):
             return 0 not in y.shape
-    if any(hasattr(x, 'shape') for x in (a, b)):
+    if any(map(_is_array, (a, b))):
         return shape(a) == shape(b)
     if not all(isinstance(x, (list, tuple)) for x in (a, b)):
         return True

@@ -101,14 +101,19 @@ TESTS = {
 }
 
 
+SHOWN = 'views model_parts shown_data tables browser_data browser_state topic_browser hierarchy_browser plots'
+
+
 def tests_of(mutant, root):
-    "Arguments of pytest, one list after the other: the module's notebook, then files of tests."
+    "Arguments of pytest, one list after the other: the module's notebook, and files of tests."
     path = Path(mutant.path)
     module = 'browser' if path.suffix in ('.js', '.css') else path.stem
-    runs, text = [], (Path(root) / path).read_text(encoding='utf-8')
-    notebook = re.search(r'File to edit: \.\./nbs/(\w+)\.ipynb', text)
-    if notebook:
-        runs.append(
-            ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
-        )
-    return runs + [[f'tests/test_{name}.py'] for name in TESTS[module].split()]
+    runs = [[f'tests/test_{name}.py'] for name in TESTS[module].split()]
+    notebook = re.search(
+        r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
+    )
+    if not notebook:
+        return runs
+    examples = ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
+    first = module in SHOWN.split()  # properties of what is shown see more than its examples do
+    return [*runs[:first], examples, *runs[first:]]

@@ -11,6 +11,7 @@ program ends with 1 if something does that is not said to be equivalent.
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -25,8 +26,8 @@ from queue import Queue
 from mutants import HERE, ROOT, all_mutants, tests_of
 
 KNOWN = HERE / 'known.jsonl'  # What came of each, by its key; not in git
-LIMIT = 600  # Seconds of one file of tests: what takes longer is caught, since it takes a minute or two
-ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
+LIMIT = 900  # Seconds of one file of tests, which takes a minute or two: what takes longer is caught
+CONTEXT = multiprocessing.get_context('forkserver')  # what is heavy to load is loaded once
 
 
 def project_copy(folder):
@@ -42,22 +43,43 @@ def project_copy(folder):
     return folder
 
 
+HEAVY = ['numpy', 'scipy.optimize', 'torch', 'sklearn.base', 'matplotlib.pyplot']
+
+
+def _pytest(folder, args, log):
+    "In a process of its own: the tests of a copy of the project."
+    with open(log, 'w') as out:
+        for stream in (1, 2):
+            os.dup2(out.fileno(), stream)
+    os.chdir(folder)
+    sys.path[:0] = [str(folder)]
+    os.environ.update(
+        PYTHONPATH=str(folder), NUMBA_CACHE_DIR=str(folder / '.numba'), HYPOTHESIS_PROFILE='glance'
+    )
+    sys.dont_write_bytecode = True
+    import pytest
+
+    sys.exit(pytest.main(['-x', '-q', '--no-header', '-p', 'no:cacheprovider', *args]))
+
+
 def run_tests(folder, args):
-    "(whether the tests pass, the last lines of what they say)."
-    env = os.environ | ONE_THREAD | dict(
-        PYTHONPATH=str(folder), PYTHONDONTWRITEBYTECODE='1', NUMBA_CACHE_DIR=str(folder / '.numba')
-    )  # fmt: skip
-    command = [sys.executable, '-m', 'pytest', '-x', '-q', '--no-header', '-p', 'no:cacheprovider', *args]
-    try:
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        return False, f'{args[0]}: longer than {LIMIT} s'
-    if done.returncode in (0, 5):
+    "(whether the tests pass, which fails)."
+    log = folder / '.tests.log'
+    process = CONTEXT.Process(target=_pytest, args=(folder, args, log))
+    process.start()
+    process.join(LIMIT)
+    if process.is_alive():
+        process.kill()
+        return False, f'longer than {LIMIT} s'
+    if process.exitcode in (0, 5):  # 5: nothing to run
         return True, ''
-    if done.returncode != 1:
-        raise RuntimeError(f'pytest itself failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}')
-    failed = [line for line in done.stdout.splitlines() if line.startswith(('FAILED', 'ERROR', '____'))]
-    return False, (failed or [args[0]])[0].strip('_ ')
+    said = log.read_text(encoding='utf-8', errors='replace')
+    if process.exitcode in (3, 4):
+        raise RuntimeError(f'pytest itself failed:\n{said[-2000:]}')
+    if process.exitcode not in (1, 2):
+        return False, f'exit status {process.exitcode}'
+    failed = [line for line in said.splitlines() if line.startswith(('FAILED', 'ERROR', '____'))]
+    return False, (failed or [said[-200:]])[0].strip('_ ')
 
 
 def caught(mutant, folder):
@@ -122,6 +144,8 @@ def main():
     wanted = [m for m in all_mutants() if asked.only in f'{m.path} {m.kind}: {m.why}']
     if asked.sample is not None:
         wanted = random.Random(asked.seed).sample(wanted, min(asked.sample, len(wanted)))
+    os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
+    CONTEXT.set_forkserver_preload(HEAVY)
     found = run_all(wanted, asked.workers, known_results())
     survived = [m for m in wanted if not found[m.key]['by']]
     print(f'\n{len(wanted) - len(survived)} of {len(wanted)} caught')
