@@ -347,6 +347,15 @@ LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
         ),
         (rules.long_cells, notebook(code(f'#|exporti\n{LONG}')), notebook()),
         (rules.long_cells, notebook(code('#| export\n' + LONG[7:].replace('\n', '\n\n', 1))), notebook()),
+        (
+            rules.loose_checks,
+            notebook(code('assert np.allclose(a, b)')),
+            notebook(
+                code('from fastcore.test import test_close\nassert not np.allclose(a, b)\ntest_close(a, b)')
+            ),
+        ),
+        (rules.loose_checks, notebook(code('from numpy.testing import test_eq')), notebook()),
+        (rules.loose_checks, notebook(code('def test_close(a, b): pass')), notebook()),
         (rules.bad_ids, notebook(code(), code()), notebook(code(), code(id='b-2'))),
         (rules.bad_ids, notebook(code(id=None)), notebook()),
         (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),
