@@ -21,14 +21,8 @@ def test_its_form(path):
     text = path.read_text(encoding='utf-8')
     assert text.startswith('set -eu\n# ')
     assert 'folder=$(mktemp -d)' in text and """trap 'rm -rf "$folder"' EXIT""" in text
-    [asked] = re.findall(
-        r'pip" install (.*)',
-        text.replace(
-            '\
-',
-            ' ',
-        ),
-    )
+    joined = text.replace('\\\n', ' ')  # lines that go on
+    [asked] = re.findall(r'pip" install (.*)', joined)
     packages = [word for word in asked.split() if not word.startswith('--')]
     assert packages and all(re.fullmatch(r'[\w.-]+==[\w.]+', word) for word in packages)
     assert not re.search(r'ntf_lit|\bimport os\b|https?://', text)
