@@ -29,7 +29,7 @@ def error(X):
 
 found = {unit: error(unit*X) for unit in (1., 1e-4, 1e-8)}
 print('scikit-learn', sklearn.__version__, "- NMF(solver='mu', beta_loss='kullback-leibler')")
-print('Asked for: a model that is multiplied as the data are; this divergence is, too (user guide, 2.5.7).')
+print('Asked for: a model that is multiplied as the data are; this divergence is, too.')
 for unit, (e, top) in found.items():
     print(f'The data times {unit:g}: relative error {e:.4f}, largest entry of the components {top:.3g}')
 sys.exit(not (found[1.][0] < .02 and found[1e-4][0] < .02 and found[1e-8] == (1., 0.)))

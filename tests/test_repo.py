@@ -72,6 +72,18 @@ def test_readme_lists_the_tests():
     assert [p.name for p in (ROOT / 'tests').glob('*.py') if not first_line(p)] == []
 
 
+def test_every_promise_of_security_names_its_test():
+    "And the tests are there."
+    holds = (ROOT / 'SECURITY.md').read_text(encoding='utf-8').split('## What holds')[1].split('\n## ')[0]
+    promises = re.split(r'^- ', holds, flags=re.M)[1:]
+    assert len(promises) >= 7
+    for promise in promises:
+        named = re.findall(r'`(tests/\w+\.py)::(\w+)`', promise)
+        assert named, promise.partition('\n')[0]
+        for file, test in named:
+            assert f'\ndef {test}(' in (ROOT / file).read_text(encoding='utf-8'), f'{file}::{test}'
+
+
 def test_hooks_are_what_make_test_runs():
     "Hooks are the environment's own programs, so they need no network and have the versions of the lock."
     config = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text(encoding='utf-8'))
