@@ -1,10 +1,13 @@
 """What is shown is true: every table, figure, payload and page against the model added up entry by entry."""
 
+import base64
 import itertools
 import json
 import math
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -24,10 +27,11 @@ from ntf_lit.browser_data import Samples, course_over_time, page_data, topic_con
 from ntf_lit.browser_state import first_state, listed_topics, merge_topics
 from ntf_lit.hierarchy_browser import HierarchyBrowser, outline
 from ntf_lit.merge_split import summed_topics
-from ntf_lit.result import Hierarchy, Layer, Strata
+from ntf_lit.result import CP, Hierarchy, Layer, Strata
+from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.tensor import COO
 from ntf_lit.topic_browser import TopicBrowser, topic_html
-from ntf_lit.views import ORDERS, profiles, relevance, tree, view
+from ntf_lit.views import ORDERS, in_order_of, profiles, relevance, tree, view
 
 WORDS = 'tax war gold peace farm ship bank law road mill'.split()
 PLACES = 'front middle back end'.split()
@@ -475,6 +479,55 @@ def test_order_changes_nothing_but_order(raw, what):
     same(facts(before), facts(after))
 
 
+@given(models(), st.randoms(use_true_random=False))
+def test_put_in_the_order_of_another(m, random):
+    "A view whose words and samples stand in another order, put back: every number as it was."
+    v, shuffled = m.view, lambda n: random.sample(range(n), n)
+    turned = v
+    for k in range(len(v.modes)):
+        other = replace(turned, labels=tuple(x if i != k else tuple(x[j] for j in shuffled(len(x)))
+                                             for i, x in enumerate(turned.labels)))  # fmt: skip
+        turned = in_order_of(turned, other, samples=True)
+        assert turned.labels == other.labels
+    names = [*v.labels[0]]
+    close(turned.sample_masses, [v.sample_masses[names.index(n)] for n in turned.labels[0]])
+    again = in_order_of(turned, v, samples=True)
+    assert again.labels == v.labels and (again.stratum == v.stratum).all()
+    pairs = [(again.weights, v.weights), *zip(again.topics, v.topics), *zip(again.features, v.features)]
+    for a, b in [*pairs, *zip(again.corpus, v.corpus)]:
+        np.testing.assert_array_equal(a, b)
+    for k in range(len(v.modes)):
+        at = [v.labels[k].index(w) for w in turned.labels[k]]
+        close(turned.corpus[k], corpus(m, k)[at])
+
+
+@given(raw_models())
+def test_sizes_that_a_model_keeps_apart(raw):
+    W, H, _, _, rng = raw
+    sizes = rng.random(W.shape[1]) * 9
+    apart, whole = view(CP((W, *H), sizes)), view([W * sizes, *H])
+    close(apart.weights, whole.weights)
+    close(apart.shares, whole.shares)
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from('abc'), min_size=4, max_size=9))
+@settings(max_examples=10)
+def test_samples_of_strata_that_alternate(seed, labels):
+    "They come back in the order of the data, each with its own weights, stratum and background."
+    X = np.random.default_rng(seed).random((len(labels), 5))
+    est = StratifiedNMF(2, strata_rank=1, random_state=seed % 100, max_iter=4).fit(X, strata=labels)
+    v = view(est, X)
+    assert [v.strata[s] for s in v.stratum] == labels
+    place = dict.fromkeys('abc', 0)
+    for i, s in enumerate(labels):
+        model = est.reconstruct(s)[place[s]]
+        weights = est.weights_[est.strata_.index(s)][place[s]] * est.topics_[0].sum(0)
+        close(v.sample_masses[i], model.sum())
+        close(v.weights[i], weights, atol=1e-9)
+        place[s] += 1
+    close(v.corpus[1], X.sum(0) / X.sum())
+
+
 # --- two views ---
 
 
@@ -537,6 +590,16 @@ def test_runs_compared_on_the_page(raw, rank):
         assert page.match[x][y] == [-1 if p is None else p for p in partners]
     close(page.share, [*a.shares, *b.shares], rtol=1e-3)
     assert [(s['first'], s['count']) for s in page.sets] == [(0, a.rank), (a.rank, b.rank)]
+
+
+@given(models(), models(), st.data())
+def test_best_samples_of_every_run(a, b, draw):
+    "Topics are numbered through all runs."
+    j = draw.draw(st.integers(0, b.rank - 1))
+    found = Samples((a.view, b.view)).best(a.rank + j, -1, 4)
+    w = over(b.parts[j], 0)
+    close([x['weight'] for x in found], np.sort(w[w > 0])[::-1][:4], rtol=1e-3)
+    assert [x['name'] for x in found] == tables.typical_samples(b.view, j, 4)[b.view.modes[0]]
 
 
 # --- merging ---
@@ -645,6 +708,20 @@ def test_payload(m):
         close([f['share'] for f in found], sorted((x for x in want if x > 0), reverse=True), rtol=1e-3)
 
 
+@given(models())
+def test_pictures_of_the_payload(m):
+    "Grey is the share of the largest entry, in 255 steps."
+    v = m.view
+    k, d = v.term_mode, v.shape[v.term_mode]
+    page = page_data(v, kinds={v.modes[k]: (1, d)})
+    [mode] = [x for x in page.modes if x['kind'] == 'image']
+    for j in range(m.rank):
+        grey = np.frombuffer(base64.b64decode(mode['img'][j]), np.uint8)
+        p = profile(m, j, k)
+        close(grey, 255 * p / (p.max() or 1), rtol=0, atol=0.5 + 1e-9)
+        close(mode['top'][j], p.max(), rtol=5e-3)
+
+
 class Cells(HTMLParser):
     "The rows of all tables in HTML."
 
@@ -685,6 +762,12 @@ def test_the_twin_without_javascript(m, draw):
     close(key[at], first(key, 16), rtol=1e-7, atol=1e-9)
     assert [row[1] for row in terms] == [f'{profile(m, j, v.term_mode)[i]:.2%}' for i in at]
     chosen = slice(None) if s < 0 else m.stratum == s
+    w = np.where(m.stratum == s, over(m.parts[j], 0), 0) if s >= 0 else over(m.parts[j], 0)
+    typical = re.findall(r'<p><b>([^<]*)</b> \(([^,]*), (\d+%)\)', topic_html(b))
+    samples = [v.labels[0].index(name) for name, _, _ in typical] if len(m.stratum) > 1 else []
+    close(w[samples], np.sort(w[w > 0])[::-1][:3] if len(m.stratum) > 1 else [])
+    assert [t[1] for t in typical[: len(samples)]] == [v.strata[m.stratum[i]] for i in samples]
+    assert all(abs(int(t[2][:-1]) - 100 * share(m, j, [i])) < 0.51 for t, i in zip(typical, samples))
     want = {i: share(m, i, chosen) for i in range(m.rank)}
     listed = b.listed()
     close([x for _, x in listed], [want[i] for i, _ in listed], rtol=1e-3)
