@@ -43,7 +43,8 @@ def test_what_is_no_patch_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sample_is_caught():
+def test_a_sample_is_caught(tmp_path):
     run = [sys.executable, str(ROOT / 'tests/mutants/run.py'), '--sample', '20', '--workers', '1']
+    run += ['--known', str(tmp_path / 'known.jsonl')]
     done = subprocess.run(run, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -25,7 +25,9 @@ from queue import Queue
 
 from mutants import HERE, ROOT, all_mutants, tests_of
 
-KNOWN = HERE / 'known.jsonl'  # What came of each, by its key; not in git
+KNOWN = (
+    HERE / 'known.jsonl'
+)  # What came of each, by its key; not in git, and stale when tests change: --fresh
 LIMIT = 900  # Seconds of one file of tests, which takes a minute or two: what takes longer is caught
 CONTEXT = multiprocessing.get_context('forkserver')  # what is heavy to load is loaded once
 
@@ -99,15 +101,16 @@ def caught(mutant, folder):
         os.utime(path, (original[1].st_atime, original[1].st_mtime))  # or what numba compiled would be stale
 
 
-def known_results():
+def known_results(path):
     "What is known: key -> record."
-    if not KNOWN.exists():
+    if not path.exists():
         return {}
-    return {r['key']: r for r in map(json.loads, KNOWN.read_text(encoding='utf-8').splitlines())}
+    return {r['key']: r for r in map(json.loads, path.read_text(encoding='utf-8').splitlines())}
 
 
-def run_all(wanted, workers, know):
+def run_all(wanted, workers, path):
     "Plant what is not known yet; one record per mutant."
+    know = known_results(path)
     todo = [m for m in wanted if m.key not in know]
     with tempfile.TemporaryDirectory() as top, ThreadPoolExecutor(workers) as pool:
         copies = Queue()
@@ -122,7 +125,7 @@ def run_all(wanted, workers, know):
                 copies.put(folder)
             record = dict(key=mutant.key, path=mutant.path, kind=mutant.kind, why=mutant.why, by=by)
             record['seconds'] = round(time.monotonic() - begin, 1)
-            with open(KNOWN, 'a', encoding='utf-8') as f:
+            with open(path, 'a', encoding='utf-8') as f:
                 f.write(json.dumps(record, ensure_ascii=False) + '\n')
             print(
                 f'{"caught" if by else "SURVIVED"} {mutant.path} {mutant.kind}: {mutant.why}  [{by}]',
@@ -140,15 +143,16 @@ def main():
     parser.add_argument('--seed', type=int, default=0, help='which sample')
     parser.add_argument('--workers', type=int, default=2, help='how many at a time')
     parser.add_argument('--fresh', action='store_true', help='forget what is known')
+    parser.add_argument('--known', type=Path, default=KNOWN, help='where it is kept what came of each')
     asked = parser.parse_args()
     if asked.fresh:
-        KNOWN.unlink(missing_ok=True)
+        asked.known.unlink(missing_ok=True)
     wanted = [m for m in all_mutants() if asked.only in f'{m.path} {m.kind}: {m.why}']
     if asked.sample is not None:
         wanted = random.Random(asked.seed).sample(wanted, min(asked.sample, len(wanted)))
     os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
     CONTEXT.set_forkserver_preload(HEAVY)
-    found = run_all(wanted, asked.workers, known_results())
+    found = run_all(wanted, asked.workers, asked.known)
     survived = [m for m in wanted if not found[m.key]['by']]
     print(f'\n{len(wanted) - len(survived)} of {len(wanted)} caught')
     for m in survived:
