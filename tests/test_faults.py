@@ -1019,13 +1019,13 @@ def test_f20_clocks_that_go_back(monkeypatch):
 # --- memory, warnings, missing packages, a kernel that is gone ---
 
 SCARCE = """
-    import copy, resource, sys
+    import resource, sys
     import numpy as np
     from ntf_lit import NMF
     rng = np.random.default_rng(0)
     m, X = NMF(2, random_state=0, max_iter=5), rng.random((4000, 2500), np.float32).astype(np.float16)
     m.fit(X[:50])
-    before = {name: copy.copy(v) for name, v in vars(m).items()}
+    before = dict(vars(m))
     used = 1024*int(next(x.split()[1] for x in open('/proc/self/status') if x.startswith('VmData')))
     resource.setrlimit(resource.RLIMIT_DATA, (used + int(sys.argv[1])*2**20, resource.RLIM_INFINITY))
     try: m.fit(X)
