@@ -22,9 +22,9 @@ from hypothesis import assume, given, settings, strategies as st
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
-from ntf_lit import plots, tables
+from ntf_lit import browser_state, plots, tables
 from ntf_lit.browser_data import Samples, course_over_time, page_data, topic_contents
-from ntf_lit.browser_state import first_state, listed_topics, merge_topics
+from ntf_lit.browser_state import first_state, listed_topics
 from ntf_lit.hierarchy_browser import HierarchyBrowser, outline
 from ntf_lit.merge_split import summed_topics
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
@@ -33,6 +33,7 @@ from ntf_lit.tensor import COO
 from ntf_lit.topic_browser import TopicBrowser, topic_html
 from ntf_lit.views import ORDERS, in_order_of, profiles, relevance, tree, view
 
+put_together = getattr(browser_state, 'put_together', None) or browser_state.merge_topics
 WORDS = 'tax war gold peace farm ship bank law road mill'.split()
 PLACES = 'front middle back end'.split()
 STRATA = 'east west north'.split()
@@ -616,7 +617,7 @@ def joined(m, groups):
 def test_a_merged_topic_is_the_sum_of_its_parts(m, draw):
     at = draw.draw(st.lists(st.integers(0, 1), min_size=m.rank, max_size=m.rank))
     groups = [g for g in ([j for j in range(m.rank) if at[j] == x] for x in range(2)) if g]
-    merged = merge_topics(m.view, groups)
+    merged = put_together(m.view, groups)
     want = joined(m, groups)
     close(merged.mass, [p.sum() for p in want.parts[: want.rank]])
     close(merged.total, m.parts.sum())
