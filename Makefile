@@ -1,4 +1,4 @@
-# make demo | test | test-slow | test-properties | lab | docs | course | slides | bench | bench-scale | experiments
+# make demo | test | test-slow | test-properties | mutants | lab | docs | course | slides | bench | bench-scale
 # Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
 # Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
 
@@ -17,7 +17,7 @@ WORKERS = 2
 # Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-properties lab docs course slides bench bench-scale experiments clean
+.PHONY: help demo test test-slow test-properties mutants lab docs course slides bench bench-scale experiments clean
 .DELETE_ON_ERROR:
 
 help:
@@ -59,6 +59,10 @@ test-slow: $(READY)
 # The properties alone; HYPOTHESIS_PROFILE=nightly draws other examples each time, and many more of them.
 test-properties: $(READY)
 	$(ONE_THREAD) $(BIN)/python -m pytest $$(grep -l '^from hypothesis' tests/test_*.py) -q -n $(WORKERS) --dist loadgroup
+
+# Bugs planted one at a time in a copy: do the tests catch them? It goes on where it was stopped.
+mutants: $(READY)
+	$(ONE_THREAD) $(BIN)/python tests/mutants/run.py --workers $(WORKERS)
 
 lab: $(READY)
 	$(BIN)/jupyter lab nbs

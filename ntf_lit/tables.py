@@ -433,8 +433,8 @@ def _inherited(t, layer, j, p):
     "What a node with the profile `p` has from the supertopics it belongs to."
     above = np.zeros_like(p)
     if layer + 1 < len(t.views):
-        up = t.views[layer+1]
-        above = topic_profiles(up, t.views[layer].term_mode) @ t.links[layer+1][j]
+        up, part = t.views[layer+1], t.links[layer+1][j]
+        above = topic_profiles(up, t.views[layer].term_mode) @ (part/(part.sum() or 1.))
     return np.minimum(p, above)
 
 # %% ../nbs/60a_tables.ipynb #5aa3b464

@@ -57,6 +57,7 @@ RULES = {
     'free self': lambda c: c.whole(rules.free_self),
     'width': lambda c: c.each_notebook(rules.wide_cells) + c.each_text(rules.wide_lines),
     'joined': lambda c: c.each_notebook(rules.joined_in_cells) + c.each_text(rules.joined_statements),
+    'shapes': lambda c: c.each_notebook(rules.loose_checks),
     'cell lines': lambda c: c.each_notebook(rules.long_cells),
     'checks': lambda c: c.each_notebook(rules.few_checks),
     'alt text': lambda c: c.each_notebook(rules.unspoken_figures),

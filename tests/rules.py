@@ -254,6 +254,24 @@ def few_checks(nb):
         yield f'{lines} exported lines and {n} checks: {lines - LINES_A_CHECK * n} lines too many for them'
 
 
+def loose_checks(nb):
+    "Checks that do not look at shapes: those of fastcore do where the tests run notebooks (shapes.py)."
+    own = {'test_eq', 'test_close'}
+    for node in ast.walk(notebook_tree(nb)):
+        if isinstance(node, FUNCTION) and node.name in own and 'close_arrays(' not in ast.unparse(node):
+            yield f'{node.name} is made here; take that of fastcore.test (or call it, as close_arrays)'
+        if isinstance(node, ast.ImportFrom) and node.module != 'fastcore.test':
+            yield from (
+                f'{a.name} comes from {node.module}'
+                for a in node.names
+                if a.name in own or a.asname == 'close_arrays'
+            )
+        if isinstance(node, ast.Assert) and re.match(
+            r'(np|numpy|xp|torch)\.allclose\(', ast.unparse(node.test)
+        ):
+            yield f'{ast.unparse(node)[:60]} takes what broadcasts; use test_close'
+
+
 def unspoken_figures(nb):
     "Pictures without words for those who do not see them."
     for cell in code_cells(nb):

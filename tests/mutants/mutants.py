@@ -1,0 +1,119 @@
+"""Planted bugs: small patches, one at a time, each of which the tests must catch. `run.py` plants them."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+
+class Mutant(NamedTuple):
+    "A slip that somebody may make."
+
+    path: str  # The file, below the project's folder
+    kind: str  # What kind of slip: axis, order, sign, stale, mask, names, ...
+    why: str  # What is wrong with it, in a line
+    old: str  # Text that is in the file once
+    new: str  # What stands there instead
+    equivalent: str  # Why no test can see it; empty if one must
+
+    @property
+    def key(self):
+        "A name that changes with the patch."
+        return hashlib.sha256('\0'.join(self[:1] + self[3:5]).encode()).hexdigest()[:12]
+
+    def apply(self, root):
+        "Plant it in a copy of the project; `ValueError` unless its text is there once."
+        path = Path(root) / self.path
+        text = path.read_text(encoding='utf-8')
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f'{self.path}, {self.kind}: {self.why}: its text is there {text.count(self.old)} times'
+            )
+        path.write_text(text.replace(self.old, self.new), encoding='utf-8')
+
+
+def parsed(text):
+    """The mutants of a file of patches.
+
+    `@@ path kind: why`, then lines that begin with `-` (what is there), `+` (what stands there instead) and,
+    for what no test can see, `=` (why).
+    """
+    for block in re.split(r'^@@ ', text, flags=re.M)[1:]:
+        head, *lines = block.rstrip('\n').split('\n')
+        path, kind, why = re.fullmatch(r'(\S+) ([^:]+): (.+)', head).groups()
+        bad = [line for line in lines if line[:1] not in ('-', '+', '=')]
+        if bad:
+            raise ValueError(f'{path}, {why}: a line is neither -, + nor =: {bad[0]!r}')
+        part = lambda sign: '\n'.join(line[1:] for line in lines if line[0] == sign)
+        yield Mutant(path, kind, why, part('-'), part('+'), part('=').strip())
+
+
+def all_mutants():
+    "All that there are, in the order of the files."
+    files = sorted(HERE.glob('*.patches'))
+    return [m for path in files for m in parsed(path.read_text(encoding='utf-8'))]
+
+
+# Tests that look at a module beside its own notebook, the likeliest first
+TESTS = {
+    'tensor': 'properties weights special_cases faults data_score memory containers',
+    'updates': 'properties special_cases compressed nnls faults',
+    'fit': 'faults refits properties convergence small_faults saving',
+    'init': 'properties data_score convergence special_cases estimators',
+    'blocks': 'properties special_cases convergence',
+    'ncpd': 'properties special_cases estimators refits',
+    'stratified': 'properties special_cases estimators refits strata_hierarchies',
+    'tv': 'tv properties settings_together',
+    'penalties': 'penalties settings_together properties',
+    'weights': 'weights settings_together properties',
+    'nnls': 'nnls neural properties',
+    'nnls_layer': 'neural nnls',
+    'divergences': 'divergences weights sklearn_nmf properties',
+    'strata_divergence': 'divergences weights settings_together',
+    'hnmf': 'hierarchies paper_hierarchies strata_hierarchies estimators neural',
+    'multi_hntf': 'hierarchies paper_hierarchies strata_hierarchies neural',
+    'neural_nmf': 'neural estimators faults',
+    'neural_ncpd': 'neural estimators faults',
+    'score': 'data_score choosing hierarchies estimators',
+    'heldout': 'choosing convergence',
+    'consensus': 'choosing',
+    'diagnostics': 'choosing data_score',
+    'merge_split': 'guided shown_properties',
+    'estimators': 'refits estimators faults saving small_faults',
+    'strata_estimators': 'estimators refits views_tables_plots containers',
+    'names': 'containers views_tables_plots browsers',
+    'incoming': 'containers views_tables_plots refits',
+    'saving': 'saving',
+    'files': 'saving faults',
+    'views': 'shown_properties views_tables_plots browsers',
+    'model_parts': 'shown_properties views_tables_plots browsers',
+    'shown_data': 'shown_properties views_tables_plots containers browsers',
+    'tables': 'shown_properties views_tables_plots browsers',
+    'browser_data': 'shown_properties browsers',
+    'browser_state': 'shown_properties browsers saving',
+    'topic_browser': 'shown_properties browsers',
+    'hierarchy_browser': 'shown_properties browsers',
+    'plots': 'shown_properties views_tables_plots',
+    'browser': 'shown_properties browsers browsers_e2e',  # the page's own modules
+}
+
+
+SHOWN = 'views model_parts shown_data tables browser_data browser_state topic_browser hierarchy_browser plots'
+
+
+def tests_of(mutant, root):
+    "Arguments of pytest, one list after the other: the module's notebook, and files of tests."
+    path = Path(mutant.path)
+    module = 'browser' if path.suffix in ('.js', '.css') else path.stem
+    runs = [[f'tests/test_{name}.py'] for name in TESTS[module].split()]
+    notebook = re.search(
+        r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
+    )
+    if not notebook:
+        return runs
+    examples = ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
+    first = module in SHOWN.split()  # properties of what is shown see more than its examples do
+    return [*runs[:first], examples, *runs[first:]]
