@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['excerpt', 'Samples', 'PageData', 'page_data']
 
-# %% ../nbs/62_browser_data.ipynb #6f530719
+# %% ../nbs/62_browser_data.ipynb #29d7afa1
 import base64
 import json
 import math
@@ -22,7 +22,9 @@ from fastcore.basics import patch
 from .checks import check_choice, check_count, is_frame
 from .synthetic import Dataset
 from .names import has_order, is_missing, named_samples, order_keys, short_dates
+from .edits import model_key
 from .incoming import is_labelled
+from .reading import concordance
 from .tables import agreement, drivers, match_topics
 from .views import (Tree, View, as_dates, default_names, has_axis, in_order_of, is_measured,
                            mode_title, relevance, shown, tree, view)
@@ -497,7 +499,71 @@ def best(self:Samples,
     in_order = top[np.argsort(-w[top], kind='stable')]
     return [self._record_of(v, j, int(i), width) for i in in_order if w[i] > 0]
 
-# %% ../nbs/62_browser_data.ipynb #8c50390d
+# %% ../nbs/62_browser_data.ipynb #7741615c
+@patch
+def whole_text(self:Samples,
+    i:int, # Number of a sample
+    most:int=200_000, # How many characters at most
+)->str: # Its text, its passages one after another where it has no other; None where neither is known
+    "All that a sample says."
+    text = None if self.texts is None else self.texts[i]
+    if text is None and self.passages is not None: text = '\n\n'.join(filter(None, self.passages[i]))
+    if text is None: return None
+    text = _plain(text)
+    return text if len(text) <= most else text[:most].rstrip() + ' …'
+
+# %% ../nbs/62_browser_data.ipynb #16cbf057
+@patch
+def read(self:Samples,
+    i:int, # Number of a sample
+    most:int=200_000, # How many characters at most
+)->dict: # sample, title, stratum, text, and `shares`, what part of it each topic of all views is
+    "A whole sample with its topics. `ValueError` for a number that is none."
+    v = self.views[0]
+    if not 0 <= i < v.shape[0]: raise ValueError(f"sample must be 0 to {v.shape[0] - 1}, not {i}")
+    same = lambda w: w.shape[0] == v.shape[0]
+    parts = [w.weights[i]/(w.sample_masses[i] or 1.) if same(w) else np.zeros(w.rank) for w in self.views]
+    shares = [x or 0 for x in np.concatenate(parts).round(3).tolist()] # a 0 is shorter than 0.0
+    return dict(sample=i, title=shown(v.labels[0][i], 200), stratum=int(v.stratum[i]),
+                text=self.whole_text(i, most), shares=shares)
+
+# %% ../nbs/62_browser_data.ipynb #f24373e1
+@patch
+def with_word(self:Samples,
+    word:str, # A word
+    stratum:int=-1, # Only samples of this one; -1 for all
+    most:int=200, # How many places at most
+)->dict: # list of dict(sample, title, stratum, before, word, after), and `total`, how many places there are
+    "Every place where a word stands. `ValueError` for no word."
+    v = self.views[0]
+    if not -1 <= stratum < len(v.strata):
+        raise ValueError(f"stratum must be -1 to {len(v.strata) - 1}, not {stratum}")
+    some = (i for i in range(v.shape[0]) if stratum < 0 or v.stratum[i] == stratum)
+    found, total = concordance(((i, self.whole_text(i)) for i in some), word, most)
+    name = lambda i: dict(title=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]))
+    return dict(list=[x | name(x['sample']) for x in found], total=total)
+
+# %% ../nbs/62_browser_data.ipynb #1c514129
+@patch
+def texts_within(self:Samples,
+    ranked:list, # Per topic, numbers of its samples, the most typical first
+    most:int=1_000_000, # How many bytes of JSON at most
+    each:int=20_000, # How many characters of one text
+)->dict: # Number of a sample as text -> text, shares, title
+    "Whole texts for a page that answers by itself."
+    out, left = {}, most
+    longest = max(map(len, ranked), default=0)
+    turns = (samples[n] for n in range(longest) for samples in ranked if n < len(samples))
+    for i in dict.fromkeys(turns):
+        found = self.read(i, each)
+        if found['text'] is None: continue
+        one = {name: found[name] for name in ('text', 'shares', 'title')}
+        left -= len(json.dumps(one, ensure_ascii=False).encode('utf-8', 'replace')) + 12
+        if left < 0: break
+        out[str(i)] = one
+    return out
+
+# %% ../nbs/62_browser_data.ipynb #f591c4d1
 @dataclass(frozen=True, eq=False, repr=False)
 class PageData:
     "What a page draws: plain values, as they travel; samples left out."
@@ -520,6 +586,8 @@ class PageData:
     match: list = None # Per two views, the best partner of each topic, or -1
     likeness: list = None # Per view, its topics in order of likeness, and what joins them, from `likeness`
     up: list = None # Per topic, where it goes in a hierarchy: [[topic of the layer above, part], ...]
+    key: str = None # Which model it is, from `model_key`
+    stability: list = None # Per topic, how well it comes back in other runs, 0 to 1; None where not known
 
 # %% ../nbs/62_browser_data.ipynb #68381be5
 @patch
@@ -602,7 +670,7 @@ def _topic_facts(views, shares):
                 shares=[inside(s) for s in range(len(views[0].strata))],
                 names=[shown(name, 200) for v in views for name in v.names])
 
-# %% ../nbs/62_browser_data.ipynb #d77486b7
+# %% ../nbs/62_browser_data.ipynb #7aed8905
 def page_data(
     views, # One view, or several of the same modes
     *,
@@ -626,7 +694,7 @@ def page_data(
                     unit=v.modes[0], units=plural(v.modes[0]), strata=[shown(s, 60) for s in v.strata],
                     modes=[m for _, m in modes], term=words[0] if words else -1,
                     features=[_feature_lists(w, modes) for w in views],
-                    course=_courses(views, *times) if times else None, **facts)
+                    course=_courses(views, *times) if times else None, key=model_key(views), **facts)
 
 # %% ../nbs/62_browser_data.ipynb #bc8d3166
 def flattened(
@@ -852,9 +920,9 @@ def static_text(
     "A file of the page, its JavaScript or its style."
     return files('ntf_lit').joinpath('static', name).read_text(encoding='utf-8')
 
-# %% ../nbs/62_browser_data.ipynb #cb380ce3
-MODULES = ('format', 'state', 'layout', 'elements', 'figures', 'controls', 'help', 'list', 'reader',
-           'samples', 'compare', 'overview', 'topic', 'hierarchy', 'links', 'publish', 'page')
+# %% ../nbs/62_browser_data.ipynb #5b326bc1
+MODULES = ('format', 'kept', 'state', 'layout', 'elements', 'edits', 'figures', 'controls', 'help', 'list',
+           'reader', 'samples', 'compare', 'overview', 'topic', 'hierarchy', 'links', 'publish', 'page')
 
 def joined(
     texts, # JavaScript modules, each after those it needs when it is read

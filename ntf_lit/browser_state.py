@@ -19,7 +19,7 @@ from .edits import LIMIT, Edits, as_edits
 from .files import LoadError, parsed
 from .views import ORDERS, View, named, shown
 
-# %% ../nbs/62a_browser_state.ipynb #9cdd843f
+# %% ../nbs/62a_browser_state.ipynb #d3dfcf35
 @dataclass(frozen=True)
 class PageState:
     "What a reader chose, and how to take it back."
@@ -43,7 +43,7 @@ class PageState:
     own_order: tuple = () # Topics in the reader's own order; the others follow by their share
     undo: tuple = () # Commands that take the edits back, the last one last
 
-# %% ../nbs/62a_browser_state.ipynb #645ad213
+# %% ../nbs/62a_browser_state.ipynb #2c8bf034
 def first_state(
     data:PageData, # What a page draws
     topic:int=-1, # Number of the topic to show
@@ -64,7 +64,7 @@ def to_dict(self:PageState)->dict: # Plain values for JSON
                       into=list(self.merged), notes=list(self.notes), own_order=list(self.own_order),
                       undo=list(self.undo))
 
-# %% ../nbs/62a_browser_state.ipynb #f1ff722b
+# %% ../nbs/62a_browser_state.ipynb #b7d9419c
 TOPIC, ANY_TOPIC = ('topic', 0, 'topics'), ('topic', -1, 'topics')
 STRATUM, SET, TEXT = ('stratum', -1, 'strata'), ('set', 0, 'sets'), ('value', str, 200)
 

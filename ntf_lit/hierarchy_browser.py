@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HierarchyBrowser']
 
-# %% ../nbs/63_hierarchy_browser.ipynb #e4124602
+# %% ../nbs/63_hierarchy_browser.ipynb #19c991af
 from dataclasses import replace
 
 import ipywidgets as W
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from .browser_data import (Contents, Samples, compared_views, contents_page, named_by_kinds,
                                   pictures_of, sample_texts)
 from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, mode_html, side_by_side,
-                                   take_view_options, titled, wrapped)
+                                   take_view_options, titled, wrapped, texts_of)
 from .tables import Table, feature_table, node_links, node_words, tree_table
 from .views import Tree, View, shown
 
@@ -125,7 +125,7 @@ def _fill_nodes(self:HierarchyCore, browser):
     self.beside.options = [('nothing', -1), *others]
     self.beside.value = browser.beside if browser.beside != browser.selected else -1
 
-# %% ../nbs/63_hierarchy_browser.ipynb #427fc7ea
+# %% ../nbs/63_hierarchy_browser.ipynb #379fa4f4
 class HierarchyBrowser(Browser):
     "Layers of topics as a graph: links, paths, a node's own words, two nodes side by side."
     core_front, height = HierarchyCore, 940
@@ -145,12 +145,12 @@ class HierarchyBrowser(Browser):
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
+        **kwargs # `images`, (n, height, width); `edits=` kept before; `terms`, `unit`, `sample_mode`; traits
     ):
         options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = hierarchy_contents(model, data, texts=samples, times=times, kinds=kinds, title=title,
-                                   note=note, view_options=options | take_view_options(type(self), kwargs))
-        super().__init__(found, front, **kwargs)
+        page = dict(texts=texts_of(samples, kwargs), times=times, kinds=kinds, title=title, note=note)
+        options |= take_view_options(type(self), kwargs)
+        super().__init__(hierarchy_contents(model, data, view_options=options, **page), front, model, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0
 @patch(as_prop=True)

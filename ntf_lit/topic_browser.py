@@ -7,8 +7,10 @@ __all__ = ['TopicBrowser']
 
 # %% ../nbs/62b_topic_browser.ipynb #4b7c6783
 import base64
+import json
 import logging
 import re
+import warnings
 from dataclasses import fields, replace
 from functools import cache
 from html import escape
@@ -18,16 +20,25 @@ import ipywidgets as W
 import numpy as np
 import traitlets as T
 from fastcore.basics import patch
+from sklearn.base import clone
 
-from .browser_data import PageData, Samples, html_page, page_module, static_text, topic_contents
+# %% ../nbs/62b_topic_browser.ipynb #de34ee35
+from .browser_data import (Contents, PageData, Samples, html_page, page_module, safe_json, static_text,
+                                  topic_contents)
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
                                    in_range, listed_topics, named_view, next_state, share_of, sizes,
-                                   valid_choice)
-from .checks import check_choice
+                                   state_edits, valid_choice, with_edits)
+from .checks import check_choice, check_count
+from .edits import Edits, as_edits, carried, outlines
 from .files import written
+from .choosing import RankSearchCV
+from .consensus import Consensus
+from .incoming import is_labelled
+from .merge_split import _KINDS, merge_topics, split_topic
+from .model_parts import fitted_part
 from .names import check_keywords
 from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
-from .views import ORDERS, shown
+from .views import ORDERS, shown, view
 
 # %% ../nbs/62b_topic_browser.ipynb #a45fce6d
 log = logging.getLogger('ntf_lit.browser')
@@ -55,9 +66,10 @@ def live_class():
 def live_front(
     browser, # A browser
 ): # A widget
-    "The front that the page's own module draws."
+    "The front that the page's own module draws. A few samples travel along, for pages without a kernel."
     front_class = live_class()
-    front = front_class(data=browser.data.to_dict() | dict(ask=browser.samples is not None),
+    asked = dict(ask=browser.samples is not None, refit=browser.can_refit, samples=browser.few_samples())
+    front = front_class(data=browser.data.to_dict() | asked,
                         state=browser.state.to_dict() | front_class.answered)
     front.listener = browser.receive
     front.on_msg(front.listener)
@@ -126,27 +138,27 @@ def _valid_trait(
     "A trait's new value, checked."
     return valid_choice(browser.data, proposal['trait'].name, proposal['value'])
 
-# %% ../nbs/62b_topic_browser.ipynb #96fdf333
+# %% ../nbs/62b_topic_browser.ipynb #bac6db89
 class Browser(W.VBox):
     "Abstract: what was chosen, as traits, and two fronts. Its `core_front`, `height` and `table` are open."
     selected = T.Int(-1, help='Number of the topic shown; -1 if there is none')
     beside = T.Int(-1, help='Number of a second topic, or -1')
-    stratum = T.Int(-1, help='Number of the stratum, or -1 for all')
-    versus = T.Int(-1, help='Number of a second stratum, or -1')
+    stratum, versus = (T.Int(-1, help=f'Number of {x}, or -1') for x in ('the stratum', 'a second one'))
     mode = T.Int(0, help='Number of the mode shown, in the order of `data.modes`')
     panel = T.Int(0, help='0: a topic, 1: strata, 2: runs compared, 3: all topics, 4: words by topics')
-    set_ = T.Int(0, help='Number of the layer or run shown')
-    other = T.Int(0, help='Number of the layer or run compared with')
-    depth = T.Int(0, help='Finest layer shown')
-    shape = T.Int(0, help='0: graph, 1: tree')
+    set_, other = (T.Int(0, help=f'Number of the layer or run {what}') for what in ('shown', 'compared with'))
+    depth, shape = T.Int(0, help='Finest layer shown'), T.Int(0, help='0: graph, 1: tree')
     lam = T.Float(.6, help='Relevance: 1 is probability, 0 is lift')
     query = T.Unicode('', help='Word looked for')
     order = T.Enum(ORDERS, 'relevance', help='Order of the terms')
     names_ = T.Tuple(help='Names of the topics, by number')
     hidden = T.Tuple(help='Numbers of hidden topics')
     merged = T.Tuple(help='For every topic the number of the one it is part of, its own if none')
+    notes = T.Tuple(help="What the reader wrote about each topic, by number; '' for nothing")
+    own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
+    model, can_refit, left_out = None, False, () # The model; if it can be refitted; edits not carried
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
@@ -175,6 +187,17 @@ def samples(self:Browser)->Samples: # None where there are none to show
 def state(self:Browser)->PageState: # A frozen record
     "What was chosen, and how to take it back."
     return PageState(**{name: getattr(self, name) for name in STATE})
+
+# %% ../nbs/62b_topic_browser.ipynb #a43f242e
+@patch
+def few_samples(self:Browser,
+    n:int=3, # How many per topic
+    width:int=240, # How many characters of each, about
+    most:int=150, # How many in all
+)->dict: # 'topic/-1' -> samples
+    "The most typical samples of the first topics, for pages without a kernel."
+    topics = range(min(len(self.data.share), most//n)) if self.samples else ()
+    return {f'{j}/-1': self.samples.best(j, -1, n, width) for j in topics}
 
 # %% ../nbs/62b_topic_browser.ipynb #04b27145
 @patch
@@ -211,10 +234,10 @@ def make_front(
         raise ImportError("front='live' needs anywidget: pip install anywidget, or take front='core'") from e
     return live_front(browser)
 
-# %% ../nbs/62b_topic_browser.ipynb #7801e1e8
+# %% ../nbs/62b_topic_browser.ipynb #e3616705
 @patch
-def __init__(self:Browser, contents, front='auto', **kwargs):
-    self.contents = contents
+def __init__(self:Browser, contents, front='auto', model=None, edits=None, **kwargs):
+    self.contents, self.model = contents, model
     first = first_state(contents.data, contents.start)
     if kwargs.keys() & {'selected', 'beside', 'mode', 'versus', 'query'}: first = replace(first, panel=0)
     super(Browser, self).__init__(**{name: getattr(first, name) for name in STATE} | kwargs)
@@ -224,6 +247,7 @@ def __init__(self:Browser, contents, front='auto', **kwargs):
     self.children = (self.front,)
     self._watched = STATE
     self.observe(self._trait_changed, self._watched)
+    if edits is not None: self.take_edits(edits)
 
 # %% ../nbs/62b_topic_browser.ipynb #1abf6880
 @patch
@@ -241,6 +265,17 @@ def _stop_front(self:Browser):
     self.front = None
 
 # %% ../nbs/62b_topic_browser.ipynb #a1d9f658
+ASKED = 'samples', 'read', 'passages', 'refit', 'divide' # Commands that are answered and change no choice
+
+@patch
+def _undo_refit(self:Browser)->bool: # Whether the last edit was one
+    "Bring back the model before the last fit."
+    if not self.undo or self.undo[-1].get('cmd') != 'restore': return False
+    self.model, contents, state = self.given[-1].pop()
+    self._show_contents(contents, state)
+    return True
+
+# %% ../nbs/62b_topic_browser.ipynb #3e9a8034
 @patch
 def act(self:Browser,
     cmd:str, # A command of `browser_state`
@@ -248,14 +283,50 @@ def act(self:Browser,
 )->bool: # Whether it was one, and in range
     "Do what a page may ask for."
     found = checked_command(dict(cmd=cmd, **args), sizes(self.data))
-    if found is None or cmd == 'samples':
+    if found is None or cmd in ASKED:
         log.warning('ignored: %.80r', dict(cmd=cmd, **args))
         return False
+    if cmd == 'undo' and self._undo_refit(): return True
     before = self.state
     self._take_on(before, next_state(self.data, before, *found))
     return True
 
 # %% ../nbs/62b_topic_browser.ipynb #2125f4cb
+def _send_samples(browser, topic, stratum):
+    found = browser.samples.best(topic, stratum, 50) if browser.samples else []
+    return dict(kind='samples', key=f'{topic}/{stratum}', list=found)
+
+def _send_text(browser, sample): return dict(kind='text') | browser.read(sample)
+
+def _send_passages(browser, mode, item, stratum):
+    words = browser.data.modes[mode].get('items', ())
+    if item >= len(words): raise ValueError(f"mode {mode} has {len(words)} items, not {item}")
+    return dict(kind='passages', key=f'{mode}/{item}/{stratum}') | browser.passages(words[item], stratum)
+
+# %% ../nbs/62b_topic_browser.ipynb #b3a3d7ff
+def _send_refit(browser):
+    if not browser.can_refit: raise ValueError("refit needs one fitted model and its data; give both")
+    browser.refit()
+    return dict(kind='said', text='The model is fitted anew.')
+
+def _send_divided(browser, topic):
+    if not browser.can_refit: raise ValueError("divide needs one fitted model and its data; give both")
+    browser.divide(topic)
+    return dict(kind='said', text='The topic is divided; the second half is the last topic.')
+
+ANSWERS = dict(zip(ASKED, (_send_samples, _send_text, _send_passages, _send_refit, _send_divided)))
+
+# %% ../nbs/62b_topic_browser.ipynb #5fda48ab
+@patch
+def _answer(self:Browser, cmd, args):
+    "Send what a page asks for."
+    try: answer = ANSWERS[cmd](self, *args)
+    except (ValueError, TypeError, RuntimeError) as e:
+        log.warning('%s: %s', cmd, e)
+        answer = dict(kind='said', text=str(e)[:300])
+    self.front.send(answer)
+
+# %% ../nbs/62b_topic_browser.ipynb #a3f1b90d
 @patch
 def receive(self:Browser,
     page, # The live front it comes from
@@ -268,12 +339,10 @@ def receive(self:Browser,
         log.warning('ignored: %.80r', message)
         return
     cmd, args = found
-    if cmd == 'samples':
-        found = self.samples.best(*args) if self.samples else []
-        page.send(dict(kind='samples', key=f'{args[0]}/{args[1]}', list=found))
-        return
+    if cmd in ASKED: return self._answer(cmd, args)
     numbers = {name: message[name] for name in page.answered if in_range(message.get(name), 0, 2**31)}
     page.answered = page.answered | numbers
+    if cmd == 'edits': return self._take_text(*args)
     self.act(cmd, **{name: x for (name, *_), x in zip(COMMANDS[cmd], args)})
 
 # %% ../nbs/62b_topic_browser.ipynb #eb317b34
@@ -282,6 +351,68 @@ def __repr__(self:Browser):
     n = sizes(self.data)
     modes = ', '.join(m['name'] for m in self.data.modes)
     return f"{type(self).__name__}({n['topics']} topics, {n['strata']} strata, modes {modes})"
+
+# %% ../nbs/62b_topic_browser.ipynb #2df92203
+@patch
+def read(self:Browser,
+    sample:int, # Number of a sample
+)->dict: # `sample`, `title`, `stratum`, `text` (None where it is not known), `shares` of all topics
+    "A whole sample and its topics. `ValueError` for a number that is none, or without samples."
+    if self.samples is None: raise ValueError("this browser has no samples; give samples= or sample_names=")
+    return self.samples.read(sample)
+
+@patch
+def passages(self:Browser,
+    word:str, # A word, or several with spaces between them
+    stratum:int=-1, # Only samples of this one; -1 for all
+    most:int=200, # How many places at most
+)->dict: # `list` of dict(sample, title, stratum, before, word, after), and `total`, how many there are
+    "Every place where a word stands, with what is around it. `ValueError` for no word, or without texts."
+    known = self.samples is not None and not self.samples.texts is self.samples.passages is None
+    if not known: raise ValueError("this browser has no texts; give samples=")
+    return self.samples.with_word(word, stratum, check_count(most, 'most'))
+
+# %% ../nbs/62b_topic_browser.ipynb #e0d7df28
+@patch(as_prop=True)
+def edits(self:Browser)->Edits: # A frozen record
+    "What was changed: names, merges, hidden topics, the reader's own order, notes."
+    return state_edits(self.data, self.state, outlines(self.views))
+
+@patch
+def save(self:Browser,
+    path, # Where to write; a file there stays as it is if this fails
+)->None: # `OSError` where it cannot be written
+    "Write the edits as a small JSON file, for `edits=` of another browser or for a page."
+    self.edits.save(path)
+
+# %% ../nbs/62b_topic_browser.ipynb #234d2f75
+@patch
+def take_edits(self:Browser,
+    edits, # `Edits`, a dict of `Edits.to_dict`, or the path of a file
+)->list: # What could not be carried, in words; a warning says so too
+    "Replace all edits by others; one command undoes it. `LoadError` for what holds none."
+    new, lost = carried(as_edits(edits), self.views)
+    after = with_edits(self.data, self.state, new)
+    some = after != with_edits(self.data, self.state, Edits())
+    if some or not lost: self.act('edits', value=json.dumps(replace(new, outlines=()).to_dict()))
+    self.left_out = tuple(lost)
+    if lost:
+        what = 'some edits have no topic here' if some else 'the edits are of another model, and none applies'
+        warnings.warn(f"{what}: {'; '.join(lost[:5])}{'; ...' if len(lost) > 5 else ''}", stacklevel=2)
+    return lost
+
+# %% ../nbs/62b_topic_browser.ipynb #8cd26eb6
+@patch
+def _take_text(self:Browser, value):
+    "Edits from a file that a page has read."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            lost = self.take_edits(json.loads(value))
+        text = 'Not carried: ' + '; '.join(lost) if lost else 'The edits are taken.'
+    except (ValueError, T.TraitError, RecursionError) as e: text = str(e)
+    self.front.redraw(self)
+    self.front.send(dict(kind='said', text=text[:300]))
 
 # %% ../nbs/62b_topic_browser.ipynb #2a653f1a
 @patch
@@ -363,19 +494,36 @@ def to_frame(self:Browser): # `table` as a pandas DataFrame
     "The table of topics for pandas."
     return self.table.to_frame()
 
-# %% ../nbs/62b_topic_browser.ipynb #a43f242e
+# %% ../nbs/62b_topic_browser.ipynb #262f12e6
+def _listed_samples(samples, views, strata, n, width, more):
+    "Per topic and stratum: n samples with an excerpt, and of all strata `more` by name alone."
+    bare, found = replace(samples, texts=None, passages=None), {}
+    for j in range(sum(v.rank for v in views)):
+        for s in strata:
+            first = samples.best(j, s, n, width)
+            rest = bare.best(j, s, more)[len(first):] if s < 0 else []
+            found[f'{j}/{s}'] = first + rest
+    return found
+
+# %% ../nbs/62b_topic_browser.ipynb #55cd7e77
 @patch
 def file_data(self:Browser,
-    samples:int=4, # How many samples per topic
+    samples:int=4, # How many samples per topic with an excerpt
     width:int=270, # How many characters of each, about
+    more:int=50, # How many samples per topic in all
+    texts_bytes:int=1_000_000, # How many bytes of whole texts at most
 )->dict: # Plain values
-    "The data of a page that answers by itself: state and typical samples included."
+    "The data of a page that answers by itself: state, typical samples and whole texts included."
     N, S = len(self.data.share), len(self.data.strata)
+    check_count(more, 'more', 0)
+    check_count(texts_bytes, 'texts_bytes', 0)
     strata = range(-1, S if 1 < S <= 6 and N*S <= 120 else 0)
-    n = max(1, min(samples, 500//max(1, N*len(strata))))
-    found = {f'{j}/{s}': self.samples.best(j, s, n, width)
-             for j in range(N) for s in strata} if self.samples else {}
-    return self.data.to_dict() | dict(state=self.state.to_dict(), samples=found)
+    n, found, texts = max(1, min(samples, 500//max(1, N*len(strata)))), {}, {}
+    if self.samples:
+        found = _listed_samples(self.samples, self.views, strata, n, width, min(more, 3000//max(1, N)))
+        ranked = [[x['id'] for x in found[f'{j}/-1']] for j in range(N)]
+        texts = self.samples.texts_within(ranked, texts_bytes)
+    return self.data.to_dict() | dict(state=self.state.to_dict(), samples=found, texts=texts)
 
 # %% ../nbs/62b_topic_browser.ipynb #409cee33
 @patch
@@ -396,17 +544,85 @@ def to_html(self:Browser,
     with written(path) as f: f.write(page)
 
 # %% ../nbs/62b_topic_browser.ipynb #5936408f
+def _svg_row(y, name, words, share, most):
+    "One topic of the drawing."
+    text = lambda x, size, color, what: (f'<text x="{x}" y="{y + 15}" font-size="{size}" fill="{color}">'
+                                         f'{escape(what)}</text>')
+    bar = f'<rect x="250" y="{y + 4}" width="{max(1, 120*share/most):.1f}" height="13" fill="#0072b2"/>'
+    return (text(4, 13, '#59636e', name) + bar + text(376, 12, '#59636e', f'{share:.1%}')
+            + text(430, 12, '#59636e', words))
+
+def summary_svg(
+    browser, # A browser
+    most:int=40, # How many topics at most
+)->str: # An SVG document
+    "All topics of the set shown with their shares and first words, hidden ones left out."
+    t, shares = browser.table, browser.table['share']
+    some = np.argsort(-np.array(shares), kind='stable')[:most]
+    words = [w if isinstance(w, str) else ' · '.join(w) for w in t['words']]
+    top = max((shares[i] for i in some), default=0) or 1.
+    rows = ''.join(_svg_row(22*n, shown(t['name'][i], 34), words[i] and shown(words[i], 60), shares[i], top)
+                   for n, i in enumerate(some))
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 {22*len(some) + 6}" width="820" '
+            f'font-family="system-ui, sans-serif">{rows}</svg>')
+
+# %% ../nbs/62b_topic_browser.ipynb #588d90f7
+def still_html(
+    browser, # A browser
+    sentence:str, # What is said before them
+)->str: # HTML without any program, every word escaped
+    "All topics as a drawing and a table."
+    code = base64.b64encode(summary_svg(browser).encode('utf-8', 'replace')).decode()
+    picture = f'<img alt="Topics by their share" src="data:image/svg+xml;base64,{code}">'
+    return f'<div class="ntf-still"><p>{sentence}</p>{picture}{browser.table.to_html()}</div>'
+
+# %% ../nbs/62b_topic_browser.ipynb #4a71c93d
+_OUTPUTS = ':is(.jp-OutputArea,.output,.cell_container,#output-area)'
+_CHILD = '.jp-OutputArea-child'
+_DEAD = (f'{_CHILD}:has(>.jp-OutputArea-output:not([data-mime-type])):not(:has(.ntf-browser))'
+         f':has(+{_CHILD} .ntf-twin)') # JupyterLab names the kind of all outputs but widgets
+TWIN_STYLE = (f'{_OUTPUTS}:has(.ntf-browser) .ntf-twin{{display:none}}{_DEAD}{{display:none}}'
+              '.ntf-twin iframe~.ntf-still{display:none}')
+UNTRUSTED = ('The page of these topics is a frame, and frames are taken out here: of a notebook that is not '
+             'trusted yet (File, Trust Notebook), and on some sites. Its topics as a table:')
+TOO_LARGE = ('The page of these topics is too large to stand in a notebook. Run the cell to see it, or write '
+             'it as a file with <code>to_html</code>. Its topics as a table:')
+
+# %% ../nbs/62b_topic_browser.ipynb #5e3ab67b
+def _page_fits(browser, most):
+    "Whether the twin's frame will have fewer characters, judged without making it."
+    text = safe_json(browser.data.to_dict())
+    return len(text) + 5*text.count('"') < most - 100_000
+
+@patch
+def twin(self:Browser,
+    most:int=450_000, # How many characters the frame may have
+)->str: # HTML
+    "What stands for the widget where there is no kernel."
+    name, page = escape(self.data.title or 'Topics'), ''
+    if _page_fits(self, most): page = escape(self.html(samples=3, width=240, more=0, texts_bytes=0))
+    frame = (f'<iframe title="{name}" sandbox="allow-scripts allow-downloads" srcdoc="{page}" '
+             f'style="width:100%;height:{self.height}px;border:0"></iframe>') if 0 < len(page) < most else ''
+    still = still_html(self, UNTRUSTED if frame else TOO_LARGE)
+    return f'<div class="ntf-twin"><style>{TWIN_STYLE}</style>{frame}{still}</div>'
+
+# %% ../nbs/62b_topic_browser.ipynb #9a493156
+@patch
+def _ipython_display_(self:Browser, **kwargs):
+    from IPython.display import display
+    data = self._repr_mimebundle_()
+    display({key: x for key, x in data.items() if key.startswith('application/')}, raw=True)
+    display({'text/plain': data['text/plain'], 'text/html': self.twin()}, raw=True)
+
 @patch
 def _repr_mimebundle_(self:Browser, **kwargs):
-    "The widget, and what stands for it where there is no kernel."
-    bundle = super(Browser, self)._repr_mimebundle_(**kwargs)
-    data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
-    page, name = escape(self.html(samples=3, width=240)), escape(self.data.title or 'Topics')
-    twin = (f'<iframe title="{name}" sandbox="allow-scripts" srcdoc="{page}" '
-            f'style="width:100%;height:{self.height}px;border:0"></iframe>')
-    text = twin if len(twin) < 450_000 else self.table.to_html()
-    data = (data or {}) | {'text/plain': repr(self), 'text/html': text}
-    return (data, *meta) if meta else data
+    "The widget, and words for a terminal."
+    found = super(Browser, self)._repr_mimebundle_(**kwargs)
+    data = (found[0] if isinstance(found, tuple) else found) or {}
+    return data | {'text/plain': repr(self)}
+
+@patch
+def _display_(self:Browser): return self.front
 
 # %% ../nbs/62b_topic_browser.ipynb #c1061620
 def dropdown(
@@ -616,29 +832,116 @@ def topic_html(
     parts = [titled(browser.names_[j], mode_html(browser, j)) for j in topics]
     return side_by_side(parts) + extras_html(browser)
 
-# %% ../nbs/62b_topic_browser.ipynb #8fc7c74d
+# %% ../nbs/62b_topic_browser.ipynb #b25919c1
 # What `view` is to know besides names, and the pictures of its samples
 VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples', 'images'
 
+# %% ../nbs/62b_topic_browser.ipynb #ffd160d0
+def _words_as_labels(known):
+    "Words given as `terms=` are the labels of the mode of terms."
+    terms = known.get('terms')
+    if terms is None or isinstance(terms, (str, int, np.integer)): return known
+    if known.get('labels') is not None: raise ValueError("give the words as terms= or as labels=, not both")
+    return known | dict(labels={'term': terms}, terms=None)
+
+def texts_of(
+    samples, # What was given as `samples=`
+    settings:dict, # Settings by name; `texts` is taken out, which says the same
+): # One text per sample, or None; `ValueError` if both are given
+    "The texts of the samples, under either name."
+    texts = settings.pop('texts', None)
+    if samples is not None and texts is not None: raise ValueError("give texts= or samples=, not both")
+    return samples if texts is None else texts
+
+# %% ../nbs/62b_topic_browser.ipynb #331f1d70
 def take_view_options(
     browser_class, # The class of a browser
     settings:dict, # Settings by name; those of `view` are taken out
 )->dict: # Those of `view`
     "Settings of the view. `TypeError` that names the nearest right one if a setting is unknown."
     keywords = [name for name in signature(browser_class).parameters if name not in ('model', 'kwargs')]
-    check_keywords(settings, [*keywords, *VIEW_OPTIONS, *STATE, 'layout'], browser_class.__name__)
+    known = [*keywords, 'edits', 'texts', *VIEW_OPTIONS, *STATE, 'layout']
+    check_keywords(settings, known, browser_class.__name__)
+    if settings.get('edits') is not None: settings['edits'] = as_edits(settings['edits'])
     return {name: settings.pop(name) for name in VIEW_OPTIONS if name in settings}
 
 # %% ../nbs/62b_topic_browser.ipynb #9216fa9d
+def _is_one(x): return hasattr(x, 'dtype') or isinstance(x, (list, tuple)) or is_labelled(x)
+
+def _fit_settings(model, data, strata, mask):
+    "What `fit` was given besides the data."
+    one = not isinstance(data, (list, tuple, dict))
+    labels = strata is not None and hasattr(model, 'strata_rank') and one
+    return {} | (dict(strata=strata) if labels else {}) | (dict(mask=mask) if mask is not None else {})
+
+def _search_models(search, data, strata, mask):
+    "One fitted model per candidate of a search, by what it is called."
+    trials, best, out = search.trials_, search.best_estimator_, {}
+    for i in trials.candidates():
+        s, agree = trials.settings[i], None if trials.stability is None else trials.stability[:, i].mean()
+        q = f", {s['strata_rank']} strata features" if 'strata_rank' in s else ''
+        same = all(getattr(best, name) == x for name, x in s.items())
+        name = f"rank {s['rank']}{q}, {'chosen' if same else 'candidate'}"
+        if agree is not None and agree == agree: name += f', halves agree {agree:.2f}'
+        fit = lambda: clone(best).set_params(**s).fit(data, **_fit_settings(best, data, strata, mask))
+        out[name] = best if same else fit()
+    return out or {'the model': best}
+
+# %% ../nbs/62b_topic_browser.ipynb #c7ee5844
+def rank_models(
+    model, # Anything that a browser takes
+    data=None, # What it was fitted to
+    strata=None, # One label per sample, if `fit` was given such
+    mask=None, # True where the data were observed
+)->dict: # Name -> model for several ranks; None for one model
+    "Models of several ranks to stand side by side."
+    if isinstance(model, RankSearchCV) and data is not None and hasattr(model, 'trials_'):
+        return _search_models(model, data, strata, mask)
+    if not isinstance(model, dict) or not model or any(map(_is_one, model.values())): return None
+    called = lambda name: f'rank {name}' if isinstance(name, (int, np.integer)) else str(name)
+    return {called(name): m for name, m in model.items()}
+
+# %% ../nbs/62b_topic_browser.ipynb #48544eb9
+def _bare_model(model): return model.model_ if isinstance(model, Consensus) else model
+
+def _stability(models):
+    "How well each topic comes back, where a consensus says so."
+    known = [getattr(m, 'stability_', None) for m in models]
+    if all(x is None for x in known): return None
+    sizes = [len(x) if x is not None else view(_bare_model(m)).rank for x, m in zip(known, models)]
+    return [float(f'{y:.3g}') if y is not None else None
+            for x, n in zip(known, sizes) for y in (x if x is not None else [None]*n)]
+
+# %% ../nbs/62b_topic_browser.ipynb #4d13ab0c
+def contents_of(
+    models, # A model, or name -> model for several ranks
+    data, # What they were fitted to
+    others=None, # Models to compare with; `ValueError` beside several ranks
+    **options # What `topic_contents` is to know
+)->Contents: # A frozen record
+    "What a browser shows of one model, or of several ranks."
+    several = isinstance(models, dict)
+    if several and others is not None: raise ValueError("give several ranks, or others=, not both")
+    lead, *rest = models.values() if several else [models]
+    others = {str(i): _bare_model(m) for i, m in enumerate(rest)} if several else others
+    found = topic_contents(_bare_model(lead), data, others or None, **options)
+    page = replace(found.data, stability=_stability(list(models.values()) if several else [models])) \
+        if several or not others else found.data
+    if several and len(models) > 1:
+        named = [s | dict(name=shown(n, 60)) for s, n in zip(page.sets, models)]
+        page = replace(page, axis='Rank', sets=named)
+    return replace(found, data=page)
+
+# %% ../nbs/62b_topic_browser.ipynb #860f6e8a
 class TopicBrowser(Browser):
     "Topics on one screen: words, modes, strata, samples; names, hiding and merging."
     core_front, height = TopicCore, 900
     def __init__(self,
-        model, # A fitted estimator, record, hierarchy, CPTensor, list of factors, or `View`
+        model, # Estimator, record, hierarchy, CPTensor, list of factors, `View`; or {rank: model}, a search
         data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
         *,
         labels=None, # Names of the indices: mode -> words, a list or what has them, such as a vectorizer
-        samples=None, # One text or picture per sample, flat or one list per stratum
+        samples=None, # One text or picture per sample, flat or one list per stratum; `texts=` says the same
         sample_names=None, # One name per sample, flat or one list per stratum
         strata=None, # Names of the strata; for a model without any, one label per sample
         names=None, # Names of topics
@@ -649,15 +952,102 @@ class TopicBrowser(Browser):
         title:str='', # Shown on top
         note:str='', # Shown below it
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
-        **kwargs # `images`, (n, height, width); `terms`, `unit`, `sample_mode`, `new_samples`; traits
+        **kwargs # `images`, (n, height, width); `edits=` kept before; `terms`, `unit`, `sample_mode`; traits
     ):
-        options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
-        found = topic_contents(model, data, others, texts=samples, times=times, kinds=kinds, title=title,
-                               note=note, view_options=options | take_view_options(type(self), kwargs))
-        super().__init__(found, front, **kwargs)
+        known = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
+        page = dict(others=others, texts=samples, times=times, kinds=kinds, title=title, note=note)
+        self._begin(model, data, known, page, front, kwargs)
+
+# %% ../nbs/62b_topic_browser.ipynb #9226cd95
+@patch
+def _begin(self:TopicBrowser, model, data, known, page, front, settings):
+    "Take the settings apart, and show the model."
+    known = _words_as_labels(known | take_view_options(type(self), settings))
+    page['texts'] = texts_of(page['texts'], settings)
+    ranks = rank_models(model, data, known['strata'], known['mask'])
+    if ranks and len(ranks) == 1: (model,), ranks = ranks.values(), None
+    self.given = data, page, known, []
+    single = ranks is None and page['others'] is None and data is not None
+    if single: self.can_refit = isinstance(fitted_part(model)[0], _KINDS)
+    found = contents_of(ranks or model, data, view_options=known, **page)
+    super(TopicBrowser, self).__init__(found, front, ranks or model, **settings)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a
 @patch(as_prop=True)
 def table(self:TopicBrowser)->Table: # Rank, number, name, share, share in each stratum, first words
     "The topics of the set shown, with the names of now."
     return topic_shares(named_view(self.contents, self.state, self.set_))
+
+# %% ../nbs/62b_topic_browser.ipynb #4f94b2cf
+@patch
+def _show_contents(self:Browser, contents, state):
+    "Other contents in the same place."
+    kind = 'core' if isinstance(self.front, CoreFront) else 'live'
+    self._stop_front()
+    self.contents, self._taking_on = contents, True
+    try:
+        for name in STATE: setattr(self, name, getattr(state, name))
+    finally: self._taking_on = False
+    self.front = make_front(self, kind)
+    self.children = (self.front,)
+    self.observe(self._trait_changed, self._watched)
+
+# %% ../nbs/62b_topic_browser.ipynb #e8aaaf90
+@patch
+def _show_model(self:TopicBrowser, model, at):
+    "Show a model fitted anew, where topic j of before is topic at[j]."
+    data, page, known, before = self.given
+    found = contents_of(model, data, view_options=known | dict(names=None), **page)
+    old, roots = self.edits, [j for j in range(len(at)) if self.merged[j] == j]
+    moved = lambda x: {at[j]: y for j, y in x.items() if j in roots}
+    listed = lambda x: tuple(at[j] for j in x if j in roots)
+    new = Edits(moved(old.names), {}, listed(old.hidden), listed(old.order), moved(old.notes))
+    first = first_state(found.data, at[self.selected] if self.selected >= 0 else found.start)
+    state = with_edits(found.data, replace(first, stratum=self.stratum, mode=self.mode, lam=self.lam), new)
+    before.append((self.model, self.contents, self.state))
+    self.model = model
+    self._show_contents(found, replace(state, undo=({'cmd': 'restore'},)))
+
+# %% ../nbs/62b_topic_browser.ipynb #291f3c5c
+@patch
+def _refittable(self:TopicBrowser, who):
+    "(the model, its data, what else its fit was given); `ValueError` where it cannot be fitted anew."
+    if not self.can_refit:
+        raise ValueError(f"{who} needs one fitted NMF, NCPD, StratifiedNMF or StratifiedNTF and its data; "
+                         "give both to the browser")
+    data, _, known, _ = self.given
+    model, X, _ = fitted_part(self.model, data)
+    return model, X, _fit_settings(model, X, known['strata'], known['mask'])
+
+def _after_merge(at, group):
+    "Numbers of topics after those of a group became one."
+    rest = [j for j in sorted(set(at)) if j not in group or j == group[0]]
+    return [rest.index(group[0] if j in group else j) for j in at]
+
+# %% ../nbs/62b_topic_browser.ipynb #2eef5374
+@patch
+def refit(self:TopicBrowser)->TopicBrowser: # Itself, with the new model; `ValueError` without merged topics
+    "Fit the model anew from its merged topics."
+    model, X, how = self._refittable('refit')
+    groups = [m for j in range(len(self.merged)) if len(m := self.members(j)) > 1]
+    if not groups: raise ValueError("refit: no topics are merged; merge two first")
+    at = list(range(len(self.merged)))
+    for group in groups:
+        now = sorted(at[j] for j in group)
+        model = merge_topics(model, X, now, **how)
+        at = _after_merge(at, now)
+    self._show_model(model, at)
+    return self
+
+# %% ../nbs/62b_topic_browser.ipynb #66fe0155
+@patch
+def divide(self:TopicBrowser,
+    topic:int, # Number of a topic that is not merged
+    random_state=0, # Seeds the divisions that are tried
+)->TopicBrowser: # Itself, with one topic more, the last; `ValueError` for what cannot be divided
+    "Fit the model anew with a topic in two."
+    model, X, how = self._refittable('divide')
+    if any(j != m for j, m in enumerate(self.merged)):
+        raise ValueError("divide: some topics are merged; refit first, or take them apart")
+    self._show_model(split_topic(model, X, topic, random_state=random_state, **how), list(range(model.rank)))
+    return self
