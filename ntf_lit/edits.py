@@ -8,7 +8,7 @@ __all__ = ['VERSION', 'LIMIT', 'Edits', 'model_key', 'outlines', 'as_edits', 'pa
 # %% ../nbs/61a_edits.ipynb #a50533ce
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from .checks import check_number
 from .files import LoadError, parsed, written
 from .score import match_components
-from .views import View, shown, view
+from .views import shown
 
 # %% ../nbs/61a_edits.ipynb #a83ab6ad
 @dataclass(frozen=True)
