@@ -147,10 +147,10 @@ class HierarchyBrowser(Browser):
         front:str='auto', # 'live' (anywidget), 'core' (ipywidgets alone), or 'auto'
         **kwargs # `images`, (n, height, width); `edits=` kept before; `terms`, `unit`, `sample_mode`; traits
     ):
-        options = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
+        known = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         page = dict(texts=texts_of(samples, kwargs), times=times, kinds=kinds, title=title, note=note)
-        options |= take_view_options(type(self), kwargs)
-        super().__init__(hierarchy_contents(model, data, view_options=options, **page), front, model, **kwargs)
+        known |= take_view_options(type(self), kwargs)
+        super().__init__(hierarchy_contents(model, data, view_options=known, **page), front, model, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0
 @patch(as_prop=True)
