@@ -8,14 +8,11 @@ __all__ = ['MiniBatchNMF']
 # %% ../nbs/50f_batch_estimators.ipynb #980564eb
 import math
 import time
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from array_api_compat import is_torch_array
 from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, array_namespace, check_choice, check_count, check_number, check_seed, host
 from .cp_estimators import NMF, _best_weights, _cp_model, _keep_cp

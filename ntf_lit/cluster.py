@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from fastcore.basics import patch
 
 # %% ../nbs/54_dask.ipynb #e399e8c5
-from .blocks import RULES, WARMUP, BlockModel, relative_error
+from .blocks import RULES, BlockModel, relative_error
 from .checks import check_shape, need
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _run, _whole

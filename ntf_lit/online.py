@@ -9,7 +9,6 @@ __all__ = ['STEPS', 'remembered', 'renewed', 'batch_weights', 'Learned', 'learne
 # %% ../nbs/29_online.ipynb #d6480d40
 from dataclasses import dataclass, replace
 
-import numpy as np
 from .blocks import RULES, BlockModel, charged_blocks
 from .divergences import Slopes, divergence_weights
 from .ncpd import cp_weights
