@@ -125,7 +125,7 @@ def _fill_nodes(self:HierarchyCore, browser):
     self.beside.options = [('nothing', -1), *others]
     self.beside.value = browser.beside if browser.beside != browser.selected else -1
 
-# %% ../nbs/63_hierarchy_browser.ipynb #379fa4f4
+# %% ../nbs/63_hierarchy_browser.ipynb #84edc0bc
 class HierarchyBrowser(Browser):
     "Layers of topics as a graph: links, paths, a node's own words, two nodes side by side."
     core_front, height = HierarchyCore, 940
