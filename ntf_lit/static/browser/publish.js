@@ -1,6 +1,6 @@
 // What is taken away: the table shown as CSV, the figure shown as SVG or PNG, and a summary for print.
 
-import {h, svg} from './elements.js';
+import {h, handOver, svg} from './elements.js';
 import {picture, spark} from './figures.js';
 import {percent} from './format.js';
 import {inOrder, tellingWords} from './overview.js';
@@ -116,13 +116,6 @@ export function figureShown(page) {
   if (kind === 'words' || kind === 'labels') return barsDrawn(page, state.selected, state.mode);
   const drawn = page.body.querySelector('svg.ntf-curve, svg, canvas.ntf-picture');
   return drawn?.tagName === 'CANVAS' ? drawn : drawn && standingAlone(drawn);
-}
-
-/** Hand the reader a file. */
-export function handOver(name, blob) {
-  const url = URL.createObjectURL(blob);
-  h('a', {href: url, download: name}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 const fileName = (page, end) => {
