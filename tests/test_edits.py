@@ -385,6 +385,7 @@ def test_edits_from_page_to_python_and_back(chromium, tmp_path):
     b.to_html(tmp_path / 'page.html')
     page = chromium.new_page(viewport=dict(width=1280, height=1000))
     page.goto((tmp_path / 'page.html').as_uri())
+    page.get_by_role('button', name='Topics', exact=True).click()
     page.locator('.ntf-title .ntf-name').first.fill('Named here')
     page.get_by_label('Note on this topic').fill('why')
     page.get_by_label('Move the topic down').click()

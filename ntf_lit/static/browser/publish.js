@@ -4,7 +4,7 @@ import {h, handOver, svg} from './elements.js';
 import {picture, spark} from './figures.js';
 import {percent} from './format.js';
 import {inOrder, tellingWords} from './overview.js';
-import {profile, rows, share} from './state.js';
+import {profile, rows, share, stability} from './state.js';
 import {shownModes} from './topic.js';
 
 /** A cell of CSV; a text that a spreadsheet would calculate with is kept from it by an apostrophe. */
@@ -31,10 +31,11 @@ export function tableShown(page) {
   }
   if (state.panel === 1 || state.panel === 3) {
     const S = page.many ? data.strata.map((_, s) => s) : [],
-      parts = i => [-1, ...S].map(s => share(data, state, i, s));
+      parts = i => [-1, ...S].map(s => share(data, state, i, s)),
+      steady = data.stability ? [i => stability(data, state, i)] : [];
     return [
-      ['topic', 'name', 'share', ...S.map(s => data.strata[s])],
-      ...ids.map(i => [...label(i), ...parts(i)]),
+      ['topic', 'name', 'share', ...S.map(s => data.strata[s]), ...steady.map(() => 'stability')],
+      ...ids.map(i => [...label(i), ...parts(i), ...steady.map(f => f(i))]),
     ];
   }
   if (state.panel === 4 && data.term >= 0) {

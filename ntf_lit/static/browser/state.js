@@ -129,6 +129,10 @@ export function reduce(data, state, command) {
 export const share = (data, state, i, stratum = state.stratum) =>
   sum(members(state, i).map(j => (stratum < 0 ? data.share[j] : data.shares[stratum][j])));
 
+/** How well a topic comes back in other runs, 0 to 1; null where nobody knows, as for merged ones. */
+export const stability = (data, state, i) =>
+  members(state, i).length > 1 ? null : (data.stability?.[i] ?? null);
+
 /** A topic's distribution in a mode, {at, v}; merged ones are mixed by their shares. */
 export function profile(data, state, i, k) {
   const parts = members(state, i),
