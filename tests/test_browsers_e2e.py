@@ -19,6 +19,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from test_browsers import ODD, PAYLOADS, hierarchy, hostile
 
 from ntf_lit.browser_data import html_page
+from ntf_lit.consensus import Consensus
+from ntf_lit.cp_estimators import NMF
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
@@ -428,6 +430,29 @@ def test_words_by_topics(shown):
         np.testing.assert_allclose(sizes, [w for w in want if w >= 2], atol=1)
     table.get_by_role('button').nth(2).click()
     assert selected(page) == str(b.data.likeness[0]['order'][2])
+
+
+def test_stability_stands_beside_the_share(shown):
+    X = np.random.default_rng(0).random((30, 9)) ** 3
+    sure = Consensus(NMF(3), n_runs=4, threshold=2, random_state=0).fit(X)
+    page = shown(TopicBrowser(sure, X, front='core'), view='Overview')
+    table = page.locator('.ntf-overview')
+    at = table.locator('thead th').all_inner_texts().index('stability')
+
+    def column():
+        rows = table.locator('tbody tr').all()
+        numbers = [int(row.locator('.ntf-number').inner_text()) for row in rows]
+        return numbers, [float(row.locator('.ntf-value').nth(1).inner_text()) for row in rows]
+
+    assert at > 0
+    topics, seen = column()
+    np.testing.assert_allclose(seen, sure.stability_[topics], atol=0.006)
+    table.get_by_role('button', name='stability').click()
+    assert column()[1] == sorted(seen, reverse=True)
+    page.get_by_role('button', name='Topics', exact=True).click()
+    expect(page.locator('.ntf-title')).to_contain_text(f'stability {seen[topics.index(int(selected(page)))]:.2f}')
+    page.get_by_role('button', name='What the numbers mean').click()
+    expect(page.locator('.ntf-help')).to_contain_text('comes back')
 
 
 def test_a_view_can_be_sent_as_a_link(shown):

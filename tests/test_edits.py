@@ -219,6 +219,16 @@ def test_a_refit_is_the_one_of_merge_topics():
     assert b.act('undo') and b.model is whole and b.merged == (2, 1, 2, 3) and b.names_[1] == 'One'
 
 
+def test_pictures_of_samples_stay_when_a_model_is_fitted_anew():
+    X = posts()
+    b = browser(X, images=np.random.default_rng(0).random((len(X), 5, 4)))
+    b.act('merge', topic=0, into=2)
+    b.refit()
+    assert b.samples.best(0, n=1)[0]['image_shape'] == [5, 4]
+    b.divide(1)
+    assert b.model.rank == 4 and b.samples.best(3, n=1)[0]['image_shape'] == [5, 4]
+
+
 def test_two_groups_are_refitted_together():
     b = browser(posts())
     b.act('note', topic=1, value='the second pair')
