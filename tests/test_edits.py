@@ -200,7 +200,8 @@ def test_late_strings_are_cleaned_as_early_ones(payload):
     assert b.names_[1] == early and b.notes[1] == early
     b.notes = (payload[:200],) * 4
     assert b.notes == (early,) * 4
-    assert '<script>alert' not in b.html() and '<img src=x' not in b.html()
+    page = b.html()
+    assert '<script>alert' not in page and '<img src=x' not in page
 
 
 # --- Fitted anew ---
