@@ -210,7 +210,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'ntf_lit.browser_state.valid_topics': ( 'browser_state.html#valid_topics',
                                                                                'ntf_lit/browser_state.py'),
                                        'ntf_lit.browser_state.with_edits': ('browser_state.html#with_edits', 'ntf_lit/browser_state.py'),
-                                       'ntf_lit.browser_state.word_masses': ('browser_state.html#word_masses', 'ntf_lit/browser_state.py')},
+                                       'ntf_lit.browser_state.word_shares': ('browser_state.html#word_shares', 'ntf_lit/browser_state.py')},
             'ntf_lit.checks': { 'ntf_lit.checks._column': ('checks.html#_column', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._complain': ('checks.html#_complain', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._frame_numbers': ('checks.html#_frame_numbers', 'ntf_lit/checks.py'),

@@ -549,15 +549,16 @@ def texts_within(self:Samples,
     ranked:list, # Per topic, numbers of its samples, the most typical first
     most:int=1_000_000, # How many bytes of JSON at most
     each:int=20_000, # How many characters of one text
-)->dict: # Number of a sample as text -> text, shares, title
+)->dict: # Number of a sample as text -> text, shares, title, and its stratum if there are several
     "Whole texts for a page that answers by itself."
     out, left = {}, most
+    kept = 'text', 'shares', 'title', *['stratum']*(len(self.views[0].strata) > 1)
     longest = max(map(len, ranked), default=0)
     turns = (samples[n] for n in range(longest) for samples in ranked if n < len(samples))
     for i in dict.fromkeys(turns):
         found = self.read(i, each)
         if found['text'] is None: continue
-        one = {name: found[name] for name in ('text', 'shares', 'title')}
+        one = {name: found[name] for name in kept}
         left -= len(json.dumps(one, ensure_ascii=False).encode('utf-8', 'replace')) + 12
         if left < 0: break
         out[str(i)] = one

@@ -17,7 +17,7 @@ from .browser_data import Contents, PageData
 from .checks import check_labels, check_number
 from .edits import LIMIT, Edits, as_edits
 from .files import LoadError, parsed
-from .views import ORDERS, View, named, shown
+from .views import ORDERS, View, components, named, shown
 
 # %% ../nbs/62a_browser_state.ipynb #d3dfcf35
 @dataclass(frozen=True)
@@ -375,15 +375,17 @@ def share_of(
     return sum(shares[j] for j in state.members(topic))
 
 # %% ../nbs/62a_browser_state.ipynb #8baaa9e3
-def word_masses(
+def word_shares(
     v:View, # A view
     word:str, # A word, or a part of one
-)->np.ndarray: # Mass of the words found in each topic (rank,)
+)->np.ndarray: # Part of the words found that each topic is (rank,); the features of strata have the rest
     "How much of a word each topic has; of all words that it is a part of, if it is none itself."
     words = v.labels[v.term_mode]
     hit = np.array([w.lower() == word for w in words])
     if not hit.any(): hit = np.array([word in w.lower() for w in words])
-    return v.topics[v.term_mode-1][hit].sum(0)*v.mass
+    P, mass = components(v, v.term_mode)
+    of = P[hit].sum(0)*mass
+    return of[:v.rank]/(of.sum() or 1.)
 
 # %% ../nbs/62a_browser_state.ipynb #1e5d2d3c
 def listed_topics(
@@ -397,8 +399,8 @@ def listed_topics(
     q = (state.query if query is None else query).strip().lower()
     part, place = lambda j: share_of(data, state, j), {j: n for n, j in enumerate(state.own_order)}
     if q and v.term_mode:
-        mass, first = word_masses(v, q), data.sets[state.set_]['first']
-        part = lambda j: float(sum(mass[i - first] for i in state.members(j))/(mass.sum() or 1.))
+        found, first = word_shares(v, q), data.sets[state.set_]['first']
+        part = lambda j: float(sum(found[i - first] for i in state.members(j)))
         topics, place = [j for j in topics if part(j) > 0 or q in state.names_[j].lower()], {}
     key = lambda x: (x[0] in state.hidden, place.get(x[0], len(place)), -x[1])
     return sorted(((j, part(j)) for j in topics), key=key)

@@ -497,7 +497,7 @@ def to_frame(self:Browser): # `table` as a pandas DataFrame
 # %% ../nbs/62b_topic_browser.ipynb #262f12e6
 def _listed_samples(samples, views, strata, n, width, more):
     "Per topic and stratum: n samples with an excerpt, and of all strata `more` by name alone."
-    bare, found = replace(samples, texts=None, passages=None), {}
+    bare, found = replace(samples, texts=None, passages=None, images=None), {}
     for j in range(sum(v.rank for v in views)):
         for s in strata:
             first = samples.best(j, s, n, width)

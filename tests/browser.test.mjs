@@ -130,6 +130,12 @@ test('merged topics are mixed by their shares', () => {
 test('rows, lists and search', () => {
   assert.deepEqual(m.rows(data, {...start, lam: 1}, 0, 0).map(r => r.item), [0, 3]);
   assert.deepEqual(m.rows(data, {...start, stratum: 1}, 0, 0).map(r => r.corpus), [.3, .1]);
+  const steady = {...data, stability: [.9, null, .2]};
+  assert.deepEqual([0, 1, 2].map(i => m.stability(steady, start, i)), [.9, null, .2]);
+  assert.equal(m.stability(steady, m.reduce(data, start, {cmd: 'merge', topic: 1, into: 0}), 0), null);
+  assert.equal(m.stability(data, start, 0), null);
+  const alone = {...words, corpus: [[[.4, .3, .2, .1], [.1, .2, .3, .4]]]}; // one stratum: the data, and the model
+  for (const stratum of [-1, 0]) assert.deepEqual(m.corpusOf(alone, 0, stratum), [.4, .3, .2, .1]);
   assert.deepEqual(m.listed(data, start).map(x => x.id), [0, 1]);
   assert.deepEqual(m.listed(data, {...start, stratum: 1, hidden: [0]}).map(x => x.id), [1, 0]);
   assert.deepEqual(m.listed(data, {...start, own_order: [1]}).map(x => x.id), [1, 0]);

@@ -53,7 +53,8 @@ def run(blocks, name):
 
 @pytest.mark.filterwarnings('default')
 @pytest.mark.parametrize('path', HOWTOS, **by_name)
-def test_howto_runs(path):
+def test_howto_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write files where they run
     blocks = python_blocks(path.read_text(encoding='utf-8'))
     assert blocks
     run(blocks, path.name)

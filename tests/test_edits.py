@@ -200,7 +200,8 @@ def test_late_strings_are_cleaned_as_early_ones(payload):
     assert b.names_[1] == early and b.notes[1] == early
     b.notes = (payload[:200],) * 4
     assert b.notes == (early,) * 4
-    assert '<script>alert' not in b.html() and '<img src=x' not in b.html()
+    page = b.html()
+    assert '<script>alert' not in page and '<img src=x' not in page
 
 
 # --- Fitted anew ---
@@ -217,6 +218,16 @@ def test_a_refit_is_the_one_of_merge_topics():
     assert np.allclose(view(b.views[0]).mass, view(wanted, X).mass)
     assert b.names_[1] == 'One' and b.merged == (0, 1, 2)
     assert b.act('undo') and b.model is whole and b.merged == (2, 1, 2, 3) and b.names_[1] == 'One'
+
+
+def test_pictures_of_samples_stay_when_a_model_is_fitted_anew():
+    X = posts()
+    b = browser(X, images=np.random.default_rng(0).random((len(X), 5, 4)))
+    b.act('merge', topic=0, into=2)
+    b.refit()
+    assert b.samples.best(0, n=1)[0]['image_shape'] == [5, 4]
+    b.divide(1)
+    assert b.model.rank == 4 and b.samples.best(3, n=1)[0]['image_shape'] == [5, 4]
 
 
 def test_two_groups_are_refitted_together():
@@ -385,6 +396,7 @@ def test_edits_from_page_to_python_and_back(chromium, tmp_path):
     b.to_html(tmp_path / 'page.html')
     page = chromium.new_page(viewport=dict(width=1280, height=1000))
     page.goto((tmp_path / 'page.html').as_uri())
+    page.get_by_role('button', name='Topics', exact=True).click()
     page.locator('.ntf-title .ntf-name').first.fill('Named here')
     page.get_by_label('Note on this topic').fill('why')
     page.get_by_label('Move the topic down').click()

@@ -51,7 +51,7 @@ def chosen(page):
     return page.locator('.ntf-graph [aria-selected=true]')
 
 
-@pytest.mark.parametrize('width', [390, 1280, 2000])
+@pytest.mark.parametrize('width', [390, 1280, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize('make', [of_words, of_curves])
 def test_what_a_click_shows_is_in_view(shown, make, width):  # noqa: F811
     "At most two windows high; the last of a hundred topics and its details are both seen."
@@ -198,7 +198,15 @@ def test_hiding_merging_and_strata_as_in_the_topic_browser(shown):  # noqa: F811
     assert first() != before
 
 
-@pytest.mark.parametrize('width, scheme', [(390, 'dark'), (1280, 'light'), (1280, 'dark'), (2000, 'light')])
+@pytest.mark.parametrize(
+    'width, scheme',
+    [
+        (390, 'dark'),
+        (1280, 'light'),
+        pytest.param(1280, 'dark', marks=pytest.mark.slow),
+        pytest.param(2000, 'light', marks=pytest.mark.slow),
+    ],
+)
 def test_axe_in_every_state_of_a_hierarchy(shown, axe, width, scheme):  # noqa: F811
     page = shown(of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2]), width, scheme)
     assert violations(page, axe) == []

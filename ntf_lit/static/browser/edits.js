@@ -1,6 +1,6 @@
 // The row of edits under the list: a note, the order, a file to keep them in, the model fitted anew.
 
-import {h} from './elements.js';
+import {h, handOver} from './elements.js';
 import {editsOf, readEdits} from './kept.js';
 import {listed, members} from './state.js';
 
@@ -12,15 +12,9 @@ export function tell(page, text) {
   page.say(text);
 }
 
-/** Hand the reader a file. */
-function handFile(name, text) {
-  const url = URL.createObjectURL(new Blob([text], {type: 'application/json'}));
-  h('a', {href: url, download: name}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
 function saveEdits(page) {
-  handFile('edits.json', JSON.stringify(editsOf(page.data, page.state, true), null, 1));
+  const text = JSON.stringify(editsOf(page.data, page.state, true), null, 1);
+  handOver('edits.json', new Blob([text], {type: 'application/json'}));
   tell(page, 'The edits are saved as edits.json.');
 }
 

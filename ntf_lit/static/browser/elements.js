@@ -73,3 +73,10 @@ export const columns = () =>
     h('col', {class: 'ntf-value-col'}),
     h('col', {class: 'ntf-value-col'}),
   );
+
+/** Hand the reader a file. */
+export function handOver(name, blob) {
+  const url = URL.createObjectURL(blob);
+  h('a', {href: url, download: name}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,6 +1,6 @@
 import {h, svg, word} from './elements.js';
 import {argsort, bytes, common, percent, sum, ticks} from './format.js';
-import {listed, members, profile, setOf} from './state.js';
+import {corpusOf, listed, members, profile, setOf} from './state.js';
 
 const CIVIDIS = [
   [0, 34, 78],
@@ -208,8 +208,7 @@ export function orderedFigure(page, i, k, width, height, most = 0) {
   const {data, state} = page,
     mode = data.modes[k],
     {v} = profile(data, state, i, k),
-    at = argsort(v)[0],
-    corpus = mode.corpus[setOf(data, i)];
+    at = argsort(v)[0];
   if (!(v.reduce((a, b) => Math.max(a, b), 0) > 0))
     return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
   const several = height > 120 && data.sets[setOf(data, i)].count > 1;
@@ -225,7 +224,7 @@ export function orderedFigure(page, i, k, width, height, most = 0) {
   );
   const one = () =>
     curve([{v, cls: 'ntf-p'}], mode.items, {
-      corpus: corpus[1 + state.stratum] ?? corpus[0],
+      corpus: corpusOf(mode, setOf(data, i), state.stratum),
       width,
       height,
       mode,

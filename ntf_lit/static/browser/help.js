@@ -22,6 +22,11 @@ export function explained({data, many}) {
     `typical ${data.units || 'samples'}`,
     `Those that hold most of the topic; the number: what part of the ${data.unit || 'sample'} it makes up.`,
   ]);
+  if (data.stability)
+    sentences.push([
+      'stability',
+      'How well the topic comes back when the model is fitted from other starts: 1 is the same every time.',
+    ]);
   if (many)
     sentences.push(['stratum', 'A part of the data with a name: compare two of them with “against”.']);
   return sentences;

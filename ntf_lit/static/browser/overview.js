@@ -5,12 +5,12 @@ import {button, topicLink} from './controls.js';
 import {h, scrolled, svg, word} from './elements.js';
 import {picture, spark} from './figures.js';
 import {argsort, percent, sum} from './format.js';
-import {listed, members, profile, rows, share} from './state.js';
+import {listed, members, profile, rows, share, stability} from './state.js';
 import {shownModes} from './topic.js';
 
 const ROW = 32; // pixels
 
-/** The topics of the set shown in an order of the overview: by likeness, share, name, or a stratum. */
+/** The topics of the set shown in an order of the overview: by likeness, share, name, stability, or a stratum. */
 export function inOrder(page, by) {
   const {data, state} = page,
     plain = {...state, query: '', stratum: typeof by === 'number' ? by : -1};
@@ -18,6 +18,7 @@ export function inOrder(page, by) {
     .map(f => f.id)
     .filter(i => !state.hidden.includes(i));
   if (by === 'name') return ids.sort((a, b) => page.name(a).localeCompare(page.name(b)));
+  if (by === 'stability') return argsort(ids.map(i => stability(data, state, i) ?? -1)).map(n => ids[n]);
   const order = by === 'likeness' && data.likeness?.[state.set]?.order;
   if (!order) return ids;
   const {first} = data.sets[state.set];
@@ -81,6 +82,10 @@ function columnsOf(page) {
   const {data, state} = page,
     small = shownModes(page).filter(k => ['image', 'ordered'].includes(data.modes[k].kind));
   const out = [{head: 'share', sort: 'share', end: true, cell: i => percent(share(data, state, i, -1))}];
+  if (data.stability) {
+    const cell = i => stability(data, state, i)?.toFixed(2) ?? '';
+    out.push({head: 'stability', sort: 'stability', end: true, cell});
+  }
   if (data.term >= 0) out.push({head: 'more words', wide: true, cell: i => word(moreWords(page, i) || ' ')});
   for (const k of small.slice(0, 3)) out.push({head: data.modes[k].name, cell: i => thumbnail(page, i, k)});
   if (data.course) out.push({head: `by ${data.course.name}`, cell: i => overTime(page, i)});
@@ -118,7 +123,7 @@ export function overview(page) {
   const heads = [
     h('th', {scope: 'col', class: 'ntf-tree-col', hidden: !tree}, h('span', {class: 'ntf-sr'}, 'likeness')),
     sortHead(page, 'name', 'topic'),
-    columns.map(c => (c.sort ? sortHead(page, c.sort, c.head) : h('th', {scope: 'col'}, word(c.head)))),
+    columns.map(c => (c.sort ? sortHead(page, c.sort, c.head, {class: c.end ? 'ntf-end' : null}) : h('th', {scope: 'col'}, word(c.head)))),
     S.map(s => sortHead(page, s, data.strata[s], {class: upright})),
   ];
   const row = (i, n) =>

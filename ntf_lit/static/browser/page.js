@@ -208,6 +208,13 @@ function focusAgain({box, tree, graph, list}, e) {
   );
   const to = same && same.className !== 'ntf-link' ? same : tree ? graph : list;
   (box.querySelector('.ntf-reader') ?? to).focus({preventScroll: true});
+  if (document.activeElement === same && e.className === 'ntf-name') keepTyped(e, same);
+}
+
+/** What is being written stays, and so does what is marked in it. */
+function keepTyped(before, now) {
+  if (before.value !== before.defaultValue) now.value = before.value;
+  now.setSelectionRange(before.selectionStart, before.selectionEnd);
 }
 
 /** Draw again when the width has changed; the function returned stops that. */

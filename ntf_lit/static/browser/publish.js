@@ -1,10 +1,10 @@
 // What is taken away: the table shown as CSV, the figure shown as SVG or PNG, and a summary for print.
 
-import {h, svg} from './elements.js';
+import {h, handOver, svg} from './elements.js';
 import {picture, spark} from './figures.js';
 import {percent} from './format.js';
 import {inOrder, tellingWords} from './overview.js';
-import {profile, rows, share} from './state.js';
+import {profile, rows, share, stability} from './state.js';
 import {shownModes} from './topic.js';
 
 /** A cell of CSV; a text that a spreadsheet would calculate with is kept from it by an apostrophe. */
@@ -31,10 +31,11 @@ export function tableShown(page) {
   }
   if (state.panel === 1 || state.panel === 3) {
     const S = page.many ? data.strata.map((_, s) => s) : [],
-      parts = i => [-1, ...S].map(s => share(data, state, i, s));
+      parts = i => [-1, ...S].map(s => share(data, state, i, s)),
+      steady = data.stability ? [i => stability(data, state, i)] : [];
     return [
-      ['topic', 'name', 'share', ...S.map(s => data.strata[s])],
-      ...ids.map(i => [...label(i), ...parts(i)]),
+      ['topic', 'name', 'share', ...S.map(s => data.strata[s]), ...steady.map(() => 'stability')],
+      ...ids.map(i => [...label(i), ...parts(i), ...steady.map(f => f(i))]),
     ];
   }
   if (state.panel === 4 && data.term >= 0) {
@@ -116,13 +117,6 @@ export function figureShown(page) {
   if (kind === 'words' || kind === 'labels') return barsDrawn(page, state.selected, state.mode);
   const drawn = page.body.querySelector('svg.ntf-curve, svg, canvas.ntf-picture');
   return drawn?.tagName === 'CANVAS' ? drawn : drawn && standingAlone(drawn);
-}
-
-/** Hand the reader a file. */
-export function handOver(name, blob) {
-  const url = URL.createObjectURL(blob);
-  h('a', {href: url, download: name}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 const fileName = (page, end) => {

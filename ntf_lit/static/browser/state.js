@@ -129,6 +129,10 @@ export function reduce(data, state, command) {
 export const share = (data, state, i, stratum = state.stratum) =>
   sum(members(state, i).map(j => (stratum < 0 ? data.share[j] : data.shares[stratum][j])));
 
+/** How well a topic comes back in other runs, 0 to 1; null where nobody knows, as for merged ones. */
+export const stability = (data, state, i) =>
+  members(state, i).length > 1 ? null : (data.stability?.[i] ?? null);
+
 /** A topic's distribution in a mode, {at, v}; merged ones are mixed by their shares. */
 export function profile(data, state, i, k) {
   const parts = members(state, i),
@@ -148,14 +152,20 @@ export function profile(data, state, i, k) {
   return P[i].at ? {at, v} : {v};
 }
 
+/** Shares of a mode's items in everything or in one stratum; a model of one stratum has no line of its own for it. */
+export const corpusOf = (mode, set, stratum) => {
+  const all = mode.corpus[set];
+  return all.length > 2 ? all[1 + stratum] : all[0];
+};
+
 /** The rows of a bar chart, best first: {item, p, corpus, versus}. */
 export function rows(data, state, i, k) {
   const mode = data.modes[k],
     {at, v} = profile(data, state, i, k),
-    all = mode.corpus[setOf(data, i)];
-  const corpus = all[1 + state.stratum] ?? all[0],
-    other = state.versus >= 0 ? all[1 + state.versus] : null,
-    whole = all.at(-1);
+    set = setOf(data, i);
+  const corpus = corpusOf(mode, set, state.stratum),
+    other = state.versus >= 0 ? corpusOf(mode, set, state.versus) : null,
+    whole = mode.corpus[set].at(-1);
   const out = v
     .map((p, n) => {
       const x = at ? at[n] : n;

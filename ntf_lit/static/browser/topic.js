@@ -2,11 +2,11 @@ import {setsCompared, strataCompared} from './compare.js';
 import {button} from './controls.js';
 import {bar, columns, h, oneStop, word} from './elements.js';
 import {curve, orderedFigure, pictureFigure} from './figures.js';
-import {percent, signed, sum} from './format.js';
+import {cleaned, percent, signed, sum} from './format.js';
 import {makeHelp} from './help.js';
 import {overview, wordsByTopics} from './overview.js';
 import {canRead, openWord, reading} from './reader.js';
-import {matching, members, profile, rows, share} from './state.js';
+import {matching, members, profile, rows, share, stability} from './state.js';
 
 /** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
 export const shownModes = ({data}) => {
@@ -33,20 +33,22 @@ export const modeTabs = page => {
 
 export function title(page, i) {
   const {data, state} = page;
+  const rename = value => {
+    if (cleaned(value) === page.name(i)) return;
+    page.act('name', {topic: i, value});
+    page.say(`Topic ${page.digit(i)} is now called ${page.name(i)}`);
+  };
   const box = h('input', {
     class: 'ntf-name',
     'aria-label': `Name of topic ${page.digit(i)}`,
     maxlength: 200,
     dir: 'auto',
     title: 'Click to rename',
-    onchange: e => {
-      page.act('name', {topic: i, value: e.target.value});
-      page.say(`Topic ${page.digit(i)} is now called ${page.name(i)}`);
-    },
+    onchange: e => rename(e.target.value),
     onkeydown: e => {
       if (e.key === 'Enter') {
-        e.target.blur();
-        page.list.focus?.();
+        rename(e.target.value);
+        (page.tree ? page.graph : page.list).focus();
       }
       if (e.key === 'Escape') {
         e.target.value = page.name(i);
@@ -54,8 +56,9 @@ export function title(page, i) {
       }
     },
   });
-  box.value = page.name(i);
-  const parts = members(state, i);
+  box.defaultValue = page.name(i);
+  const parts = members(state, i),
+    steady = stability(data, state, i);
   return h(
     'div',
     {class: 'ntf-title'},
@@ -67,6 +70,8 @@ export function title(page, i) {
       percent(share(data, state, i)),
       !page.tree && state.versus >= 0 ? ` | ${percent(share(data, state, i, state.versus))}` : '',
     ),
+    steady !== null &&
+      h('span', {class: 'ntf-value', title: 'how well it comes back in other runs'}, `stability ${steady.toFixed(2)}`),
     parts.length > 1 &&
       h(
         'div',
