@@ -144,4 +144,4 @@ def sweep_at_once(
         loops['_all_products'](F, sizes, *rest, K)
         Z = (K*first) @ M
         value = loops['_group'](Z*then, F, sizes, a, b, grams, multiply, rounds, T, room)
-    return [F[k, :, :d].T for k, d in enumerate(dims)], value
+    return [np.ascontiguousarray(F[k, :, :d].T) for k, d in enumerate(dims)], value
