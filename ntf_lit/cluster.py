@@ -583,6 +583,8 @@ def objective(self:FarModel,
     "The objective of any parameters."
     return self._loss(*self.parts(p), self._value(p))
 
+
+
 # %% ../nbs/54_dask.ipynb #2c1bd96e
 @patch
 def _value(self:FarModel, p):
