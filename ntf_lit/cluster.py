@@ -352,11 +352,17 @@ class Far:
         self.data, self.start, self.told, self.of = data, start, told, of
         self.shape, self.dtype, self.device = (data.shape[0],), data.like.dtype, 'cpu'
         if len(start) == 1: data.alive.add(self)
-    def copy(self): return self
+    def copy(self)->'Far': # Itself: versions never change
+        "What to keep of weights."
+        return self
     def __sub__(self, old): return FarStep(self, old)
     def __add__(self, step):
         return Far(self.data, (*self.start, *step.old.start, step.times), None, (self, step.old))
-    def clip(self, low): return self
+    def clip(self,
+        low:float, # Not looked at
+    )->'Far': # Itself: holders clip where they go ahead
+        "No weight below zero."
+        return self
     def __array_namespace__(self, api_version=None): return _FarNamespace
     def __array__(self, dtype=None, copy=None): return self.data.gathered(self)
 
@@ -576,6 +582,8 @@ def objective(self:FarModel,
 )->float: # Half the squared error
     "The objective of any parameters."
     return self._loss(*self.parts(p), self._value(p))
+
+
 
 # %% ../nbs/54_dask.ipynb #2c1bd96e
 @patch

@@ -242,6 +242,7 @@ def why_not(
     if model.rule == 'mu': return "solver='mu' cannot leave a zero; use 'hals' or 'nnls'"
     return 'entries cost something, or stay as they are' if model.penalties else ''
 
+# %% ../nbs/20b_compressed.ipynb #f856ccc8
 def columns_for(
     model, # A model
     compress, # 'auto', True, False, or a number of columns

@@ -15,6 +15,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+# %% ../nbs/50a_cp_estimators.ipynb #ca9ed5e1
 from .checks import Array, as_float, check_count, check_number
 from .compressed import columns_for
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
@@ -123,6 +124,7 @@ def _scaled_samples(est, x, sample_weight):
     c = c**(1/beta)
     return replace(x, data=samples_times(x.data, c), source=None), c
 
+# %% ../nbs/50a_cp_estimators.ipynb #119d0d13
 def _fit_opened(est, data, c):
     "Factorize data, and undo what samples were multiplied by."
     est = _fit_cp(est, data, c)

@@ -288,6 +288,7 @@ def _stream(est, X, reset=False, names=None, place=None, **beside):
     else: _check_same_names(names, Names(est.mode_names_, est.labels_), 'X', 'the fit')
     return streamed(X, place=place)
 
+# %% ../nbs/50_estimators.ipynb #71680ed0
 def _check_same_names(names, want, who, whose):
     "`ValueError` unless the features of a stream are those of the other side, in the same order."
     if names.labels is None or want.labels is None: return
