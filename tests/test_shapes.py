@@ -24,7 +24,7 @@ X = np.arange(6.0).reshape(2, 3)
         (iter([1, 2, 3]), [1, 2]),
         ((x for x in [1, 2]), [1, 2, 3]),
     ],
-    ids=str,
+    ids=lambda x: type(x).__name__,
 )
 def test_what_only_broadcasting_makes_equal(a, b):
     a, b = (list(x) if hasattr(x, '__next__') else x for x in (a, b))
@@ -52,7 +52,7 @@ def test_fastcore_takes_them():
         ((x for x in (1, 2)), [1, 2]),
         (np.float64(1), torch.tensor(1.0)),
     ],
-    ids=str,
+    ids=lambda x: type(x).__name__,
 )
 def test_what_is_equal(a, b):
     strict_close(a, b)
