@@ -1,5 +1,6 @@
 """Faults that were found and mended, each as it was met: the smallest input, and what is right."""
 
+import importlib
 import warnings
 
 import numpy as np
@@ -127,3 +128,14 @@ def test_seasons_that_look_like_dates_are_names():
     seasons = [f'20{i:02d}-{i + 1:02d}' for i in range(10, 22)]
     shown = view(NMF(2, random_state=0).fit(rng.random((12, 5))))
     assert set(seasons) <= set(course_over_time(shown, seasons, 'season')['labels'])
+
+
+@pytest.mark.parametrize('module', ['nnls', 'small_sweeps'])
+def test_compiling_may_be_interrupted_or_done_by_two_threads(module):
+    "A call that found some loops compiled already refused them, and so did every later fit."
+    pytest.importorskip('numba')
+    compiled = importlib.import_module(f'ntf_lit.{module}')._compiled
+    before = {name: f for name, f in compiled().items() if hasattr(f, 'py_func')}
+    assert len(before) >= 3
+    after = compiled.__wrapped__()
+    assert all(after[name] is f for name, f in before.items())
