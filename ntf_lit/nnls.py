@@ -333,7 +333,7 @@ def _compiled():
     "The row functions, compiled, by name."
     njit, table = need('numba').njit, globals()
     for name in ('_solve_row', '_solve_rows', '_pivot_rows'):
-        if hasattr(table[name], 'py_func'): continue            # another thread was here, or an interrupted call
+        if hasattr(table[name], 'py_func'): continue   # by another thread, or an interrupted call
         try: table[name] = njit(cache=True, nogil=True)(table[name])
         except RuntimeError: table[name] = njit(nogil=True)(table[name]) # Nowhere to keep it
     return table

@@ -112,7 +112,7 @@ def _compiled():
     except ImportError: return None
     table, how = globals(), dict(nogil=True, fastmath={'reassoc', 'contract', 'nsz'})
     for name in _LOOPS:
-        if hasattr(table[name], 'py_func'): continue           # another thread was here, or an interrupted call
+        if hasattr(table[name], 'py_func'): continue   # by another thread, or an interrupted call
         try: table[name] = njit(cache=True, **how)(table[name])
         except RuntimeError: table[name] = njit(**how)(table[name])      # nowhere to keep it
     return table
