@@ -42,7 +42,7 @@ def _finished(Z, F, dims, a, b, t, before, after, T):
         for u in range(n):
             c, part = before[u], Z[z, u*d*m:]
             if m == 1:
-                for i in range(d): row[i] += c*part[i]
+                for i in range(d): row[i] += c*after[0]*part[i]
                 continue
             for i in range(d):
                 s, line = 0*c, part[i*m:]
@@ -113,7 +113,7 @@ def _compiled():
     table, how = globals(), dict(nogil=True, fastmath={'reassoc', 'contract', 'nsz'})
     for name in _LOOPS:
         if hasattr(table[name], 'py_func'): continue   # by another thread, or an interrupted call
-        try: table[name] = njit(cache=True, **how)(table[name])
+        try: table[name] = njit(cache='__file__' in table, **how)(table[name])  # in a notebook anew
         except RuntimeError: table[name] = njit(**how)(table[name])      # nowhere to keep it
     return table
 

@@ -17,7 +17,7 @@ def _listed(x):
 
 
 def _is_array(x):
-    return hasattr(x, 'shape') and not isinstance(x, type | np.dtype)
+    return isinstance(getattr(x, 'shape', None), tuple) and not isinstance(x, type | np.dtype)
 
 
 def shape(x):
