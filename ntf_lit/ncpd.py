@@ -108,7 +108,7 @@ def at_once(self:NCPDModel,
     k:int, # Number of the sweep
 )->tuple: # (new parameters, their objective); None where the compiled loops cannot serve
     "A sweep in compiled loops."
-    if self.penalties or self.rule not in ('mu', 'hals'): return None
+    if type(self) is not NCPDModel or self.penalties or self.rule not in ('mu', 'hals'): return None
     multiply, rounds = self.rule == 'mu' or k < self.warmup, 1 if self.rule == 'mu' else self.inner
     done = sweep_at_once(self.data, cp.factors, multiply, rounds)
     if done is None: return None
