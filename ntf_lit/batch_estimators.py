@@ -15,10 +15,10 @@ from fastcore.basics import patch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from .checks import Array, array_namespace, check_choice, check_count, check_number, check_seed, host
-from .cp_estimators import NMF, _best_weights, _cp_model, _keep_cp
+from .cp_estimators import _CP, _LABELS, NMF, _best_weights, _cp_model, _keep_cp
 from .divergences import as_beta
 from .estimators import (_FIT, _NAMES, _Settings, _announce, _contiguous, _door, _same_samples,
-                                _warn_of_max_iter, _whole, _with_attributes, _without_data)
+                                _warn_of_max_iter, _whole, _whole_step, _with_attributes, _without_data)
 from .incoming import as_data
 from .online import Learned, StrataLearned, batch_weights, kept, learned, strata_learned
 from .penalties import weight_prices
@@ -29,9 +29,7 @@ from .stratified import stack_features
 # %% ../nbs/50f_batch_estimators.ipynb #982f01f0
 _BATCHES = dict(
     weights_=('array (n, rank)', 'Topics in each sample; after `partial_fit` in those of the batch'),
-    factors_=('list of arrays (d_k, rank)', 'The weights and the topics'),
-    cp_=('`CP`', 'The same as one model'),
-    components_=('array (rank, features)', 'The topics, as scikit-learn has them'),
+    factors_=_CP['factors_'], cp_=_CP['cp_'], components_=_LABELS['components_'],
     n_steps_=('int', 'Batches so far'))
 
 class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, _Settings):
@@ -140,19 +138,19 @@ def _fit_batches(est, x):
     models = [_cp_model(est, as_data(rows[a:a+size])) for a in range(0, len(W), size)]
     W, state, status, history = _goes_over(est, models, W/data.scale, H)
     est._learned, est._topics, est.n_steps_ = state, [state.H], state.steps
-    est.status_, est.history_, est.n_iter_ = status, history, -(-state.steps//len(models))
+    est.status_, est.n_iter_ = status, -(-state.steps//len(models))
+    est.history_ = History(tuple(history.objective), tuple(history.seconds))
     est._weight_prices = weight_prices(data, model.penalties, as_beta(est.loss))
     if est.n_steps_ and (as_beta(est.loss) == 2 or est.fresh_restarts): W = _best_weights(est, data)
+    _warn_of_max_iter(est, [status])
     return _keep_batches(est, model, W)
 
 def _keep_batches(est, model, W):
     "The fitted model: weights W and the topics."
     scaled = CP((W*model.data.scale, *est._topics))
     params, est.objective_, est.relative_error_ = model.finish(scaled, model.objective(scaled))
-    est.history_ = History(tuple(est.history_.objective), tuple(est.history_.seconds))
     est.result_ = Result(params, est.objective_, est.relative_error_, est.status_, est.history_,
                          _without_data(model))
-    _warn_of_max_iter(est, [est.status_])
     return _keep_cp(est, model.data, W)
 
 # %% ../nbs/50f_batch_estimators.ipynb #b3042401
@@ -179,34 +177,31 @@ def _partial_batch(est, x):
     _check_batches(est)
     data = as_data(x)
     model, state = _cp_model(est, data), vars(est).get('_learned')
-    if state is not None: return model, state
-    if isinstance(est.init, str): return model, Learned(model.start(check_seed(est.random_state)).factors[1])
-    given = model.start(check_seed(est.random_state)).factors # the user's, checked
-    return model, Learned(given[1])
+    return model, state or Learned(model.start(check_seed(est.random_state)).factors[1])
+
+def _one_more(est, cost, began):
+    "The history with a batch more, whose step began at a time of the clock."
+    before = vars(est).get('history_', History())
+    new = before.add(cost, (before.seconds or (0.,))[-1] + time.monotonic() - began)
+    return History(tuple(new.objective), tuple(new.seconds))
 
 # %% ../nbs/50f_batch_estimators.ipynb #02b9961f
 @patch
+@_whole_step
 def partial_fit(self:MiniBatchNMF,
     X:Array, # A batch (n, features)
     y:Array=None, # Not looked at
 )->MiniBatchNMF: # Itself
     "Learn from one batch more; `ValueError` if its features are others than before."
-    trial = object.__new__(type(self))
-    trial.__dict__.update(vars(self))
-    x = _door(trial, X, reset='_learned' not in vars(self))
-    model, state = _partial_batch(trial, x)
-    if '_learned' in vars(self): _same_samples(trial, model.data)
-    W, began = batch_weights(model, state.H), time.monotonic()
-    new = learned(state, model, W, kept(self.forget_factor, len(W), self.batch_size))
-    cost = _cost(model, W, state.H)
-    before = vars(self).get('history_', History())
-    history = before.add(cost, (before.seconds or (0.,))[-1] + time.monotonic() - began)
-    trial.__dict__.update(_learned=new, _topics=[new.H], n_steps_=new.steps, n_iter_=1, history_=history,
-                          status_=Status.MAX_ITER, on_max_iter='ignore',
-                          _weight_prices=weight_prices(model.data, model.penalties, as_beta(self.loss)))
-    _keep_batches(trial, model, W)
-    self.__dict__ = vars(trial) | dict(on_max_iter=self.on_max_iter)
-    return self
+    began, first = time.monotonic(), '_learned' not in vars(self)
+    model, state = _partial_batch(self, _door(self, X, reset=first))
+    if not first: _same_samples(self, model.data)
+    W = batch_weights(model, state.H)
+    self._learned = new = learned(state, model, W, kept(self.forget_factor, len(W), self.batch_size))
+    self._topics, self.n_steps_, self.n_iter_, self.status_ = [new.H], new.steps, 1, Status.MAX_ITER
+    self.history_ = _one_more(self, _cost(model, W, state.H), began)
+    self._weight_prices = weight_prices(model.data, model.penalties, as_beta(self.loss))
+    return _keep_batches(self, model, W)
 
 # %% ../nbs/50f_batch_estimators.ipynb #24d9ff0d
 _NOT_IN_BATCHES = dict(alpha=0., fixed=None, seeds=None, tv=None, topic_price=0.)
@@ -235,7 +230,7 @@ def _stratum_step(est, x, stratum, rho):
     return state, W, model, known, s
 
 # %% ../nbs/50f_batch_estimators.ipynb #38150a64
-def _keep_stratum(est, state, W, model, names, s):
+def _keep_stratum(est, began, state, W, model, names, s):
     "The fitted model after a batch: its weights are those of the batch."
     ends = [0]*(s + 1) + [len(W)]*(len(names) - s)
     V = stack_features([[host(v)] for v in state.V], state.H)
@@ -247,12 +242,11 @@ def _keep_stratum(est, state, W, model, names, s):
     data = model.data
     own = Strata((V[0][s:s+1]*data.scale,), W*data.scale, est.model_.H, (0, len(W)))
     _, est.objective_, est.relative_error_ = model.finish(own, model.objective(own))
-    return _tell_of_batch(est, model)
+    return _tell_of_batch(est, model, began)
 
-def _tell_of_batch(est, model):
+def _tell_of_batch(est, model, began):
     "How a batch went: its objective, beside those of the batches before it."
-    past = list(vars(est).get('history_', History()).objective)
-    history = History((*past, est.objective_), (0.,)*(len(past) + 1))
+    history = _one_more(est, est.objective_, began)
     est.n_iter_, est.status_, est.history_ = 1, Status.MAX_ITER, history
     est.result_ = Result(est.model_, est.objective_, est.relative_error_, est.status_, history,
                          _without_data(model))
@@ -260,6 +254,7 @@ def _tell_of_batch(est, model):
 
 # %% ../nbs/50f_batch_estimators.ipynb #564f23ab
 @patch
+@_whole_step
 def partial_fit(self:StratifiedNMF,
     X:Array, # A batch (n, features) of one stratum
     y:Array=None, # Not looked at
@@ -272,13 +267,10 @@ def partial_fit(self:StratifiedNMF,
     _check_partial(self)
     check_number(forget_factor, 'forget_factor', 0., 1.)
     check_count(batch_size, 'batch_size')
-    trial, first = object.__new__(type(self)), '_learned' not in vars(self)
-    trial.__dict__.update(vars(self))
-    x = _door(trial, X, reset=first)
+    began = time.monotonic()
+    x = _door(self, X, reset='_learned' not in vars(self))
     rho = kept(forget_factor, x.shape[0], batch_size)
-    _keep_stratum(trial, *_stratum_step(trial, x, stratum, rho))
-    self.__dict__ = vars(trial)
-    return self
+    return _keep_stratum(self, began, *_stratum_step(self, x, stratum, rho))
 
 # %% ../nbs/50f_batch_estimators.ipynb #e438c653
 _announce(MiniBatchNMF)

@@ -642,10 +642,10 @@ def likeness(
 )->dict: # `order` of its topics, and `merges` [a, b, distance]; topics first, merges numbered after them
     "The topics of a view in order of likeness, and the tree that joins them."
     if v.rank < 2: return dict(order=list(range(v.rank)), merges=[])
-    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.cluster.hierarchy import leaves_list, linkage
     upper = np.triu_indices(v.rank, 1)
     apart = np.clip(1 - agreement(v, v)[upper], 0, 1)
-    joined_by = optimal_leaf_ordering(linkage(apart, 'average'), apart)
+    joined_by = linkage(apart, 'average', optimal_ordering=True)
     merges = [[int(a), int(b), float(f'{d:.3g}')] for a, b, d, _ in joined_by]
     return dict(order=leaves_list(joined_by).tolist(), merges=merges)
 

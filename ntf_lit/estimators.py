@@ -107,16 +107,25 @@ def _is_found(name):
 
 def _without_found(est): return {name: v for name, v in vars(est).items() if not _is_found(name)}
 
-def _whole(fit):
-    "A method `fit` that changes an estimator only where all of it succeeds."
+# %% ../nbs/50_estimators.ipynb #ad0b0f90
+def _on_a_copy(fit, begin):
+    "A method that works on a copy with the attributes `begin(est)`, and hands over what the copy found."
     @wraps(fit)
     def whole(est, *args, **kw):
         trial = object.__new__(type(est))
-        trial.__dict__.update(_without_found(est))
+        trial.__dict__.update(begin(est))
         fit(trial, *args, **kw)
         est.__dict__ = _without_found(est) | {name: v for name, v in vars(trial).items() if _is_found(name)}
         return est
     return whole
+
+def _whole(fit):
+    "A method `fit` that changes an estimator only where all of it succeeds."
+    return _on_a_copy(fit, _without_found)
+
+def _whole_step(partial_fit):
+    "The same for a method `partial_fit`, which begins with what was found before."
+    return _on_a_copy(partial_fit, vars)
 
 # %% ../nbs/50_estimators.ipynb #ba2caf5a
 def _names_out(est, rank):

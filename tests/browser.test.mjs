@@ -224,10 +224,10 @@ test('links, paths and own words', () => {
   close(m.children(tree, 3)[0][1], .5 / .575);
   assert.deepEqual(m.chain(tree, 1), [4, 1]);
   assert.deepEqual([...m.path(tree, 2).keys()].sort(), [2, 4]);
-  const own = m.ownWords(tree, m.initial(tree), 0, 0);
+  const own = m.nodeRows(tree, m.initial(tree), 0, 0);
   own.forEach(r => close(r.own + r.inherited, r.p));
   close(own.find(r => r.item === 0).own, .3);
-  m.ownWords(tree, m.initial(tree), 3, 0).forEach(r => close(r.own, r.p));
+  m.nodeRows(tree, m.initial(tree), 3, 0).forEach(r => close(r.own, r.p));
 });
 
 test('the graph has room for every node', () => {

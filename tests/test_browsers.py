@@ -11,13 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import traitlets as T
+from pages import Found
 
 from ntf_lit.browser_data import MODULES, html_page, page_module, safe_json
 from ntf_lit.browser_state import COMMANDS
@@ -66,20 +66,6 @@ PAYLOADS = [
     '<details open ontoggle=alert(1)>',
 ]
 ODD = ['', ' ', 'x' * 10_000, 'שלום', 'مرحبا', '🙂👩‍👩‍👧', 'a\x00b', '\ud800', 'e\u0301' * 50]
-
-
-class Found(HTMLParser):
-    "The elements and attributes of a text."
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attrs = [], []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attrs += attrs
 
 
 def hostile(words, **kwargs):

@@ -5,14 +5,14 @@ import json
 import os
 import re
 import warnings
-from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from test_browsers import PAYLOADS, hostile
+from pages import Found
+from test_browsers import PAYLOADS, SAFE_TAGS, hostile
 from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
 
 from ntf_lit.browser_data import POLICY
@@ -314,27 +314,14 @@ def test_a_page_gets_what_it_asks_for_and_nothing_else():
 # --- What stands for the widget ---
 
 
-class Parts(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text = [], ''
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
-
-
 @pytest.mark.parametrize('make', [example, hierarchy_example])
 @pytest.mark.parametrize('most', [450_000, 1000])
 def test_a_twin_always_has_a_table_and_a_drawing(make, most):
     b = make()
-    parts = Parts(b.twin(most=most))
-    tags = [tag for tag, _ in parts.tags]
+    parts = Found(b.twin(most=most))
+    tags = parts.tags
     assert ('iframe' in tags) == (most > 1000) and 'table' in tags and 'script' not in tags
-    drawing = dict(next(a for tag, a in parts.tags if tag == 'img'))
+    drawing = dict(next(a for tag, a in parts.elements if tag == 'img'))
     assert drawing['src'].startswith('data:image/svg+xml;base64,') and drawing['alt']
     for name in b.names_:
         assert name in parts.text
@@ -343,23 +330,7 @@ def test_a_twin_always_has_a_table_and_a_drawing(make, most):
 def test_hostile_words_are_text_in_the_twin():
     b = TopicBrowser(**hostile(PAYLOADS), front='core')
     for most in (450_000_000, 1000):
-        tags = {tag for tag, _ in Parts(b.twin(most=most)).tags}
-        table = {
-            'div',
-            'style',
-            'iframe',
-            'p',
-            'img',
-            'code',
-            'table',
-            'caption',
-            'thead',
-            'tbody',
-            'tr',
-            'th',
-            'td',
-        }
-        assert tags <= table | {'span'}
+        assert set(Found(b.twin(most=most)).tags) <= SAFE_TAGS | {'style', 'iframe', 'code'}
     b.close()
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from pages import Found
 from sklearn.base import clone
 from test_properties import ESTIMATORS as KINDS
 from test_properties import KINDS as MODEL_KINDS
@@ -1088,7 +1089,6 @@ def test_f22_a_package_that_is_not_there(module, use, package, monkeypatch):
 def test_f24_a_browser_is_seen_without_its_kernel():
     "What stays in a notebook is a page of its own: all data, the choices made, and no model of a widget."
     from html import unescape
-    from html.parser import HTMLParser
 
     from ntf_lit.topic_browser import TopicBrowser
 
@@ -1096,14 +1096,7 @@ def test_f24_a_browser_is_seen_without_its_kernel():
     b.act('select', topic=2)
     b.act('name', topic=2, value='azure')
     text = b.twin()
-    pages = []
-
-    class Frames(HTMLParser):
-        def handle_starttag(self, tag, attrs):
-            pages.append((tag, dict(attrs)))
-
-    Frames().feed(text)
-    [attrs] = [attrs for tag, attrs in pages if tag == 'iframe']
+    [attrs] = [attrs for tag, attrs in Found(text).elements if tag == 'iframe']
     assert attrs['sandbox'].split() == ['allow-scripts', 'allow-downloads']
     assert '"azure"' in attrs['srcdoc'] and '"selected":2' in attrs['srcdoc']
     assert b.front.model_id not in unescape(text) and 'model_id' not in text

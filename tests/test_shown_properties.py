@@ -828,7 +828,7 @@ for await (const line of createInterface({input: process.stdin})) {
     rows: m.rows(data, state, i, mode), share: m.share(data, state, i), members: m.members(state, i),
     profile: m.profile(data, state, i, mode),
     ...(data.up && {up: m.parents(data, i), down: m.children(data, i)}),
-    ...(data.up && {own: m.ownWords(data, state, i, mode)})}));
+    ...(data.up && {own: m.nodeRows(data, state, i, mode)})}));
   console.log(JSON.stringify({each, listed: m.listed(data, state)}));
 }
 """

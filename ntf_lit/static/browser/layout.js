@@ -178,10 +178,3 @@ export function nodeRows(data, state, i, k) {
     return {...r, inherited, own: r.p - inherited};
   });
 }
-
-/** A node's words {item, p, own, inherited}, its own first, or the most probable. */
-export function ownWords(data, state, i, k, first = 'own') {
-  const out = nodeRows(data, {...state, order: 1}, i, k),
-    up = parents(linked(data, state), i);
-  return argsort(out.map(r => (first === 'own' && up.length ? r.own : r.p))).map(n => out[n]);
-}
