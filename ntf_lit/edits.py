@@ -60,7 +60,7 @@ def outlines(
 
 # %% ../nbs/61a_edits.ipynb #f8cf16dc
 VERSION, LIMIT = 1, 2**21 # Of the form of the file; bytes of a file at most
-_NAMED = dict(names='names', merged='merged', notes='notes')
+_NAMED = 'names', 'merged', 'notes'
 
 @patch
 def to_dict(self:Edits)->dict: # Plain values

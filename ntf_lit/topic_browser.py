@@ -591,8 +591,8 @@ TOO_LARGE = ('The page of these topics is too large to stand in a notebook. Run 
 # %% ../nbs/62b_topic_browser.ipynb #5e3ab67b
 def _page_fits(browser, most):
     "Whether the twin's frame will have fewer characters, judged without making it."
-    text = safe_json(browser.data.to_dict())
-    return len(text) + 5*text.count('"') < most - 100_000
+    text, code = safe_json(browser.data.to_dict()), page_module() + static_text('browser.css')
+    return len(text) + 5*text.count('"') + len(code) < most
 
 @patch
 def twin(self:Browser,
