@@ -108,7 +108,8 @@ def at_once(self:NCPDModel,
     k:int, # Number of the sweep
 )->tuple: # (new parameters, their objective); None where the compiled loops cannot serve
     "A sweep in compiled loops."
-    if type(self) is not NCPDModel or self.penalties or self.rule not in ('mu', 'hals'): return None
+    own = type(self).update is not NCPDModel.update or type(self).blocks is not NCPDModel.blocks
+    if own or self.penalties or self.rule not in ('mu', 'hals'): return None
     multiply, rounds = self.rule == 'mu' or k < self.warmup, 1 if self.rule == 'mu' else self.inner
     done = sweep_at_once(self.data, cp.factors, multiply, rounds)
     if done is None: return None

@@ -1,5 +1,6 @@
 """Files of fitted models: what comes back, what is refused, and that nothing runs."""
 
+import gc
 import json
 import os
 import pickle
@@ -291,6 +292,7 @@ def refused(path):
         sys._ntf_lit_audit = True
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     SEEN[:] = ['on']
+    gc.freeze()  # what other tests have left is not this file's
     try:
         load(path)
         error = None
@@ -298,6 +300,7 @@ def refused(path):
         error = e
     finally:
         did, SEEN[:] = SEEN[1:], []
+        gc.unfreeze()
     seconds = time.process_time() - start
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert did == [] and seconds < 1 and grown < 100_000, (did, seconds, grown)
