@@ -235,8 +235,8 @@ model.strata_features_   # of each stratum by itself: (8, 2) and (30, 2)
 - **[Reference](reference/index)**: every exported name, with its parameters, attributes and methods.
 - **[Browsers](browsers)**: two models to be read, here in the page.
 
-![The topic browser on the State of the Union: topics, bars of words, course by year, typical
-addresses.](images/topic_browser.png)
+![The topic browser on the State of the Union, all topics at once: a tree of likeness, shares, courses, shares
+of the parties.](images/topic_overview.png)
 
 """
 

@@ -24,7 +24,7 @@ def passes(check, a, b):
 
 lists, nothing = ([1., 2., 3.], [1., 2.]), ([1., 2., 3.], [])
 arrays = np.ones((3, 1)), np.ones((1, 3))
-print('fastcore', version('fastcore'), '- test_close(a, b), its docstring: test that a is within eps of b')
+print('fastcore', version('fastcore'), '- test_close(a, b, eps), by its docstring a check of nearness')
 print('Asked for: a failure where one side has entries that the other has not, as with test_eq.')
 for a, b in (lists, nothing, arrays):
     shapes = np.shape(a), np.shape(b)

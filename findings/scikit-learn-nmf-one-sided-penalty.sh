@@ -29,7 +29,7 @@ def fitted(sweeps, **alpha):
 
 one_side = {sweeps: fitted(sweeps, alpha_W=.05, alpha_H=0) for sweeps in (50, 500, 5000)}
 both, none = fitted(500, alpha_W=.05), fitted(500)
-print('scikit-learn', sklearn.__version__, '- NMF, its docstring: alpha_W multiplies the regularization of W')
+print('scikit-learn', sklearn.__version__, '- NMF(alpha_W=...), documented as the weight of a penalty on W')
 print('Asked for: weights kept small at a cost in the error, as where both factors are charged.')
 print(f'No price: relative error {none[0]:.5f}; both factors charged: {both[0]:.5f}')
 for sweeps, (e, top) in one_side.items():

@@ -25,7 +25,7 @@ def error(X):
 
 
 errors = {unit: error(unit*X) for unit in (1., 1e-5, 1e-10)}
-print('TensorLy', tensorly.__version__, '- non_negative_parafac, its docstring: CP decomposition of a tensor')
+print('TensorLy', tensorly.__version__, '- non_negative_parafac (by its docstring a nonnegative CP model)')
 print('Asked for: a model that is multiplied as the tensor is, since the problem is the same in every unit.')
 for unit, e in errors.items():
     print(f'The tensor times {unit:g}: relative error {e:.4f}')

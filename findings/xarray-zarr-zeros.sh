@@ -24,7 +24,7 @@ with tempfile.TemporaryDirectory() as folder:
     as_usual = xr.open_zarr(folder, consolidated=False)['X'].values
     as_written = xr.open_zarr(folder, consolidated=False, mask_and_scale=False)['X'].values
     by_zarr = zarr.open_group(folder, mode='r')['X'][:]
-print('xarray', xr.__version__, 'zarr', zarr.__version__, '- open_zarr, its docstring: load a zarr store')
+print('xarray', xr.__version__, 'zarr', zarr.__version__, '- open_zarr (by its docstring a reader of zarr)')
 print('Asked for: the numbers that were written, zeros too; zarr itself gives them.')
 for name, a in (('zarr', by_zarr), ('open_zarr', as_usual), ('open_zarr, mask_and_scale=False', as_written)):
     print(f'{name}: {a.tolist()}')

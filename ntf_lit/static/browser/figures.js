@@ -61,22 +61,24 @@ const below = (mode, items, room) => {
   });
 };
 
-/** A line that stands still over each index, as one path; what is not known leaves a gap. */
-const steps = (v, X, Y) => v.map((x, i) => (x == null ? '' : `M${X(i)},${Y(x)}H${X(i + 1)}`)).join('');
+/** A column over each index, all as one path; what is not known leaves a gap. */
+const manyColumns = (v, at, wide, Y, base) =>
+  v.map((x, i) => (x == null ? '' : `M${at(i).toFixed(1)},${base}V${Y(x).toFixed(1)}h${wide.toFixed(1)}V${base}Z`)).join('');
 
 const area = (v, X, Y, base) => {
   const top = v.map((x, i) => `L${X(i).toFixed(1)},${Y(x ?? 0).toFixed(1)}H${X(i + 1).toFixed(1)}`).join('');
   return `M${X(0).toFixed(1)},${base}${top}V${base}Z`;
 };
 
-/** Columns where there are few, an area of one path where there are many. */
+/** Columns; where there are many, one path: an area of one series, columns of several. */
 function drawn({v, cls, name}, k, count, items, X, Y, base) {
   const n = v.length,
     w = (X(1) - X(0)) / count,
     thin = Math.min(0.18 * w, 3);
   if (n * count > 60) {
     if (count === 1) return [svg('path', {d: area(v, X, Y, base), class: cls})];
-    return [svg('path', {d: steps(v, X, Y), class: `ntf-line ${cls}`})];
+    const d = manyColumns(v, i => X(i) + k * w + thin, Math.max(0.8, w - 2 * thin), Y, base);
+    return [svg('path', {d, class: cls})];
   }
   return v.flatMap((x, i) => {
     if (x == null) return [];

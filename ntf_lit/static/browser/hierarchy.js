@@ -563,6 +563,7 @@ function light(page, g, on) {
   const {at} = page.place,
     one = page.state.selected,
     parts = [],
+    labels = [],
     of = c => Object.values(at).find(a => a.column === c),
     gap = (of(1)?.x ?? 0) - (of(0)?.w ?? 0);
   for (const i of on.keys())
@@ -589,9 +590,9 @@ function light(page, g, on) {
         class: 'ntf-part-label',
       });
       label.textContent = percent(part);
-      parts.push(label);
+      labels.push(label);
     }
-  page.lit.replaceChildren(...parts);
+  page.lit.replaceChildren(...parts, ...labels);
 }
 
 // ---------- What is shown of the node selected ----------
