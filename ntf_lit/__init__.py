@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 _ESTIMATORS = ('NMF', 'NCPD', 'StratifiedNMF', 'StratifiedNTF', 'HNMF', 'HNCPD', 'HNTF', 'MultiHNTF',
                'NeuralNMF', 'NeuralNCPD')
-_BESIDE = 'TopicBrowser', 'HierarchyBrowser', 'explore', 'text_tensor', 'table_tensor', 'save', 'load'
+_BESIDE = ('MiniBatchNMF', 'RankSearchCV', 'Consensus', 'TopicBrowser', 'HierarchyBrowser', 'explore',
+           'text_tensor', 'table_tensor', 'save', 'load')
 
 def _home(name):
     "The module that defines a name, `ntf_lit.score` for one; None if no module does."
