@@ -446,6 +446,7 @@ def save(
     "Write one file that `load` reads."
     fitted = fitted.state if hasattr(fitted, 'contents') and hasattr(fitted, 'names_') else fitted
     if not (_in_estimators(fitted) or _in_records(fitted)):
+        if _in_estimators(path): raise TypeError('the path comes first: save(path, fitted)')
         raise TypeError(f"fitted is a {type(fitted).__name__}; save an estimator of ntf_lit, a result, a "
                         "model, a hierarchy, or a browser")
     arrays, told = _written(fitted)

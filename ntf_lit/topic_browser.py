@@ -837,13 +837,6 @@ def topic_html(
 VIEW_OPTIONS = 'terms', 'unit', 'sample_mode', 'new_samples', 'images'
 
 # %% ../nbs/62b_topic_browser.ipynb #ffd160d0
-def _words_as_labels(known):
-    "Words given as `terms=` are the labels of the mode of terms."
-    terms = known.get('terms')
-    if terms is None or isinstance(terms, (str, int, np.integer)): return known
-    if known.get('labels') is not None: raise ValueError("give the words as terms= or as labels=, not both")
-    return known | dict(labels={'term': terms}, terms=None)
-
 def texts_of(
     samples, # What was given as `samples=`
     settings:dict, # Settings by name; `texts` is taken out, which says the same
@@ -962,7 +955,7 @@ class TopicBrowser(Browser):
 @patch
 def _begin(self:TopicBrowser, model, data, known, page, front, settings):
     "Take the settings apart, and show the model."
-    known = _words_as_labels(known | take_view_options(type(self), settings))
+    known |= take_view_options(type(self), settings)
     page['texts'] = texts_of(page['texts'], settings)
     ranks = rank_models(model, data, known['strata'], known['mask'])
     if ranks and len(ranks) == 1: (model,), ranks = ranks.values(), None

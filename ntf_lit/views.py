@@ -543,14 +543,22 @@ def _corpus(v):
     found = [samples, *(sum(s[k] for s in sums) for k in range(1, len(v.modes)))]
     return tuple(c/(c.sum() or 1.) for c in found)
 
-# %% ../nbs/60_views.ipynb #b13ae028
+# %% ../nbs/60_views.ipynb #91c87eb8
 def _with_words(parts, words):
     "The words of a pipeline as names of the features, where the model knows none."
     if words is None or len(parts.factors) != 2 or len(words) != len(parts.factors[1]): return parts
     return replace(parts, labels=[parts.labels[0], _first(parts.labels[1], words)])
 
+def _words_as_labels(labels, terms):
+    "Words given as `terms=` are the labels of the mode of terms."
+    if terms is None or isinstance(terms, (str, int, np.integer)): return labels, terms
+    if labels is not None: raise ValueError("give the words as terms= or as labels=, not both")
+    return {'term': terms}, None
+
+# %% ../nbs/60_views.ipynb #b13ae028
 def _as_view(parts, shown, labels, samples, strata, names, terms, unit, corpus=None):
     "A view of the parts of a model and of data that stand side by side."
+    labels, terms = _words_as_labels(labels, terms)
     modes, words = _names_of_modes(parts, shown, labels, samples, unit)
     v = _normal(parts, modes, words, *_sample_strata(parts, shown, strata, words[0]))
     data = () if shown is None else shown.arrays
@@ -573,7 +581,7 @@ def view(
     samples=None, # One name per sample, or a list of names per stratum
     strata=None, # Names of the strata; for a model without any, one label per sample
     names=None, # Names of topics: a list, or a dict number -> name
-    terms=None, # The mode whose words speak for a topic, name or number
+    terms=None, # The mode whose words speak for a topic, by name or number; or these words
     unit:str=None, # What a sample is
     sample_mode:int=0, # The mode that holds the samples, for a CP model
     mask=None, # True where the data were observed; NaN and masked entries are not
