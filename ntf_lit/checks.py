@@ -12,6 +12,7 @@ import importlib
 import math
 import numbers
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -88,6 +89,14 @@ def check_fill(
 # %% ../nbs/00_checks.ipynb #044a2274
 _FLOATS = {2: np.float32, 4: np.float32, 8: np.float64}   # by the bytes of a number
 
+def _cure(X):
+    "What to do with an array that holds no real numbers."
+    if X.dtype.kind == 'c': return 'take its real part or modulus first'
+    one = X.flat[0] if X.size else 0.
+    if isinstance(one, str): return "convert it to float first, or texts to counts with text_tensor"
+    if isinstance(one, Iterator): return 'an iterator gives its samples once: pass a list, or use partial_fit'
+    return 'convert it to float first'
+
 def _numpy_float(X, name):
     "`X` as a native NumPy float array."
     if isinstance(X, np.ma.MaskedArray):
@@ -98,9 +107,7 @@ def _numpy_float(X, name):
     try: X = np.asarray(X)
     except ValueError as e: raise TypeError(f"{name} is not a rectangular array of numbers: {e}") from None
     if X.dtype.kind in 'biu': return X.astype(np.float64)
-    if X.dtype.kind != 'f':
-        cure = 'take its real part or modulus' if X.dtype.kind == 'c' else 'convert it to float'
-        raise TypeError(f"{name} must hold real numbers, not {X.dtype}; {cure} first")
+    if X.dtype.kind != 'f': raise TypeError(f"{name} must hold real numbers, not {X.dtype}; {_cure(X)}")
     return X.astype(_FLOATS.get(X.dtype.itemsize, np.float64), copy=False)
 
 # %% ../nbs/00_checks.ipynb #276a4a63

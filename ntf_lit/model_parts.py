@@ -164,12 +164,18 @@ def _is_model(step):
     known = ('model_',), ('layers_',), *_FACTORS_IN
     return any(all(hasattr(step, a) for a in attributes) for attributes in known)
 
+def _is_unfitted(model):
+    "Whether it is an estimator that `fit` has left nothing in."
+    if is_labelled(model) or hasattr(model, 'steps') or not hasattr(model, 'get_params'): return False
+    return not any(name.endswith('_') for name in vars(model))
+
 def fitted_part(
     model, # A model, perhaps in a pipeline or a search
     data=None, # What was given to the whole
 )->tuple: # (the model itself, its data, the names of its features or None)
     "The model inside a pipeline or a search, and what reaches it. `TypeError` if there is none."
     model = getattr(model, 'best_estimator_', model) if not is_labelled(model) else model
+    if _is_unfitted(model): raise TypeError(f"this {type(model).__name__} is not fitted; call its fit first")
     if is_labelled(model) or not hasattr(model, 'steps'): return model, data, None
     models = [i for i, (_, step) in enumerate(model.steps) if _is_model(step)]
     if not models: raise TypeError("no step of this pipeline is a fitted model with topics")
