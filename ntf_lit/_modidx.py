@@ -2031,6 +2031,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'ntf_lit/strata_estimators.py'),
                                            'ntf_lit.strata_estimators._by_strata': ( 'strata_estimators.html#_by_strata',
                                                                                      'ntf_lit/strata_estimators.py'),
+                                           'ntf_lit.strata_estimators._check_said': ( 'strata_estimators.html#_check_said',
+                                                                                      'ntf_lit/strata_estimators.py'),
                                            'ntf_lit.strata_estimators._cut': ( 'strata_estimators.html#_cut',
                                                                                'ntf_lit/strata_estimators.py'),
                                            'ntf_lit.strata_estimators._entry_weights': ( 'strata_estimators.html#_entry_weights',

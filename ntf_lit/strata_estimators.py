@@ -408,6 +408,13 @@ def _number(est, stratum):
     raise ValueError(f"stratum must be one of {', '.join(map(repr, est.strata_))}, not {stratum!r}; for "
                      "another use new_stratum")
 
+def _check_said(est, X, strata, stratum):
+    "`ValueError` if samples that came in one piece may be of several strata."
+    check_is_fitted(est)
+    if strata is None and stratum is None and len(est.strata_) > 1 and _apart(X) is None:
+        raise ValueError(f"the fit had {len(est.strata_)} strata: say which X is from, with stratum= for all "
+                         "samples alike or strata= for each; for another use new_stratum")
+
 def _weights_in(est, x, stratum, word=None):
     "(data, exact weights, features) of samples of one stratum; `word` is 'stored', or None."
     data = as_data(x) if word is None else as_weighted(x, mask=word, modes=1)
@@ -421,7 +428,7 @@ def _weights_in(est, x, stratum, word=None):
 # %% ../nbs/50b_strata_estimators.ipynb #cdb83600
 def _by_strata(est, X, strata=None, stratum=None, mask=None):
     "(what `_weights_in` says of each stratum, where its samples stand or None if strata came apart)."
-    check_is_fitted(est)
+    _check_said(est, X, strata, stratum)
     mask, word = (None, mask) if isinstance(mask, str) else (mask, None)
     alone = strata is None and len(est.strata_) == 1 and _apart(X) is None
     if alone or stratum is not None:
@@ -435,7 +442,7 @@ def _by_strata(est, X, strata=None, stratum=None, mask=None):
 # %% ../nbs/50b_strata_estimators.ipynb #e35a3440
 def _stream_weights(est, X, strata=None, stratum=None, mask=None):
     "(model of squares, its parameters with exact weights, the strata) of samples that are streamed."
-    check_is_fitted(est)
+    _check_said(est, X, strata, stratum)
     if as_beta(est.loss) < 2:
         raise ValueError(f"weights for loss={est.loss!r} take hundreds of passes; read the store in parts "
                          "that fit into memory, and transform each")

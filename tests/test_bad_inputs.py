@@ -634,8 +634,10 @@ def test_strata_that_were_not_there():
             ValueError, "stratum must be one of 'left', 'right', not 'up'; for another use new_stratum"
         ):
             call()
-    with refuses(ValueError, r"stratum must be one of 'left', 'right', not (None|0)"):
-        m.transform(A)
+    listed = StratifiedNTF(random_state=0, max_iter=3).fit([A, B])
+    for call in (m.transform, m.score, listed.transform, listed.score):
+        with refuses(ValueError, 'the fit had 2 strata: say which X is from, with stratum= for all samples'):
+            call(A)
     with refuses(ValueError, 'strata_rank must be at least 0, not -1'):
         m.new_stratum(A, strata_rank=-1)
     with refuses(ValueError, r'X.* has shape \(4, 5, 2\).*\(5, 4\)'):
