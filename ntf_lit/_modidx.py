@@ -2515,6 +2515,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser._stop_front': ( 'topic_browser.html#browser._stop_front',
                                                                                       'ntf_lit/topic_browser.py'),
+                                       'ntf_lit.topic_browser.Browser._take_front': ( 'topic_browser.html#browser._take_front',
+                                                                                      'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser._take_on': ( 'topic_browser.html#browser._take_on',
                                                                                    'ntf_lit/topic_browser.py'),
                                        'ntf_lit.topic_browser.Browser._take_text': ( 'topic_browser.html#browser._take_text',

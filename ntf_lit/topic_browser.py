@@ -243,13 +243,20 @@ def __init__(self:Browser, contents, front='auto', model=None, edits=None, **kwa
     super(Browser, self).__init__(**{name: getattr(first, name) for name in STATE} | kwargs)
     if self.selected >= 0 and 'set_' not in kwargs: self.set_ = self.data.set_of(self.selected)
     self.add_class('ntf-browser')
-    self.front = make_front(self, front)
-    self.children = (self.front,)
     self._watched = STATE
-    self.observe(self._trait_changed, self._watched)
+    self._take_front(make_front(self, front))
     if edits is not None: self.take_edits(edits)
 
 # %% ../nbs/62b_topic_browser.ipynb #1abf6880
+@patch
+def _take_front(self:Browser, front):
+    "A front in the browser's box. In marimo, whose channels know who shows them, both have that of the page."
+    self.front, self.children = front, (front,)
+    self.observe(self._trait_changed, self._watched)
+    if hasattr(self.comm, 'ui_element_id') and hasattr(front, '_esm'):
+        self.comm = front.comm
+        front.comm.on_msg(front._handle_msg) # what the page says is for the front, as before
+
 @patch
 def _trait_changed(self:Browser, change):
     "A topic is shown in its set, and what was chosen is drawn."
@@ -988,9 +995,7 @@ def _show_contents(self:Browser, contents, state):
     try:
         for name in STATE: setattr(self, name, getattr(state, name))
     finally: self._taking_on = False
-    self.front = make_front(self, kind)
-    self.children = (self.front,)
-    self.observe(self._trait_changed, self._watched)
+    self._take_front(make_front(self, kind))
 
 # %% ../nbs/62b_topic_browser.ipynb #e8aaaf90
 @patch
