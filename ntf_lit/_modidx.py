@@ -1225,6 +1225,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'ntf_lit.merge_split.summed_topics': ('merge_split.html#summed_topics', 'ntf_lit/merge_split.py')},
             'ntf_lit.model_parts': { 'ntf_lit.model_parts.Parts': ('model_parts.html#parts', 'ntf_lit/model_parts.py'),
                                      'ntf_lit.model_parts._as_in_the_fit': ('model_parts.html#_as_in_the_fit', 'ntf_lit/model_parts.py'),
+                                     'ntf_lit.model_parts._check_columns': ('model_parts.html#_check_columns', 'ntf_lit/model_parts.py'),
                                      'ntf_lit.model_parts._components': ('model_parts.html#_components', 'ntf_lit/model_parts.py'),
                                      'ntf_lit.model_parts._gensim_weights': ('model_parts.html#_gensim_weights', 'ntf_lit/model_parts.py'),
                                      'ntf_lit.model_parts._is_dirichlet': ('model_parts.html#_is_dirichlet', 'ntf_lit/model_parts.py'),
