@@ -216,6 +216,8 @@ def test_axe_in_every_state_of_a_hierarchy(shown, axe, width, scheme):  # noqa: 
     page.keyboard.press('Enter')
     page.keyboard.press('ArrowRight')
     assert violations(page, axe) == []
+    if width < 560:
+        page.get_by_role('button', name='Options').click()
     page.get_by_label('Drawn as').select_option('tree')
     page.get_by_label('Stratum').select_option('S')
     page.get_by_role('button', name='Only this branch').click()
@@ -233,6 +235,21 @@ def test_a_sheet_from_below_on_a_phone(shown):  # noqa: F811
     assert page.locator('.ntf-aside').bounding_box()['height'] < 60
     handle.click()
     expect(page.locator('.ntf-detail .ntf-name')).to_be_visible()
+
+
+def test_no_toolbar_scrolls_sideways_on_a_phone(shown):  # noqa: F811
+    "What is seldom asked for is behind one button."
+    page = shown(of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2]), 390)
+    wide = "[...document.querySelectorAll('.ntf-bar, .ntf-graph-tools')].filter(e => e.scrollWidth > e.clientWidth)"
+    drawn, options = page.get_by_label('Drawn as'), page.get_by_role('button', name='Options')
+    for opened in ('false', 'true', 'false'):
+        expect(options).to_have_attribute('aria-expanded', opened)
+        expect(drawn).to_be_visible() if opened == 'true' else expect(drawn).to_be_hidden()
+        assert page.evaluate(f'{wide}.length') == 0
+        options.click()
+    page.set_viewport_size(dict(width=1280, height=900))
+    expect(options).to_be_hidden()
+    expect(drawn).to_be_visible()
 
 
 # --- Modes that are measured ---

@@ -1152,7 +1152,7 @@ BAD = [
     (
         lambda: view([np.ones((4, 3)), np.ones((3, 6))]),
         ValueError,
-        r'3, 6 columns.*transpose factor 1 \(\.T\)',
+        'transpose factor 1 (.T): a factor is index x topic',
     ),
     (lambda: tables.topic_terms(view(F2), 'x'), ValueError, 'topic must be a number from 0 to 1'),
     (lambda: tables.topic_terms(view(F2), -1), ValueError, 'not -1'),
