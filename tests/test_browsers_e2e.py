@@ -172,6 +172,30 @@ def selected(page):
     return page.locator('.ntf-list [aria-selected=true] .ntf-number').inner_text()
 
 
+def test_samples_of_two_topics_at_once(shown, axe):
+    "In a file: the texts that have both, as Python finds them; each opens, and the choice can be taken back."
+    b = example()
+    page = shown(b)
+    j = int(page.locator('.ntf-list [aria-selected=true]').get_attribute('data-id'))
+    other = next(i for i in range(4) if i != j)
+    also = page.get_by_label('samples of a second topic, too')
+    also.select_option(str(other))
+    parts = lambda t: min(float(x) for x in t.replace('%', '').split('+'))
+    said = [parts(t) for t in page.locator('.ntf-samples .ntf-value').all_text_contents()]
+    assert len(said) == 3 and said == sorted(said, reverse=True)
+    found = sorted(b.samples_of_both(j, other, n=20), key=lambda x: -min(x['parts']))
+    names = page.locator('.ntf-samples article strong').all_text_contents()
+    assert names == [x['name'] for x in found[:3]]
+    assert violations(page, axe) == []
+    page.locator('.ntf-samples article button').first.click()
+    expect(page.locator('.ntf-read-title')).to_have_text(names[0])
+    page.get_by_role('button', name='Next ›').click()
+    expect(page.locator('.ntf-read-title')).to_have_text(names[1])
+    page.keyboard.press('Escape')
+    also.select_option('-1')
+    expect(page.locator('.ntf-samples .ntf-h')).to_contain_text('Most typical samples')
+
+
 def test_keyboard_in_the_list(shown):
     page = shown(example())
     box = page.get_by_role('listbox', name='Topics')

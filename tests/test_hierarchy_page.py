@@ -241,7 +241,7 @@ def test_no_toolbar_scrolls_sideways_on_a_phone(shown):  # noqa: F811
     "What is seldom asked for is behind one button."
     page = shown(of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2]), 390)
     bars = "[...document.querySelectorAll('.ntf-bar, .ntf-graph-tools')]"
-    wide = f"{bars}.filter(e => e.scrollWidth > e.clientWidth)"
+    wide = f'{bars}.filter(e => e.scrollWidth > e.clientWidth)'
     drawn, options = page.get_by_label('Drawn as'), page.get_by_role('button', name='Options')
     for opened in ('false', 'true', 'false'):
         expect(options).to_have_attribute('aria-expanded', opened)
