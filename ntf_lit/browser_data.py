@@ -499,6 +499,25 @@ def best(self:Samples,
     in_order = top[np.argsort(-w[top], kind='stable')]
     return [self._record_of(v, j, int(i), width) for i in in_order if w[i] > 0]
 
+# %% ../nbs/62_browser_data.ipynb #8ae06a74
+@patch
+def of_both(self:Samples,
+    first, # Numbers of topics that count as one, counted through all views
+    second, # Numbers of the other topics, of the same view
+    stratum:int=-1, # Only samples of this one; -1 for all
+    n:int=9, # How many at most
+    width:int=270, # How many characters of each text, about
+)->list: # As `best`, with `parts`, what part of it is either; `ValueError` for topics of two views
+    "The samples with most of two topics at once."
+    views, numbers = zip(*(located(self.views, j) for j in (*first, *second)))
+    v, k = views[0], len(first)
+    if any(x is not v for x in views): raise ValueError("the two topics must be of one model or layer")
+    amounts = np.stack([v.weights[:, list(js)].sum(1) for js in (numbers[:k], numbers[k:])])
+    w = np.where((stratum < 0) | (v.stratum == stratum), amounts.min(0), 0.)
+    top = [int(i) for i in np.argsort(-w, kind='stable')[:n] if w[i] > 0]
+    parts = lambda i: [float(f'{x:.4g}') for x in amounts[:, i]/float(v.sample_masses[i])]
+    return [self._record_of(v, numbers[0], i, width) | dict(parts=parts(i)) for i in top]
+
 # %% ../nbs/62_browser_data.ipynb #7741615c
 @patch
 def whole_text(self:Samples,

@@ -76,7 +76,8 @@ COMMANDS = dict(select=[TOPIC], beside=[ANY_TOPIC], stratum=[STRATUM], versus=[S
                 name=[TOPIC, TEXT], hide=[TOPIC], show=[TOPIC], merge=[TOPIC, ('into', 0, 'topics')],
                 split=[TOPIC], note=[TOPIC, TEXT], arrange=[('topics', list, 'topics')],
                 edits=[('value', str, LIMIT)], undo=[], refit=[], divide=[TOPIC],
-                samples=[TOPIC, STRATUM], read=[('sample', 0, 2**31)],
+                samples=[TOPIC, STRATUM], both=[TOPIC, ('also', 0, 'topics'), STRATUM],
+                read=[('sample', 0, 2**31)],
                 passages=[('mode', 0, 'modes'), ('item', 0, 2**31), STRATUM])
 
 def sizes(

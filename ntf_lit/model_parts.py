@@ -59,13 +59,23 @@ def _row_names(F):
     return None if rows is None or rows == list(map(str, range(len(rows)))) else rows
 
 # %% ../nbs/59a_model_parts.ipynb #861ac30e
+def _check_columns(F):
+    "`ValueError` unless all factors have as many columns; it names those that lie on their side."
+    columns = [f.shape[1] for f in F]
+    if len(set(columns)) < 2: return
+    common = set.intersection(*(set(f.shape) for f in F))
+    turn = [k for k, f in enumerate(F) if len(common) == 1 and f.shape[1] not in common]
+    those = ' and '.join(f'factor {k} (.T)' for k in turn)
+    cure = f"; transpose {those}: a factor is index x topic" if turn else ''
+    raise ValueError(f"factors have {', '.join(map(str, columns))} columns; they must have the same topics"
+                     + cure)
+
+# %% ../nbs/59a_model_parts.ipynb #41e11ef3
 def _read_factors(cp, sample_mode=0):
     "Factors of a CP model with the samples first; one row of ones where there are no samples."
     F = [_matrix(f, f'factor {k}') for k, f in enumerate(cp.factors)]
     labels = list(map(_row_names, cp.factors))
-    if len({f.shape[1] for f in F}) > 1:
-        columns = ', '.join(str(f.shape[1]) for f in F)
-        raise ValueError(f"factors have {columns} columns; they must have the same topics")
+    _check_columns(F)
     if len(F) == 1: F, labels = [np.ones((1, F[0].shape[1])), *F], [None, *labels]
     elif not 0 <= sample_mode < len(F):
         raise ValueError(f"sample_mode must be 0 to {len(F) - 1}, not {sample_mode}")

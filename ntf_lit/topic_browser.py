@@ -26,7 +26,7 @@ from sklearn.base import clone
 from .browser_data import (Contents, PageData, Samples, html_page, page_module, safe_json, static_text,
                                   topic_contents)
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
-                                   in_range, listed_topics, named_view, next_state, share_of, sizes,
+                                   in_range, listed_topics, named_view, next_state, root, share_of, sizes,
                                    state_edits, valid_choice, with_edits)
 from .checks import check_choice, check_count
 from .edits import Edits, as_edits, carried, outlines
@@ -243,13 +243,20 @@ def __init__(self:Browser, contents, front='auto', model=None, edits=None, **kwa
     super(Browser, self).__init__(**{name: getattr(first, name) for name in STATE} | kwargs)
     if self.selected >= 0 and 'set_' not in kwargs: self.set_ = self.data.set_of(self.selected)
     self.add_class('ntf-browser')
-    self.front = make_front(self, front)
-    self.children = (self.front,)
     self._watched = STATE
-    self.observe(self._trait_changed, self._watched)
+    self._take_front(make_front(self, front))
     if edits is not None: self.take_edits(edits)
 
 # %% ../nbs/62b_topic_browser.ipynb #1abf6880
+@patch
+def _take_front(self:Browser, front):
+    "A front in the browser's box. In marimo, whose channels know who shows them, both have that of the page."
+    self.front, self.children = front, (front,)
+    self.observe(self._trait_changed, self._watched)
+    if hasattr(self.comm, 'ui_element_id') and hasattr(front, '_esm'):
+        self.comm = front.comm
+        front.comm.on_msg(front._handle_msg) # what the page says is for the front, as before
+
 @patch
 def _trait_changed(self:Browser, change):
     "A topic is shown in its set, and what was chosen is drawn."
@@ -265,7 +272,8 @@ def _stop_front(self:Browser):
     self.front = None
 
 # %% ../nbs/62b_topic_browser.ipynb #a1d9f658
-ASKED = 'samples', 'read', 'passages', 'refit', 'divide' # Commands that are answered and change no choice
+# Commands that are answered and change no choice
+ASKED = 'samples', 'both', 'read', 'passages', 'refit', 'divide'
 
 @patch
 def _undo_refit(self:Browser)->bool: # Whether the last edit was one
@@ -296,6 +304,10 @@ def _send_samples(browser, topic, stratum):
     found = browser.samples.best(topic, stratum, 50) if browser.samples else []
     return dict(kind='samples', key=f'{topic}/{stratum}', list=found)
 
+def _send_both(browser, topic, also, stratum):
+    found = browser.samples_of_both(topic, also, stratum, 50) if browser.samples else []
+    return dict(kind='samples', key=f'{topic}+{also}/{stratum}', list=found)
+
 def _send_text(browser, sample): return dict(kind='text') | browser.read(sample)
 
 def _send_passages(browser, mode, item, stratum):
@@ -314,7 +326,8 @@ def _send_divided(browser, topic):
     browser.divide(topic)
     return dict(kind='said', text='The topic is divided; the second half is the last topic.')
 
-ANSWERS = dict(zip(ASKED, (_send_samples, _send_text, _send_passages, _send_refit, _send_divided)))
+SENDERS = _send_samples, _send_both, _send_text, _send_passages, _send_refit, _send_divided
+ANSWERS = dict(zip(ASKED, SENDERS))
 
 # %% ../nbs/62b_topic_browser.ipynb #5fda48ab
 @patch
@@ -360,6 +373,22 @@ def read(self:Browser,
     "A whole sample and its topics. `ValueError` for a number that is none, or without samples."
     if self.samples is None: raise ValueError("this browser has no samples; give samples= or sample_names=")
     return self.samples.read(sample)
+
+@patch
+def samples_of_both(self:Browser,
+    topic:int, # Number of a topic
+    also:int, # Number of another, of the same layer or run
+    stratum:int=-1, # Only samples of this one; -1 for all
+    n:int=9, # How many at most
+)->list: # One dict of plain values per sample, with `parts`, what part of it is either
+    "The samples with most of two topics at once, merged ones together. `ValueError` for what has none."
+    if self.samples is None: raise ValueError("this browser has no samples; give samples= or sample_names=")
+    size, names = sizes(self.data)['topics'], dict(topic=topic, also=also)
+    for name, j in names.items(): check_count(j, name, 0)
+    two = [root(self.merged, j) for j in (topic, also) if j < size]
+    if len(set(two)) < 2:
+        raise ValueError(f"topic and also must be two topics, 0 to {size - 1}, not {topic} and {also}")
+    return self.samples.of_both(*(self.state.members(j) for j in two), stratum, n)
 
 @patch
 def passages(self:Browser,
@@ -981,9 +1010,7 @@ def _show_contents(self:Browser, contents, state):
     try:
         for name in STATE: setattr(self, name, getattr(state, name))
     finally: self._taking_on = False
-    self.front = make_front(self, kind)
-    self.children = (self.front,)
-    self.observe(self._trait_changed, self._watched)
+    self._take_front(make_front(self, kind))
 
 # %% ../nbs/62b_topic_browser.ipynb #e8aaaf90
 @patch

@@ -9,9 +9,10 @@ import * as pageLayout from '../ntf_lit/static/browser/layout.js';
 import * as kept from '../ntf_lit/static/browser/kept.js';
 import * as publish from '../ntf_lit/static/browser/publish.js';
 import * as reader from '../ntf_lit/static/browser/reader.js';
+import * as samples from '../ntf_lit/static/browser/samples.js';
 import * as pageState from '../ntf_lit/static/browser/state.js';
 
-const m = {...format, ...kept, ...links, ...overview, ...reader, ...publish, ...pageLayout, ...pageState};
+const m = {...format, ...kept, ...links, ...overview, ...reader, ...publish, ...samples, ...pageLayout, ...pageState};
 const interpreter = process.env.PYTHON || 'python3';
 const python = code => JSON.parse(execFileSync(interpreter, ['-c', code], {encoding: 'utf8'}));
 const near = (a, b, eps) => a === b || Math.abs(a - b) <= eps * Math.max(1, Math.abs(a));
@@ -286,4 +287,23 @@ e = as_edits(json.loads(${JSON.stringify(JSON.stringify(m.editsOf(data, state, t
 print(json.dumps([e.names, e.merged, e.notes, list(e.hidden), list(e.order), list(e.outlines)]))`);
   assert.deepEqual(py.slice(0, 5), [{0: 'W\ufffd'}, {0: 1}, {1: 'why'}, [2], [1, 0]]);
   assert.deepEqual(py[5][0], {term: {war: .8, 'peace treaty': .2}});
+});
+
+test('samples of two topics: the smaller part counts, and what merged topics have is added', () => {
+  const texts = new Map([
+    [7, {title: 'g', stratum: 0, text: 'long '.repeat(100), shares: [0.3, 0.3, 0.4]}],
+    [8, {title: 'h', stratum: 1, text: 'x', shares: [0.6, 0.02, 0.38]}],
+  ]);
+  const samples = new Map([
+    ['0/-1', [{id: 1, weight: 2, part: 0.8}, {id: 2, weight: 1, part: 0.5}]],
+    ['1/-1', [{id: 2, weight: 3, part: 0.4}]],
+  ]);
+  const page = {data: {}, texts, samples, also: 1, state: {selected: 0, stratum: -1, into: [0, 1, 2]}};
+  assert.deepEqual(m.samplesOfBoth(page, 0, 1).map(s => [s.id, ...s.parts]), [[2, 0.5, 0.4], [7, 0.3, 0.3]]);
+  const merged = {...page, state: {...page.state, into: [0, 2, 2]}};
+  assert.deepEqual(m.samplesOfBoth(merged, 0, 2).map(s => [s.id, ...s.parts].map(x => +x.toFixed(9))),
+    [[2, 0.5, 0.4], [8, 0.6, 0.4], [7, 0.3, 0.7]]);
+  const south = {...page, state: {...page.state, stratum: 1}};
+  assert.deepEqual(m.samplesOfBoth(south, 0, 2).map(s => s.id), [8]);
+  assert.deepEqual(m.samplesOfBoth({...page, data: {ask: true}}, 0, 1), []);
 });

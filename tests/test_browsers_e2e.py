@@ -4,17 +4,13 @@ import csv
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
 import pytest
-from conftest import free_port
 from nbformat.v4 import new_code_cell, new_notebook
 from test_browsers import ODD, PAYLOADS, hierarchy, hostile
 
@@ -174,6 +170,30 @@ ACTIVE = """(() => {
 
 def selected(page):
     return page.locator('.ntf-list [aria-selected=true] .ntf-number').inner_text()
+
+
+def test_samples_of_two_topics_at_once(shown, axe):
+    "In a file: the texts that have both, as Python finds them; each opens, and the choice can be taken back."
+    b = example()
+    page = shown(b)
+    j = int(page.locator('.ntf-list [aria-selected=true]').get_attribute('data-id'))
+    other = next(i for i in range(4) if i != j)
+    also = page.get_by_label('samples of a second topic, too')
+    also.select_option(str(other))
+    parts = lambda t: min(float(x) for x in t.replace('%', '').split('+'))
+    said = [parts(t) for t in page.locator('.ntf-samples .ntf-value').all_text_contents()]
+    assert len(said) == 3 and said == sorted(said, reverse=True)
+    found = sorted(b.samples_of_both(j, other, n=20), key=lambda x: -min(x['parts']))
+    names = page.locator('.ntf-samples article strong').all_text_contents()
+    assert names == [x['name'] for x in found[:3]]
+    assert violations(page, axe) == []
+    page.locator('.ntf-samples article button').first.click()
+    expect(page.locator('.ntf-read-title')).to_have_text(names[0])
+    page.get_by_role('button', name='Next ›').click()
+    expect(page.locator('.ntf-read-title')).to_have_text(names[1])
+    page.keyboard.press('Escape')
+    also.select_option('-1')
+    expect(page.locator('.ntf-samples .ntf-h')).to_contain_text('Most typical samples')
 
 
 def test_keyboard_in_the_list(shown):
@@ -1196,84 +1216,3 @@ def test_the_notebooks_themselves(open_notebook, name):
     before = at()
     page.keyboard.press('ArrowDown')
     assert at() != before
-
-
-# --- Voila ---
-
-
-@pytest.fixture
-def voila(tmp_path):
-    "Start Voila over a folder with one notebook of the given cells; its address."
-    pytest.importorskip('voila', reason='needs voila: pip install voila')
-    started = []
-
-    def serve(*sources):
-        kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
-        port = free_port()
-        nbformat.write(
-            new_notebook(cells=[new_code_cell(s) for s in (HERE, *sources)], metadata=kernel),
-            tmp_path / 'page.ipynb',
-        )
-        own = {f'JUPYTER_{kind}_DIR': str(tmp_path / kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')} | {
-            'IPYTHONDIR': str(tmp_path / 'ipython')
-        }
-        with open(tmp_path / 'log', 'w') as log:
-            server = subprocess.Popen(
-                [
-                    sys.executable,
-                    '-m',
-                    'voila',
-                    'page.ipynb',
-                    '--no-browser',
-                    f'--port={port}',
-                    '--Voila.ip=127.0.0.1',
-                ],
-                cwd=tmp_path,
-                env=os.environ | own,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        started.append(server)
-        for _ in range(240):
-            if server.poll() is not None:
-                raise RuntimeError((tmp_path / 'log').read_text())
-            try:
-                socket.create_connection(('127.0.0.1', port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.25)
-        return f'http://127.0.0.1:{port}'
-
-    yield serve
-    for server in started:
-        server.terminate()
-        server.wait(30)
-
-
-@pytest.mark.slow
-def test_voila_serves_both_as_a_page(voila, chromium):
-    """Live under Voila, with a kernel.
-
-    Its template asks a CDN for an icon font, which is turned away here, and for nothing else.
-    """
-    url = voila(SHOW_TRAITS, "t = example('live'); with_traits(t)", "h = hierarchy_example('live'); h")
-    outside, faults = [], []
-    page = chromium.new_page(viewport=dict(width=1300, height=1000))
-    page.on('pageerror', lambda e: faults.append(str(e)))
-    page.route(
-        lambda u: not u.startswith((url, url.replace('http', 'ws'), 'data:', 'blob:')),
-        lambda r: (outside.append(r.request.url), r.abort()),
-    )
-    page.goto(url)
-    expect(page.locator('.ntf')).to_have_count(2, timeout=60_000)
-    topics, layers = page.locator('.ntf').first, page.locator('.ntf').last
-    topics.locator('.ntf-list').focus()
-    page.keyboard.press('ArrowDown')
-    python_knows(page)(f'selected={topics.locator("[aria-selected=true] .ntf-number").inner_text()} ')
-    expect(topics.locator('.ntf-samples article').first).to_be_visible()
-    layers.get_by_label('Drawn as').select_option('tree')
-    expect(layers.locator('.ntf-outline')).to_have_count(1)
-    if folder := os.environ.get('SHOTS'):
-        page.screenshot(path=Path(folder) / 'voila.png', full_page=True)
-    page.close()
-    assert faults == [] and all('font-awesome' in u or 'fontawesome' in u for u in outside), outside

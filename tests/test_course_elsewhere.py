@@ -22,7 +22,7 @@ ALONG = os.pathsep.join([str(course.ROOT), *filter(None, sys.path)])
 
 def program(name):
     "Where a program is; the test is skipped where it is not."
-    found = os.environ.get(name.upper()) or shutil.which(name)
+    found = os.environ.get(name.upper().replace('-', '_')) or shutil.which(name)
     return found or pytest.skip(f'{name} is not installed')
 
 

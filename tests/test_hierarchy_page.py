@@ -1,5 +1,6 @@
 """The page of a hierarchy: what is in view, what a click and a key change, and modes that are measured."""
 
+import json
 import re
 
 import numpy as np
@@ -215,6 +216,8 @@ def test_axe_in_every_state_of_a_hierarchy(shown, axe, width, scheme):  # noqa: 
     page.keyboard.press('Enter')
     page.keyboard.press('ArrowRight')
     assert violations(page, axe) == []
+    if width < 560:
+        page.get_by_role('button', name='Options').click()
     page.get_by_label('Drawn as').select_option('tree')
     page.get_by_label('Stratum').select_option('S')
     page.get_by_role('button', name='Only this branch').click()
@@ -232,6 +235,22 @@ def test_a_sheet_from_below_on_a_phone(shown):  # noqa: F811
     assert page.locator('.ntf-aside').bounding_box()['height'] < 60
     handle.click()
     expect(page.locator('.ntf-detail .ntf-name')).to_be_visible()
+
+
+def test_no_toolbar_scrolls_sideways_on_a_phone(shown):  # noqa: F811
+    "What is seldom asked for is behind one button."
+    page = shown(of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2]), 390)
+    bars = "[...document.querySelectorAll('.ntf-bar, .ntf-graph-tools')]"
+    wide = f'{bars}.filter(e => e.scrollWidth > e.clientWidth)'
+    drawn, options = page.get_by_label('Drawn as'), page.get_by_role('button', name='Options')
+    for opened in ('false', 'true', 'false'):
+        expect(options).to_have_attribute('aria-expanded', opened)
+        expect(drawn).to_be_visible() if opened == 'true' else expect(drawn).to_be_hidden()
+        assert page.evaluate(f'{wide}.length') == 0
+        options.click()
+    page.set_viewport_size(dict(width=1280, height=900))
+    expect(options).to_be_hidden()
+    expect(drawn).to_be_visible()
 
 
 # --- Modes that are measured ---
@@ -297,3 +316,35 @@ def test_samples_that_are_pictures(shown):  # noqa: F811
     assert pictures.first.get_attribute('role') == 'img'
     box = pictures.first.bounding_box()
     assert box['height'] / box['width'] == pytest.approx(1.5, rel=0.1)
+
+
+TYPED = "(e, text) => { e.value = text; e.dispatchEvent(new Event('input', {bubbles: true})); }"
+
+
+def computing(events, thread, what):
+    "Milliseconds that tasks of a name took on the threads of a name, of the processor's own time."
+    named = {
+        (e['pid'], e['tid']) for e in events if e['name'] == 'thread_name' and e['args']['name'] == thread
+    }
+    took = [e for e in events if e['name'] == what and (e['pid'], e['tid']) in named]
+    return sum(e.get('tdur', 0) for e in took) / 1000
+
+
+@pytest.mark.parametrize('make, words', [(of_words, 'ba bak kot'), (of_curves, '4 45 600')])
+def test_a_key_of_the_search_takes_less_than_fifty_milliseconds(shown, chromium, make, words):  # noqa: F811
+    "A hundred topics, 30 and 10: what the page computes for a key, and what it paints."
+    page = shown(make())
+    page.wait_for_timeout(500)
+    find = page.get_by_label('Find the topics of a word')
+    chromium.start_tracing(page=page, categories=['toplevel', 'cc', 'disabled-by-default-devtools.timeline'])
+    keys = 0
+    for word in words.split():
+        for n in [*range(1, len(word) + 1), *range(len(word) - 1, -1, -1)]:
+            find.evaluate(TYPED, word[:n])
+            page.wait_for_timeout(60)
+            keys += 1
+    events = json.loads(chromium.stop_tracing())['traceEvents']
+    computed = computing(events, 'CrRendererMain', 'RunTask')
+    painted = computing(events, 'ThreadPoolForegroundWorker', 'RasterTask')
+    print(f'{computed / keys:.0f} + {painted / keys:.0f} ms a key')
+    assert 0 < computed and 0 < painted and computed + painted < 50 * keys

@@ -1149,6 +1149,11 @@ BAD = [
         "mode must be a number from 0 to 1 or one of sample, mode 2; not 'word'",
     ),
     (lambda: view(F2, sample_mode=2), ValueError, 'sample_mode must be 0 to 1, not 2'),
+    (
+        lambda: view([np.ones((4, 3)), np.ones((3, 6))]),
+        ValueError,
+        'transpose factor 1 (.T): a factor is index x topic',
+    ),
     (lambda: tables.topic_terms(view(F2), 'x'), ValueError, 'topic must be a number from 0 to 1'),
     (lambda: tables.topic_terms(view(F2), -1), ValueError, 'not -1'),
     (lambda: tables.topic_terms(view(F2), True), ValueError, 'not True'),

@@ -118,6 +118,7 @@ export function graphSide(page) {
     toolButton('Larger', '+', () => resize(page, 1.5)),
   );
   page.zoom = zoom;
+  for (const o of [depth.box, shape.box]) o.classList.add('ntf-option');
   const tools = [page.data.sets.length > 1 && depth.box, shape.box, zoom, page.foldButton, page.onlyButton];
   return h('div', {class: 'ntf-graph-side'}, h('div', {class: 'ntf-graph-tools'}, tools), page.canvas);
 }
@@ -139,15 +140,18 @@ export function sheet(page) {
   return page.side;
 }
 
-/** What is asked of a hierarchy, in the row above everything. */
-export const treeTools = ({fields, find, found, many, lam}) => [
-  find,
-  found,
-  many && fields.stratum.box,
-  many && fields.versus.box,
-  fields.order.box,
-  lam,
-];
+/** What is asked of a hierarchy, in the row above everything; on a phone most of it behind one button. */
+export function treeTools(page) {
+  const {fields, find, found, many, lam} = page,
+    options = [...(many ? [fields.stratum.box, fields.versus.box] : []), fields.order.box, lam];
+  for (const o of options) o.classList.add('ntf-option');
+  const onclick = e => {
+    const open = page.box.classList.toggle('ntf-opened');
+    e.currentTarget.setAttribute('aria-expanded', String(open));
+  };
+  const more = h('button', {type: 'button', class: 'ntf-options', 'aria-expanded': 'false', onclick}, 'Options');
+  return [find, more, found, ...options];
+}
 
 // ---------- What a reader does ----------
 

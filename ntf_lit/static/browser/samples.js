@@ -1,9 +1,9 @@
 import {button} from './controls.js';
 import {h, word} from './elements.js';
 import {samplePicture} from './figures.js';
-import {marked, percent} from './format.js';
+import {marked, percent, sum} from './format.js';
 import {makeTextFind, openText, textHits} from './reader.js';
-import {matching, members, rows} from './state.js';
+import {listed, matching, members, rows, setOf} from './state.js';
 
 export function samplesOf(page, i) {
   const {state} = page;
@@ -15,6 +15,50 @@ export function samplesOf(page, i) {
     for (const s of have) all.set(s.id, {...s, weight: s.weight + (all.get(s.id)?.weight ?? 0)});
   }
   return [...all.values()].sort((a, b) => b.weight - a.weight);
+}
+
+const bothKey = ({state, also}) => `${state.selected}+${also}/${state.stratum}`;
+
+/** The samples of two topics at once, each with its two parts; the first has the larger smaller part. */
+export function samplesOfBoth(page, i, j) {
+  const {state, texts} = page,
+    sent = page.samples.get(bothKey(page));
+  if (sent || page.data.ask) return sent ?? [];
+  const both = new Map(),
+    one = new Map(samplesOf(page, i).map(s => [s.id, s])),
+    two = new Map(samplesOf(page, j).map(s => [s.id, s]));
+  for (const [id, s] of one) if (two.has(id)) both.set(id, {...s, parts: [s.part, two.get(id).part]});
+  for (const [id, t] of texts) {
+    if (!t.shares.length || (state.stratum >= 0 && t.stratum !== state.stratum)) continue;
+    const parts = [i, j].map(k => sum(members(state, k).map(m => t.shares[m])));
+    const known = one.get(id) ?? two.get(id) ?? {id, name: t.title, stratum: t.stratum};
+    both.set(id, {...known, text: known.text ?? `${t.text.slice(0, 240)}${t.text.length > 240 ? ' …' : ''}`, parts});
+  }
+  const least = s => Math.min(...s.parts);
+  return [...both.values()].filter(s => least(s) >= 0.05).sort((a, b) => least(b) - least(a));
+}
+
+/** Python is asked once for the samples of a topic and another. */
+function askBoth(page) {
+  const {data, state, also} = page,
+    key = bothKey(page);
+  if (!data.ask || also < 0 || page.asked.has(key)) return;
+  page.asked.add(key);
+  page.model.send?.({cmd: 'both', topic: state.selected, also, stratum: state.stratum});
+}
+
+/** Which other topic the samples must have, too: none, or one of the same layer or run. */
+function fillAlso(page, i) {
+  const {data, state} = page,
+    others = listed(data, {...state, query: '', set: setOf(data, i)}).map(f => f.id);
+  if (page.also === i || !others.includes(page.also)) page.also = -1;
+  const option = j => h('option', {value: j}, `of this and of ${page.digit(j)} ${page.name(j)}`);
+  page.alsoPick.replaceChildren(
+    h('option', {value: -1}, 'of this topic'),
+    ...others.filter(j => j !== i).map(option),
+  );
+  page.alsoPick.value = page.also;
+  page.alsoPick.hidden = others.length < 2;
 }
 
 export function askSamples(page, i) {
@@ -70,7 +114,11 @@ function oneSample(page, s, hot, ids) {
       ),
       page.many && h('span', {class: 'ntf-chip'}, word(data.strata[s.stratum])),
       s.where && h('span', {class: 'ntf-note'}, word(s.where)),
-      h('span', {class: 'ntf-value', title: `part of the ${data.unit} that is this topic`}, percent(s.part)),
+      h(
+        'span',
+        {class: 'ntf-value', title: `part of the ${data.unit} that is this topic${s.parts ? ', and the other' : ''}`},
+        s.parts ? s.parts.map(percent).join(' + ') : percent(s.part),
+      ),
     ),
     s.text && h('p', {dir: 'auto'}, markedText(s.text, hot)),
     s.image && samplePicture(page, s),
@@ -81,32 +129,55 @@ function oneSample(page, s, hot, ids) {
 export function makeSamples(page) {
   const label = `Most typical ${page.data.units || 'samples'}`;
   makeTextFind(page);
+  page.also = -1;
   page.sampleHead = h('div', {});
+  page.alsoPick = h('select', {
+    class: 'ntf-also',
+    'aria-label': `${page.data.units || 'samples'} of a second topic, too`,
+    onchange: e => {
+      page.also = +e.target.value;
+      drawSamples(page);
+    },
+  });
   page.sampleList = h('div', {});
   page.sampleBox = h('section', {class: 'ntf-samples', 'aria-label': label}, [
     page.sampleHead,
+    page.alsoPick,
     page.textFind,
     page.sampleList,
   ]);
 }
 
+function none({data, samples, texts, ...page}, both) {
+  if (!both) return 'none';
+  if (data.ask) return samples.has(bothKey(page)) ? 'none' : 'Asking …';
+  return texts.size ? `none among the ${texts.size} texts in this file` : 'none among those in this file';
+}
+
 export function drawSamples(page) {
   const {data, state} = page,
     i = state.selected,
-    found = i < 0 ? [] : samplesOf(page, i),
+    alone = i < 0 ? [] : samplesOf(page, i),
     asked = page.textFind.value.trim();
-  page.sampleBox.hidden = !found.length && !data.ask && !page.texts.size;
+  page.sampleBox.hidden = !alone.length && !data.ask && !page.texts.size;
   if (page.sampleBox.hidden) return;
-  const ids = found.map(s => s.id),
-    hot = hotWords(page, i),
-    column = `part that is ${page.tree ? 'the topic' : `topic ${page.digit(i)}`}`;
+  fillAlso(page, i);
+  askBoth(page);
+  const both = page.also >= 0,
+    found = both ? samplesOfBoth(page, i, page.also) : alone,
+    ids = found.map(s => s.id),
+    hot = new Map([...(both ? hotWords(page, page.also) : []), ...hotWords(page, i)]),
+    column = `part that is ${page.tree && !both ? 'the topic' : `topic ${page.digit(i)}`}${both ? ` + ${page.digit(page.also)}` : ''}`;
   const more = () => {
     page.docs = page.docs < 9 ? 9 : page.docs + 20;
     drawSamples(page);
   };
-  const title = asked
-    ? `${data.units || 'samples'} with “${asked}”`
-    : `Most typical ${data.units || 'samples'}`;
+  const units = data.units || 'samples',
+    title = asked
+      ? `${units} with “${asked}”`
+      : both
+        ? `${units[0].toUpperCase()}${units.slice(1)} of both topics`
+        : `Most typical ${units}`;
   page.sampleHead.replaceChildren(
     h(page.sub, {class: 'ntf-h'}, title, !asked && h('span', {class: 'ntf-col'}, column)),
   );
@@ -116,7 +187,7 @@ export function drawSamples(page) {
   }
   const list = found.slice(0, page.docs).map(s => oneSample(page, s, hot, ids));
   page.sampleList.replaceChildren(
-    list.length ? h('div', {class: 'ntf-articles'}, list) : h('p', {class: 'ntf-note'}, 'none'),
+    list.length ? h('div', {class: 'ntf-articles'}, list) : h('p', {class: 'ntf-note'}, none(page, both)),
     ...(found.length > page.docs ? [button('More', more, {class: 'ntf-more'})] : []),
   );
 }
