@@ -2348,6 +2348,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.tables._cell': ('tables.html#_cell', 'ntf_lit/tables.py'),
                                 'ntf_lit.tables._driven_by': ('tables.html#_driven_by', 'ntf_lit/tables.py'),
                                 'ntf_lit.tables._html': ('tables.html#_html', 'ntf_lit/tables.py'),
+                                'ntf_lit.tables._in_both': ('tables.html#_in_both', 'ntf_lit/tables.py'),
+                                'ntf_lit.tables._in_one_order': ('tables.html#_in_one_order', 'ntf_lit/tables.py'),
                                 'ntf_lit.tables._inherited': ('tables.html#_inherited', 'ntf_lit/tables.py'),
                                 'ntf_lit.tables._neighbours': ('tables.html#_neighbours', 'ntf_lit/tables.py'),
                                 'ntf_lit.tables._node': ('tables.html#_node', 'ntf_lit/tables.py'),
