@@ -496,7 +496,7 @@ def _in_both(a, b, k):
     both = [name for name in ours if not counts and name in places[1]]
     if not both:
         raise ValueError(f"the views share no names of {a.modes[k]!r}, so topics cannot be compared there; "
-                         f"give both names, as in labels=dict({a.modes[k]}=[...])")
+                         "give both names with labels=")
     return tuple([p[name] for name in both] for p in places)
 
 # %% ../nbs/60a_tables.ipynb #b85b241d
