@@ -403,14 +403,14 @@ def check_jobs(
 
 # %% ../nbs/12_fit.ipynb #256e5991
 PER_START = 5 # How many set out for each full start
-LEGS = (7, .4, 3), (13, .08, 1), (20, 0, 1) # Sweeps, the share that goes on (two at least), falls to come
+LEGS = (7, .5), (12, .08), (18, 0) # Sweeps, the share that goes on (two at least)
 
 def _plan(model, n_init, max_iter):
-    "(how many set out, [(number of a sweep, how many go on after it, falls to come)])."
+    "(how many set out, [(number of a sweep, how many go on after it)])."
     pace = getattr(model, 'pace', 0)
     if n_init == 1 or not pace or max_iter < 3*LEGS[-1][0]*pace: return n_init, []
     n = PER_START*n_init
-    return n, [(k*pace, max(2, int(share*n)), falls) for k, share, falls in LEGS]
+    return n, [(k*pace, max(2, int(share*n))) for k, share in LEGS]
 
 @dataclass(frozen=True)
 class _Racer:
@@ -419,10 +419,11 @@ class _Racer:
     run: _Run = None # Where it stands
     status: Status = None # Why it ended; None while it may go on
 
-    def heading(self, falls):
-        "The objective after some more falls like the last."
+    @property
+    def heading(self):
+        "The objective after one more fall like the last."
         past, best = self.run.state.history.objective, self.run.best.objective
-        return best if self.status or len(past) < 2 else best - falls*(past[-2] - past[-1])
+        return best if self.status or len(past) < 2 else best - (past[-2] - past[-1])
 
 # %% ../nbs/12_fit.ipynb #8d255134
 def _leg(model, racer, upto, stop):
@@ -457,9 +458,9 @@ def _legs(model, racers, upto, stop, jobs):
 # %% ../nbs/12_fit.ipynb #b669c758
 def _ahead_of_the_rest(model, racers, legs, stop, jobs):
     "The starts that are left of a race, the first ahead; all of them where there are no legs."
-    for upto, stay, falls in legs:
+    for upto, stay in legs:
         racers = _legs(model, racers, upto, stop, jobs)
-        racers = sorted(racers, key=lambda racer: racer.heading(falls))[:stay]
+        racers = sorted(racers, key=lambda racer: racer.heading)[:stay]
         if racers[0].status is Status.INTERRUPTED: break
     return racers
 

@@ -265,6 +265,7 @@ class HNCPD(_Settings):
         reference=-1, # The mode whose topics those of the other modes are matched with
         solver='hals', # 'hals', 'mu' or 'nnls'
         init='random', # Of the NCPD: 'random', 'uniform' or 'nndsvd'
+        loss='frobenius', # Of every layer: 'frobenius', 'kullback-leibler' (counts), a beta 0 to 2
         max_iter=300, # At most so many sweeps per fit
         tol=1e-6, # Stop when a sweep improves an objective by less than this part of it
         inner=3, # Rounds of HALS in a block
@@ -314,8 +315,8 @@ def fit(self:HNCPD,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
 )->HNCPD: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
-    return _grow(self, hncpd, X, y, mask, reference=self.reference, n_init=self.n_init,
-                 **_layer_settings(self))
+    how = dict(n_init=self.n_init, beta=as_beta(self.loss), **_layer_settings(self))
+    return _grow(self, hncpd, X, y, mask, reference=self.reference, **how)
 
 @patch
 @_whole

@@ -471,11 +471,12 @@ def project(
 # %% ../nbs/30_hnmf.ipynb #e57130fc
 def balanced(
     cp:CP, # A CP model
+    beta:float=2., # The order of the loss; below 2 sums count, not norms
 )->CP: # The same model
     "Every component with the same norm in all modes."
     F = list(cp.plain().factors)
     xp = array_namespace(*F)
-    norms = [xp.sqrt((f*f).sum(0)) for f in F]
+    norms = [xp.sqrt((f*f).sum(0)) if beta == 2 else f.sum(0) for f in F]
     mean = xp.exp(sum(xp.log(xp.where(n > 0, n, xp.ones_like(n))) for n in norms)/len(F))
     alive = hadamard([n > 0 for n in norms])
     return CP(tuple(ratio(f, n)*xp.where(alive, mean, xp.zeros_like(mean)) for f, n in zip(F, norms)))
@@ -573,7 +574,7 @@ def hncpd_modes(
     **how, # `fit_flat`
 )->list: # One `FittedHierarchy` per mode: factors (S' (r, r_l), A (d_k, r_l))
     "An HNMF of every factor of an NCPD, components as samples."
-    F = (balanced(cp) if balance else cp.plain()).factors
+    F = (balanced(cp, how.get('beta', 2.)) if balance else cp.plain()).factors
     rngs = check_seed(seed).spawn(len(F))
     return [hnmf(f.mT, ranks, balance=balance, allow_growth=True, seed=rng, **how) for f, rng in zip(F, rngs)]
 
@@ -651,10 +652,13 @@ def hncpd(
 )->FittedHierarchy: # The reference mode has the links; `ValueError` or `TypeError` if an argument is wrong
     "Standard HNCPD: an NCPD, and an HNMF of each of its factors (Vendrow, Haddock & Needell 2021)."
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
-    m = check_mode(reference, len(data.shape), 'reference')
+    m, beta = check_mode(reference, len(data.shape), 'reference'), how.get('beta', 2.)
+    if beta != 2 and start is None and isinstance(data, Factored):
+        raise ValueError(f"beta={beta}: of a tensor that is given by its factors only products are known, which "
+                         "is enough for squares (beta=2) alone; pass its array, or start= if it is a fit")
     first, rest = check_seed(seed).spawn(2)
     cp, result = first_layer(data, ranks[0], start, first, **how)
-    cp = balanced(cp) if balance else cp
+    cp = balanced(cp, beta) if balance else cp
     stopped = len(ranks) == 1 or (result and result.status is Status.INTERRUPTED)
     modes = [] if stopped else hncpd_modes(cp, ranks[1:], balance=balance, seed=rest, **how)
     return _hncpd_result(data, cp, result, modes, m)
@@ -700,6 +704,9 @@ def hntf(
     **how, # `fit_flat`, for all layers; init='nndsvd' is for layer 0 only
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
+    if (beta := how.get('beta', 2.)) != 2:
+        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that are never "
+                         "formed, of which only products are known; use hncpd, or hnmf for a matrix")
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
     cp, result = first_layer(data, ranks[0], start, rngs[0], **how)

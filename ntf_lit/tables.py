@@ -21,6 +21,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .checks import check_choice, check_count, check_number, need
+from .names import only_count
 from .shown_data import nonzeros
 from .views import (Tree, View, column, component_names, components, feature_number, first_indices,
                            first_words, in_order_of, named, number_of, saliencies, shown, topic_profiles,
@@ -463,28 +464,52 @@ def agreement(
     a:View, # A view, or any model
     b:View, # Another, with the same indices in every mode but the samples; `ValueError` if it has not
     samples:bool=False, # Whether the samples take part too
+    shared:bool=False, # Whether each may have names that the other has not: then what both have is compared
 )->np.ndarray: # (a.rank, b.rank), 0 to 1
     "How alike every two topics are: product over the modes of the cosines of their profiles."
     a, b = view(a), view(b)
+    modes = [*range(1, len(a.modes)), *([0] if samples else [])]
+    if shared and len(a.modes) == len(b.modes): at = [_in_both(a, b, k) for k in modes]
+    else: b, at = _in_one_order(a, b, samples), [(slice(None),)*2]*len(modes)
+    unit = lambda P: P/np.where(P.any(0), np.linalg.norm(P, axis=0), 1.)
+    return math.prod(unit(topic_profiles(a, k))[i].T @ unit(topic_profiles(b, k))[j]
+                     for k, (i, j) in zip(modes, at))
+
+def _in_one_order(a, b, samples):
+    "The second view in the order of the first; `ValueError` where the indices are not the same."
     if a.shape[1:] != b.shape[1:] or (samples and a.shape != b.shape):
         raise ValueError(
             f"the views have shapes {a.shape} and {b.shape}; only topics over the same indices can be "
-            "matched")
-    b = in_order_of(b, a, 'the second', 'the first', samples)
-    unit = lambda P: P/np.where(P.any(0), np.linalg.norm(P, axis=0), 1.)
-    modes = [*range(1, len(a.modes)), *([0] if samples else [])]
-    return math.prod(unit(topic_profiles(a, k)).T @ unit(topic_profiles(b, k)) for k in modes)
+            "matched, or, with shared=True, over the names that both have")
+    return in_order_of(b, a, 'the second', 'the first', samples)
+
+# %% ../nbs/60a_tables.ipynb #0e336a82
+def _in_both(a, b, k):
+    "Where the names that two views share in a mode stand in each; `ValueError` if there are none."
+    ours, theirs = list(a.labels[k]), list(b.labels[k])
+    counts = only_count(ours) or only_count(theirs)
+    if ours == theirs or (counts and len(ours) == len(theirs)): return slice(None), slice(None)
+    places = [{name: i for i, name in enumerate(names)} for names in (ours, theirs)]
+    if any(len(p) < len(names) for p, names in zip(places, (ours, theirs))):
+        raise ValueError(f"a name of {a.modes[k]!r} is there more than once; give every index a name of "
+                         "its own")
+    both = [name for name in ours if not counts and name in places[1]]
+    if not both:
+        raise ValueError(f"the views share no names of {a.modes[k]!r}, so topics cannot be compared there; "
+                         "give both names with labels=")
+    return tuple([p[name] for name in both] for p in places)
 
 # %% ../nbs/60a_tables.ipynb #b85b241d
 def match_topics(
     a:View, # A view, or any model
     b:View, # Another, as for `agreement`
     samples:bool=False, # Whether the samples take part too
+    shared:bool=False, # Whether what both have is compared, as in `agreement`
 )->Table: # For each topic of a its partner in b, if it has one, and how alike they are
     "The best one-to-one matching of the topics of two fits."
     a, b = view(a), view(b)
     from scipy.optimize import linear_sum_assignment
-    C = agreement(a, b, samples)
+    C = agreement(a, b, samples, shared)
     partner = {int(j): int(k) for j, k in zip(*linear_sum_assignment(-C))}
     found = lambda j, k: (None, None, 0.) if k is None else (k, b.names[k], float(C[j, k]))
     rows = [(j, a.names[j], *found(j, partner.get(j))) for j in range(a.rank)]
@@ -493,13 +518,15 @@ def match_topics(
 # %% ../nbs/60a_tables.ipynb #c624c4dc
 def carry_names(
     a:View, # A view whose topics have names
-    b:View, # Another fit of the same data
+    b:View, # Another fit, of the same data or of some with names in common
     least:float=.5, # Only where topics agree at least so well; from 0 to 1
+    shared:bool=False, # Whether what both have is compared, as in `agreement`
 )->View: # b with the names of a's topics on their partners
     "Names follow topics from one fit to the next."
     a, b = view(a), view(b)
     check_number(least, 'least', 0, 1)
-    pairs = [m for m in match_topics(a, b) if m['partner'] is not None and m['agreement'] >= least]
+    pairs = [m for m in match_topics(a, b, shared=shared)
+             if m['partner'] is not None and m['agreement'] >= least]
     return named(b, {m['partner']: m['name'] for m in pairs})
 
 # %% ../nbs/60a_tables.ipynb #686417e3

@@ -98,9 +98,23 @@ class Sorted:
     "The stored entries of a sparse tensor, sorted by their index in one mode."
     starts: np.ndarray # Where each index begins, and the end (d + 1,)
     at: tuple # Indices in the other modes, one array (nnz,) per mode
-    values: np.ndarray # Scaled data (nnz,)
+    values: np.ndarray # Data (nnz,), not yet scaled
     order: object = None # Where each entry stood in the caller's order (nnz,); None: as now
     weights: object = None # (nnz,), or None for ones
+    scale: float = 1. # The power of two that the values are to be multiplied by
+
+    def scaled(self,
+        own, # A slice of entries
+    )->np.ndarray: # Their values
+        "Scaled data."
+        return self.values[own]*self.scale
+
+    @property
+    def square(self): # In float64, some entries at a time
+        "Sum of weights times squares of the scaled values."
+        w = lambda own: 1. if self.weights is None else self.weights[own]
+        parts = [slice(i, i + CHUNK) for i in range(0, len(self.values), CHUNK)]
+        return math.fsum(float((w(own)*self.scaled(own)**2).sum(dtype=np.float64)) for own in parts)
 
 # %% ../nbs/23_weights.ipynb #839346bc
 @dataclass(frozen=True)
@@ -108,7 +122,7 @@ class Observed:
     "A sparse tensor of which only the stored entries were seen."
     modes: tuple # One `Sorted` per mode
     shape: tuple # (d_1, ..., d_N)
-    scale: float # The power of two that the values were multiplied by
+    scale: float # The power of two that the values are to be multiplied by
     square: float # Sum of weights times squares of the scaled values
     unit: float = 1. # The power of two that the caller's weights were multiplied by
     split: int = 1 # The first mode alone is the left group
@@ -117,13 +131,13 @@ class Observed:
     def like(self): return self.modes[0].values
 
 # %% ../nbs/23_weights.ipynb #2d5adacf
-def _sorted(coords, values, k, d):
+def _sorted(coords, values, k, d, scale=1.):
     "The entries by mode k of size d; a matrix with one entry per row is sorted by columns in linear time."
     index = coords[k]
     order = _order(index, d) if (index[1:] < index[:-1]).any() else None
     starts = np.concatenate([[0], np.cumsum(np.bincount(index, minlength=d))])
     at = tuple(_taken(c, order) for i, c in enumerate(coords) if i != k)
-    return Sorted(starts, at, _taken(values, order), order)
+    return Sorted(starts, at, _taken(values, order), order, None, scale)
 
 def _order(index, d):
     "What sorts an index below d, stably."
@@ -141,15 +155,19 @@ def as_observed(
     modes:int=None, # Of how many leading modes each index must have been seen; None for all
 )->Observed: # `TypeError` or `ValueError` if they cannot be factorized
     "Sparse data of which only what is stored was seen, checked and scaled."
-    coords, values, shape = _coordinates(X, name)
+    coords, values, shape = _coordinates(X.tocoo(copy=False) if sp.issparse(X) else X, name)
     _check_repeats(coords, shape, name)
     _check_slices([np.bincount(c, minlength=d) for c, d in zip(coords[:modes], shape)], name)
-    index = np.int32 if values.size < 2**31 > max(shape) else np.int64
-    coords = [c.astype(index) for c in coords]
+    coords = _few_bytes(X, coords, np.int32 if values.size < 2**31 > max(shape) else np.int64)
     scale, square = power_of_two([values])
-    values = values*np.asarray(scale, values.dtype)
-    modes = tuple(_sorted(coords, values, k, d) for k, d in enumerate(shape))
+    modes = tuple(_sorted(coords, values, k, d, scale) for k, d in enumerate(shape))
     return Observed(modes, shape, scale, square)
+
+def _few_bytes(X, coords, dtype):
+    "The coordinates as numbers of one kind; those that a compressed matrix keeps are not copied."
+    own = dict(csr=1, csc=0).get(getattr(X, 'format', None))
+    kept = own is not None and X.indices.dtype == dtype
+    return [X.indices if kept and k == own else c.astype(dtype) for k, c in enumerate(coords)]
 
 # %% ../nbs/23_weights.ipynb #06a64fa7
 def _check_repeats(coords, shape, name):
@@ -172,7 +190,7 @@ def _check_slices(totals, name, what='stored'):
                              "learnt about it; leave such indices out of the data")
 
 # %% ../nbs/23_weights.ipynb #8615ac00
-def _gram_rows(starts, first, second, A, B, values, weights, a, G, C):
+def _gram_rows(starts, first, second, A, B, values, scale, weights, a, G, C):
     "Into G and C for rows from a on; `second` is empty for matrices, `weights` for ones."
     r, width = A.shape[1], 256
     K, W = np.empty((width, r), A.dtype), np.empty((width, r), A.dtype)
@@ -186,7 +204,7 @@ def _gram_rows(starts, first, second, A, B, values, weights, a, G, C):
                 w = weights[begin + e] if len(weights) else 1.
                 for j in range(r): W[e, j] = w*K[e, j]
             G[i] += np.dot(W[:m].T, K[:m])
-            C[i] += np.dot(W[:m].T, values[begin:begin + m])
+            C[i] += np.dot(W[:m].T, scale*values[begin:begin + m])
 
 # %% ../nbs/23_weights.ipynb #13d6d8c4
 @cache
@@ -221,7 +239,7 @@ def _looped(self:SparseSlices, loop, a, b):
     G, C = np.empty((b - a, A.shape[1], A.shape[1]), A.dtype), np.empty((b - a, A.shape[1]), A.dtype)
     second = E.at[1] if len(self.factors) > 1 else E.at[0][:0]
     weights = E.values[:0] if E.weights is None else E.weights
-    loop(E.starts, E.at[0], second, A, B, E.values, weights, a, G, C)
+    loop(E.starts, E.at[0], second, A, B, E.values, E.values.dtype.type(E.scale), weights, a, G, C)
     return G, C
 
 # %% ../nbs/23_weights.ipynb #57f91525
@@ -239,7 +257,7 @@ def products(self:Sorted,
     own = slice(self.starts[a], self.starts[b])
     K = hadamard([f[i[own]] for f, i in zip(factors, self.at)])
     w = np.ones(len(K), K.dtype) if self.weights is None else self.weights[own].astype(K.dtype)
-    return K, w, w*self.values[own]
+    return K, w, w*self.scaled(own)
 
 # %% ../nbs/23_weights.ipynb #d44d48bb
 @patch
@@ -319,7 +337,7 @@ def misfit(self:Observed,
         own = slice(E.starts[a], E.starts[b])
         row = np.repeat(np.arange(a, b), np.diff(E.starts[a:b+1]))
         K = hadamard([factors[0][row], *(f[i[own]] for f, i in zip(factors[1:-1], E.at))])
-        D = (E.values[own] - np.einsum('er,er->e', K, factors[-1][E.at[-1][own]]))**2
+        D = (E.scaled(own) - np.einsum('er,er->e', K, factors[-1][E.at[-1][own]]))**2
         total.append(float((D if E.weights is None else D*E.weights[own]).sum(dtype=np.float64)))
     return math.fsum(total)
 
@@ -530,7 +548,7 @@ def _zeros_for_unknown(data):
     if isinstance(data, Weighted): return Dense(data.arrays, data.scale, data.square)
     E = data.modes[0]
     row = np.repeat(np.arange(data.shape[0]), np.diff(E.starts))
-    return replace(as_sparse(COO(np.stack([row, *E.at]), E.values/data.scale, data.shape)), scale=data.scale)
+    return replace(as_sparse(COO(np.stack([row, *E.at]), E.values, data.shape)), scale=data.scale)
 
 # %% ../nbs/23_weights.ipynb #ce771d7c
 @patch(as_prop=True)
@@ -628,8 +646,7 @@ def weighted(self:Observed,
     _check_slices(totals, 'X', 'of positive weight')
     unit = _unit(W)
     modes = tuple(replace(E, weights=_taken(W*unit, E.order)) for E in self.modes)
-    square = float((modes[0].weights*modes[0].values**2).sum(dtype=np.float64))
-    return replace(self, modes=modes, square=square, unit=unit)
+    return replace(self, modes=modes, square=modes[0].square, unit=unit)
 
 # %% ../nbs/23_weights.ipynb #8a3df86b
 def _weighted_total(x, m, w, beta):
@@ -710,7 +727,7 @@ def entries(self:Observed,
         row = np.repeat(np.arange(a, b), np.diff(E.starts[a:b+1]))
         K = hadamard([factors[0][row], *(f[i[own]] for f, i in zip(factors[1:-1], E.at))])
         m = np.einsum('er,er->e', K, factors[-1][E.at[-1][own]])
-        yield E.values[own], m, np.ones(len(m)) if E.weights is None else E.weights[own]
+        yield E.scaled(own), m, np.ones(len(m)) if E.weights is None else E.weights[own]
 
 @patch
 def divergence(self:Observed,
@@ -791,8 +808,7 @@ def _only(self:Observed, keep):
     "The data with weight 0 for all entries but those to keep (in the caller's order)."
     weight = lambda E: _taken(keep, E.order)*(True if E.weights is None else E.weights)
     modes = tuple(replace(E, weights=weight(E)) for E in self.modes)
-    first = modes[0]
-    return replace(self, modes=modes, square=float((first.weights*first.values**2).sum(dtype=np.float64)))
+    return replace(self, modes=modes, square=modes[0].square)
 
 # %% ../nbs/23_weights.ipynb #c5db2328
 LADDER = (*(10**(-1 - k/2) for k in range(10)), 0.)
@@ -893,10 +909,9 @@ def part(self:Observed,
     own, shape = slice(E.starts[a], E.starts[b]), (b - a, *self.shape[1:])
     row = np.repeat(np.arange(b - a, dtype=E.at[0].dtype), np.diff(E.starts[a:b+1]))
     coords, W = [row, *(i[own] for i in E.at)], None if E.weights is None else E.weights[own]
-    modes = [_sorted(coords, E.values[own], k, d) for k, d in enumerate(shape)]
+    modes = [_sorted(coords, E.values[own], k, d, E.scale) for k, d in enumerate(shape)]
     modes = tuple(replace(M, weights=_taken(W, M.order)) for M in modes)
-    square = (modes[0].values**2).sum(dtype=np.float64) if W is None else (W*modes[0].values**2).sum()
-    return replace(self, modes=modes, shape=shape, square=float(square))
+    return replace(self, modes=modes, shape=shape, square=modes[0].square)
 
 # %% ../nbs/23_weights.ipynb #7660a946
 def observed_weights(
