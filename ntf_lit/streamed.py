@@ -8,11 +8,13 @@ __all__ = ['BLOCK', 'is_store', 'chunk_rows', 'rows_at_once', 'Source', 'Passes'
 
 # %% ../nbs/28_streamed.ipynb #f39b20b8
 import math
+import mmap
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import cycle
 
 import numpy as np
 from array_api_compat import is_torch_array
@@ -74,23 +76,52 @@ class Source:
 
     @property
     def shape(self): return (len(self), *map(int, self.X.shape[1:]))
+    @property
+    def fills(self):
+        if _is_mapped(self.X): return self.X.dtype.kind in 'biuf'
+        return hasattr(self.X, 'read_direct') and _is_of_floats(self.X)
     def __len__(self): return int(self.X.shape[0]) - self.first if self.count is None else self.count
+
+def _is_mapped(X): return isinstance(X, np.memmap)
+def _is_of_floats(X): return np.dtype(X.dtype).newbyteorder('=') == _float_of(X.dtype)
 
 # %% ../nbs/28_streamed.ipynb #256342e1
 @patch
 def read(self:Source,
     a:int, # First row
     b:int, # One past the last
+    room:np.ndarray=None, # Memory to put them in, where the store gives no copy of its own
 )->np.ndarray: # Rows in one piece, float32 or float64; `ValueError` if the store has changed
     "Some rows, in memory."
     a, b = a + self.first, b + self.first
     _check_length(self, b)
-    block = np.asarray(self.X[a:b])
-    if block.shape != (b - a, *self.shape[1:]):
+    found = _put(self.X, a, b, room) if self.fills else np.asarray(self.X[a:b])
+    if found.shape != (b - a, *self.shape[1:]):
         raise ValueError(f"{self.name} changed while it was read: rows {a} to {b} have shape "
-                         f"{block.shape}; fit again when nobody writes to it")
-    mapped = isinstance(self.X, np.memmap)
-    return np.array(as_float(block, self.name), order='C', copy=True if mapped else None)
+                         f"{found.shape}; fit again when nobody writes to it")
+    return found if self.fills else np.array(as_float(found, self.name), order='C', copy=None)
+
+# %% ../nbs/28_streamed.ipynb #ab338dcc
+def _put(X, a, b, room):
+    "Rows of a memory map or of a data set of h5py, put into memory that is there."
+    shape = b - a, *X.shape[1:]
+    if room is None: room = np.empty(math.prod(shape), _float_of(X.dtype))
+    out = room[:math.prod(shape)].reshape(shape)
+    if not _is_mapped(X): X.read_direct(out, np.s_[a:b])
+    else:
+        _advise(X[a:b], 'MADV_WILLNEED')
+        np.copyto(out, X[a:b])
+        _advise(X[a:b], 'MADV_DONTNEED')
+    return out
+
+def _advise(X, what):
+    "Tell the system what becomes of the rows of a memory map; the file keeps them."
+    whole = getattr(X, '_mmap', None)
+    if not hasattr(whole, 'madvise') or not hasattr(mmap, what): return
+    if X.mode == 'c' or not X.flags.c_contiguous: return
+    first = X.ctypes.data - np.frombuffer(whole, np.uint8).ctypes.data
+    at = first//mmap.PAGESIZE*mmap.PAGESIZE
+    whole.madvise(getattr(mmap, what), at, first + X.nbytes - at)
 
 # %% ../nbs/28_streamed.ipynb #65c68da8
 def _check_length(source, b):
@@ -134,19 +165,26 @@ class Streamed:
 
 # %% ../nbs/28_streamed.ipynb #30e41872
 @patch
-def blocks(self:Streamed)->Iterator: # Of (first row in the sources, rows), every block once and in order
+def blocks(self:Streamed)->Iterator: # Of (first row in the sources, rows: good until the next are asked for)
     "One pass over the data as they lie, the next block read while one is looked at."
     self.passes.count += 1
-    ends, asked = np.cumsum([0, *map(len, self.sources)]), []
-    for o, source in zip(ends.tolist(), self.sources):
-        for a in range(0, len(source), source.step):
-            asked.append((o + a, source, a, min(a + source.step, len(source))))
+    end, rooms = sum(map(len, self.sources)), cycle(_rooms(self.sources))
     with ThreadPoolExecutor(1) as pool:
         coming = None
-        for at, source, a, b in [*asked, (None,)*4]:
-            found, coming = coming, source and (at, pool.submit(source.read, a, b))
+        for at, source, a, b in [*_asked(self.sources), (None,)*4]:
+            found, coming = coming, source and (at, pool.submit(source.read, a, b, next(rooms)))
             if found is not None: yield found[0], found[1].result()
-            if found is not None and self.passes.watch: self.passes.watch(self.passes.count, at or ends[-1])
+            if found is not None and self.passes.watch: self.passes.watch(self.passes.count, at or end)
+
+def _asked(sources):
+    "Yield (first row of all, source, first row, one past the last) of every block."
+    for o, source in zip(np.cumsum([0, *map(len, sources)]).tolist(), sources):
+        for a in range(0, len(source), source.step): yield o + a, source, a, min(a + source.step, len(source))
+
+def _rooms(sources):
+    "Memory for two blocks, one looked at and one read; None where no store fills it."
+    sizes = [min(s.step, len(s))*math.prod(s.shape[1:]) for s in sources if s.fills]
+    return [np.empty(max(sizes), _float_of(sources[0].X.dtype)) if sizes else None for _ in range(2)]
 
 # %% ../nbs/28_streamed.ipynb #980190a9
 @patch
@@ -157,6 +195,11 @@ def pieces(self:Streamed)->Iterator: # Of (first row in the model, piece)
         for a, X in [(first, block)] if place is None else _in_runs(block, place):
             if self.f is None: yield a, X
             else: yield from _computed(self, a, X)
+
+@patch
+def placed(self:Streamed)->Iterator: # Of (rows of the model: a slice, or one number each; block)
+    "One pass: block after block as they lie, and where in the model their rows are."
+    for a, X in self.blocks(): yield slice(a, a + len(X)) if self.place is None else self.place[a:a+len(X)], X
 
 def _in_runs(X, place):
     "A block in the order of the model, cut where a run of its rows ends."
@@ -180,9 +223,9 @@ def right(self:Streamed,
     "`P = X K_R`, component first; one pass."
     p, (s, rest) = self.split, _two_scales(self)
     K, each = khatri_rao([factors[p]*s, *factors[p+1:]]), math.prod(self.shape[1:p])
-    P = np.empty((K.shape[1], self.shape[0]*each), K.dtype)
-    for a, X in self.pieces():
-        P[:, a*each:(a + len(X))*each] = _turned_product(X.reshape(-1, len(K)), K)
+    P = np.empty((K.shape[1], self.shape[0], each), K.dtype)
+    runs = self.placed() if self.f is None else ((slice(a, a + len(X)), X) for a, X in self.pieces())
+    for rows, X in runs: P[:, rows] = _turned_product(X.reshape(-1, len(K)), K).reshape(-1, len(X), each)
     return (P if rest == 1 else P*rest).reshape(K.shape[1], *self.shape[:p])
 
 DenseData.register(Streamed)
@@ -305,8 +348,8 @@ def _row_after_row(W, q, inner=1, *, name):
     s, rest = _two_scales(data)
     K, E, Z = khatri_rao([factors[1]*s, *factors[2:]]), q.extra, 0.
     new, P, each = np.empty_like(W), np.empty_like(W), getattr(E, 'ndim', 0) == 2 and len(E) > 1
-    for a, X in data.pieces():
-        rows, X = slice(a, a + len(X)), X.reshape(len(X), -1)
+    for rows, X in data.placed():
+        X = X.reshape(len(X), -1)
         P[rows] = _turned_product(X, K).mT*rest
         new[rows] = rule(W[rows], Quadratic(q.gram, P[rows], E[rows] if each else E), inner)
         Z += np.ascontiguousarray(new[rows].mT*s) @ X
