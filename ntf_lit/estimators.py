@@ -33,7 +33,7 @@ from .init import move
 from .names import check_keywords, is_missing, names_order
 from .ncpd import NCPDModel
 from .result import CP, Status
-from .streamed import PassBar, Streamed, is_store, streamed
+from .streamed import PassBar, Streamed, _float_of, is_store, streamed
 from .synthetic import Dataset
 from .tensor import COO
 
@@ -280,8 +280,10 @@ def _door(est, X, mask=None, reset=False):
 def _is_streamed(X, *beside):
     "Whether data are to be streamed: said so, or a store that is not small."
     if isinstance(X, Streamed): return True
-    if not is_store(X) or math.prod(X.shape)*X.dtype.itemsize <= JOIN: return False
+    if not is_store(X) or _size_of(X) <= JOIN: return False
     return not isinstance(X, np.memmap) or all(b is None for b in beside)
+
+def _size_of(X): return math.prod(X.shape)*_float_of(X.dtype).itemsize # of a store, in memory
 
 def _store_names(X): return Names(*names_in(X)) if is_labelled(X) else Names()
 

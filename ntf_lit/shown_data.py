@@ -16,8 +16,8 @@ from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
 from .checks import as_float, check_mask, host, is_frame, is_sparse
-from .incoming import (_has, from_bag_of_words, is_bag_of_words, keeps_nonzeros, names_in, open_sparse,
-                              reordered, turned)
+from .incoming import (_has, from_bag_of_words, is_bag_of_words, is_labelled, is_store, keeps_nonzeros,
+                              names_in, open_sparse, reordered, tell_of_copy, turned)
 from .synthetic import Dataset
 from .names import names_order, only_count
 from .tensor import COO, _stack_sparse
@@ -33,6 +33,8 @@ def _sparse_in(X, name):
 def _dense_in(X, name):
     "Dense data as an array of numbers, and where they were observed; None for everywhere."
     if isinstance(X, np.ma.MaskedArray): return _filled(X.filled(0), ~np.ma.getmaskarray(X))
+    tell_of_copy(X, name)
+    if is_store(X) and not is_labelled(X): X = np.asarray(X[:])
     if is_torch_array(X): X = host(as_float(X, name))
     elif _has(X, 'double', 'ndims'): X = X.double() # of pyttb
     elif hasattr(X, 'to_numpy'):

@@ -25,7 +25,7 @@ from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_s
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
                                 _dataset_names, _door, _explained, _framed, _is_of_matrices, _is_streamed,
-                                _masks_of, _names_out, _run, _same_samples, _seeds, _some_factor,
+                                _masks_of, _names_out, _run, _same_samples, _seeds, _size_of, _some_factor,
                                 _store_names, _stream, _topic_names, _whole, _with_attributes,
                                 _check_same_names, running)
 from .incoming import (JOIN, Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
@@ -229,7 +229,7 @@ def _are_streamed(X, strata, *beside):
     if not isinstance(X, (list, tuple, Mapping)) or hasattr(type(X), 'data_vars'): return False
     stores = list(X.values() if isinstance(X, Mapping) else X)
     if not stores or not all(map(is_store, stores)): return False
-    large = sum(math.prod(x.shape)*x.dtype.itemsize for x in stores) > JOIN
+    large = sum(map(_size_of, stores)) > JOIN
     return large and (not isinstance(stores[0], np.memmap) or all(b is None for b in beside))
 
 def _streamed_strata(est, X, strata=None, reset=False, **beside):

@@ -9,8 +9,30 @@ import pytest
 import xarray as xr
 import zarr
 
-from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit import (
+    HNCPD,
+    HNMF,
+    HNTF,
+    NCPD,
+    NMF,
+    MultiHNTF,
+    NeuralNCPD,
+    NeuralNMF,
+    StratifiedNMF,
+    StratifiedNTF,
+    TopicBrowser,
+)
+from ntf_lit.batch_estimators import MiniBatchNMF
+from ntf_lit.choosing import RankSearchCV
+from ntf_lit.consensus import Consensus
+from ntf_lit.diagnostics import core_consistency, split_half
+from ntf_lit.hnmf import hnmf, hntf
+from ntf_lit.incoming import as_data
+from ntf_lit.merge_split import merge_topics, split_topic
+from ntf_lit.score import relative_error
 from ntf_lit.streamed import streamed
+from ntf_lit.views import view
+from ntf_lit.weights import as_weighted
 
 SHAPE = 480, 30, 20
 MAKES = 'npy', 'zarr', 'h5py', 'dask', 'xarray', 'own'
@@ -175,3 +197,106 @@ def test_memory(tmp_path, monkeypatch):
             tracemalloc.stop()
         assert m.relative_error_ < 0.6
         assert peak < 0.45 * size, f'{peak / 1e6:.0f} MB'
+
+
+class Slices:
+    "A store whose rows are asked for by slices, and which remembers the most it gave at once."
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype, self.most = X, X.shape, X.dtype, 0
+
+    def __getitem__(self, rows):
+        self.most = max(self.most, len(self.X[rows]))
+        return self.X[rows]
+
+
+FEW = dict(max_iter=3, random_state=0)
+IN_BLOCKS = {
+    'NMF': lambda X: NMF(2, **FEW).fit(X),
+    'NCPD': lambda X: NCPD(2, **FEW).fit(X),
+    'NCPD, compressed': lambda X: NCPD(2, compress=True, **FEW).fit(X),
+    'NCPD, counts': lambda X: NCPD(2, loss='kullback-leibler', **FEW).fit(X),
+    'StratifiedNMF': lambda X: StratifiedNMF(2, **FEW).fit(X, strata=np.arange(90) % 2),
+    'StratifiedNTF': lambda X: StratifiedNTF(2, **FEW).fit(X, strata=np.arange(90) % 2),
+    'StratifiedNTF, apart': lambda X: StratifiedNTF(2, **FEW).fit([X, X]),
+    'streamed': streamed,
+    'transform': lambda X: NCPD(2, **FEW).fit(X.X).transform(X),
+    'score': lambda X: NCPD(2, **FEW).fit(X.X).score(X),
+}
+WHOLE = {
+    'HNMF': lambda X: HNMF([3, 2], **FEW).fit(X),
+    'HNCPD': lambda X: HNCPD([3, 2], **FEW).fit(X),
+    'HNTF': lambda X: HNTF([3, 2], **FEW).fit(X),
+    'MultiHNTF': lambda X: MultiHNTF([3, 2], **FEW).fit(X),
+    'NeuralNMF': lambda X: NeuralNMF([3, 2], max_epochs=2, random_state=0).fit(X),
+    'NeuralNCPD': lambda X: NeuralNCPD([3, 2], max_epochs=2, random_state=0).fit(X),
+    'MiniBatchNMF': lambda X: MiniBatchNMF(2, batch_size=30, **FEW).fit(X),
+    'RankSearchCV': lambda X: RankSearchCV(NMF(**FEW), [1, 2], cv=2, random_state=0).fit(X),
+    'Consensus': lambda X: Consensus(NMF(2, **FEW), n_runs=3, random_state=0).fit(X),
+    'hnmf': lambda X: hnmf(X, [3, 2], seed=0, max_iter=3),
+    'hntf': lambda X: hntf(X, [3, 2], seed=0, max_iter=3),
+    'as_data': as_data,
+    'as_weighted': lambda X: as_weighted(X, np.ones(X.shape)),
+    'relative_error': lambda X: relative_error(X, NCPD(2, **FEW).fit(X.X).cp_),
+    'core_consistency': lambda X: core_consistency(NCPD(2, **FEW).fit(X.X), X),
+    'split_half': lambda X: split_half(NCPD(2, **FEW), X, splits=1, random_state=0),
+    'mask': lambda X: NCPD(2, **FEW).fit(X, mask=np.ones(X.shape, bool)),
+    'weights': lambda X: NCPD(2, **FEW).fit(X, weights=np.ones(X.shape)),
+    'view': lambda X: view(NCPD(2, **FEW).fit(X.X), data=X),
+    'browser': lambda X: TopicBrowser(NCPD(2, **FEW).fit(X.X), X),
+    'merge': lambda X: merge_topics(NCPD(3, **FEW).fit(X.X), X, [0, 1]),
+    'split': lambda X: split_topic(NCPD(3, **FEW).fit(X.X), X, 0, random_state=0),
+}
+REFUSED = {'mask', 'weights'}  # as data that are streamed
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch):
+    for where in ('estimators.JOIN', 'strata_estimators.JOIN', 'incoming.COPY'):
+        monkeypatch.setattr(f'ntf_lit.{where}', 0)
+    monkeypatch.setattr('ntf_lit.streamed.BLOCK', 1 << 12)
+
+
+def a_store(way):
+    X = data((90, 6, 5))
+    return Slices(X.reshape(90, 30) if 'NMF' in way or way in ('RankSearchCV', 'Consensus', 'hnmf') else X)
+
+
+@pytest.mark.parametrize('way', IN_BLOCKS)
+def test_in_blocks(way, everything_is_large, recwarn):
+    "These read a store block by block, and copy it nowhere."
+    X = a_store(way)
+    IN_BLOCKS[way](X)
+    assert 0 < X.most < 60
+    assert not [w for w in recwarn if 'as a whole' in str(w.message)]
+
+
+@pytest.mark.filterwarnings('ignore:RankSearchCV')
+@pytest.mark.parametrize('way', WHOLE)
+def test_copies_are_said(way, everything_is_large, monkeypatch):
+    "These need all of a store in memory: they say so, and refuse one that is larger than the memory."
+    X = a_store(way)
+    if way in REFUSED:
+        with pytest.raises(ValueError, match='cannot be had with data that are streamed'):
+            WHOLE[way](X)
+        return
+    with pytest.warns(
+        UserWarning, match=r'is a Slices of .* GiB, and is needed here as a whole: it is copied'
+    ) as found:
+        WHOLE[way](X)
+    assert len([w for w in found if 'as a whole' in str(w.message)]) == 1
+    monkeypatch.setattr('ntf_lit.incoming._memory', lambda: 1000)
+    X = a_store(way)
+    with pytest.raises(MemoryError, match='this machine has 9.31e-07 GiB'):
+        WHOLE[way](X)
+    assert X.most == 0
+
+
+@pytest.mark.parametrize('make', MAKES)
+def test_copies_of_every_make(make, tmp_path, everything_is_large, recwarn):
+    X = data((90, 6, 5))
+    m, n = HNCPD([3, 2], **FEW).fit(stored(X, make, tmp_path)), HNCPD([3, 2], **FEW).fit(X)
+    said = [w for w in recwarn if 'as a whole' in str(w.message)]
+    assert len(said) == (make != 'npy')  # a memory map is used where it is
+    for f, g in zip(m.layers_[0].factors, n.layers_[0].factors):
+        np.testing.assert_allclose(f, g, rtol=1e-10)
