@@ -18,10 +18,10 @@ from .blocks import (BlockModel, begun, charged, nnls_rule, penalty, prepared, r
                             square_loss)
 from .checks import array_namespace
 from .init import move, start_cp
-from .penalties import completed, priced_weights
+from .penalties import L2, completed, priced_weights
 from .result import CP
 from .small_sweeps import sweep_at_once
-from .tensor import chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others
+from .tensor import Masked, chunks, cp_inner, cp_rows, hadamard, inner, khatri_rao, mttkrps, others
 from .updates import Quadratic, problem
 
 # %% ../nbs/20_ncpd.ipynb #e9e08b4b
@@ -109,12 +109,17 @@ def at_once(self:NCPDModel,
 )->tuple: # (new parameters, their objective); None where the compiled loops cannot serve
     "A sweep in compiled loops."
     own = type(self).update is not NCPDModel.update or type(self).blocks is not NCPDModel.blocks
-    if own or self.penalties or self.rule not in ('mu', 'hals'): return None
+    charged = any(type(p) is not L2 for p in self.penalties)
+    if own or charged or self.rule not in ('mu', 'hals'): return None
     multiply, rounds = self.rule == 'mu' or k < self.warmup, 1 if self.rule == 'mu' else self.inner
-    done = sweep_at_once(self.data, cp.factors, multiply, rounds)
+    prices = np.sum([p.prices for p in self.penalties], 0) if self.penalties else 0.
+    done = sweep_at_once(self.data, cp.factors, multiply, rounds, prices)
     if done is None: return None
-    new = CP(tuple(done[0]))
-    return new, square_loss(self, new, done[1])
+    new, value = CP(tuple(done[0])), done[1]
+    if isinstance(self.data, Masked): return new, value + penalty(self, new)
+    if not self.penalties: return new, square_loss(self, new, value)
+    value -= sum(p.inside(done[0], len(done[0]) - 1) for p in self.penalties)
+    return new, square_loss(self, new, value) + penalty(self, new)
 
 # %% ../nbs/20_ncpd.ipynb #01fc68f9
 @dataclass(frozen=True)

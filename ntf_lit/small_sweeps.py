@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from .checks import need
-from .tensor import Dense
+from .tensor import Dense, Masked
 
 # %% ../nbs/14a_small_sweeps.ipynb #41f0fdf7
 def _row_products(F, dims, a, b, z, out):
@@ -75,7 +75,7 @@ def _multiplied(U, d, T, G, step):
         for j in range(G.shape[0]): U[j, i] *= step[j]
 
 # %% ../nbs/14a_small_sweeps.ipynb #b5bba99a
-def _group(Z, F, dims, a, b, grams, multiply, rounds, T, room):
+def _group(Z, F, dims, a, b, grams, prices, multiply, rounds, T, room):
     "Modes a to b in turn, F and `grams` in place; the value of the last problem."
     G, value = np.empty_like(grams[0]), 0.
     for t in range(a, b):
@@ -83,6 +83,7 @@ def _group(Z, F, dims, a, b, grams, multiply, rounds, T, room):
         G[:] = 1.
         for k in range(len(dims)):
             if k != t: G *= grams[k]
+        for j in range(len(G)): G[j, j] += prices[t]
         _block(F[t], dims[t], T, G, room[2], multiply, rounds)
         value = _measured(F[t], dims[t], T, G, grams[t])
     return value
@@ -99,11 +100,24 @@ def _measured(U, d, T, G, gram):
             value += .5*c*G[j, k]
     return value
 
+# %% ../nbs/14a_small_sweeps.ipynb #f179cb8f
+def _filled(M, X, seen, scale):
+    "The data (scaled) into the model M where they were seen; half the squared error there."
+    loss = 0.
+    for i in range(M.shape[0]):
+        for j in range(M.shape[1]):
+            if seen[i, j]:
+                x = X[i, j]*scale
+                loss += (x - M[i, j])**2
+                M[i, j] = x
+    return .5*loss
+
 # %% ../nbs/14a_small_sweeps.ipynb #ca21618f
 SMALL = 1 << 17   # entries
 
 # %% ../nbs/14a_small_sweeps.ipynb #7287a12b
-_LOOPS = '_row_products', '_all_products', '_finished', '_multiplied', '_block', '_measured', '_group'
+_LOOPS = ('_row_products', '_all_products', '_finished', '_multiplied', '_block', '_measured', '_group',
+          '_filled')
 
 @cache
 def _compiled():
@@ -119,10 +133,24 @@ def _compiled():
 
 def _serves(data, factors):
     "Whether the loops can take it."
-    if type(data) is not Dense or len(data.arrays) > 1 or math.prod(data.shape) > SMALL: return False
+    kind = type(data) in (Dense, Masked)
+    if not kind or len(data.arrays) > 1 or math.prod(data.shape) > SMALL: return False
     A = data.arrays[0]
     if not isinstance(A, np.ndarray) or not A.flags.c_contiguous or A.dtype.char not in 'fd': return False
     return all(isinstance(f, np.ndarray) and f.dtype == A.dtype for f in factors)
+
+def _products(loops, F, sizes, a, b, n):
+    "The Khatri–Rao product of the factors a to b, turned."
+    K = np.empty((F.shape[1], n), F.dtype)
+    loops['_all_products'](F, sizes, a, b, K)
+    return K
+
+def _completed(loops, data, F, sizes, X):
+    "(the data with the model's values where entries are missing, the loss where they are not)."
+    p, N = data.split, len(sizes)
+    left, right = _products(loops, F, sizes, 0, p, len(X)), _products(loops, F, sizes, p, N, X.shape[1])
+    M = left.T @ right
+    return M, float(loops['_filled'](M, X, data.mask.reshape(X.shape), M.dtype.type(data.scale)))
 
 # %% ../nbs/14a_small_sweeps.ipynb #0d118342
 def sweep_at_once(
@@ -130,19 +158,27 @@ def sweep_at_once(
     factors, # One (d_k, rank) per mode, of the scaled data
     multiply:bool, # Multiplicative steps? Else HALS
     rounds:int=1, # Rounds of the rule per block
-)->tuple: # (new factors, the value of the last problem); None where the loops cannot serve
+    prices=0., # What squares of entries cost, a number or one per mode
+)->tuple: # (new factors, the value of the last problem, or the loss if entries are missing); None if it cannot
     "Every mode once, by compiled loops."
     if not _serves(data, factors) or not (loops := _compiled()): return None
-    dims, N, p, r, dtype = data.shape, len(data.shape), data.split, factors[0].shape[1], factors[0].dtype
+    dims, N, r, dtype = data.shape, len(data.shape), factors[0].shape[1], factors[0].dtype
     F = np.zeros((N, r, max(dims)), dtype)
     for k, f in enumerate(factors): F[k, :, :dims[k]] = f.T
-    sizes, grams, X = np.array(dims), F @ F.mT, data.arrays[0].reshape(math.prod(dims[:p]), -1)
-    e = math.frexp(data.scale)[1] - 1
-    first, then = (dtype.type(math.ldexp(1., n)) for n in (e//2, e - e//2))     # of the scale, a power of two
-    T, room = np.zeros((r, max(dims)), dtype), np.zeros((3, max(*X.shape, r)), dtype)
-    for a, b, rest, M in (0, p, (p, N), X.T), (p, N, (0, p), X):
-        K = np.empty((r, len(M)), dtype)
-        loops['_all_products'](F, sizes, *rest, K)
-        Z = (K*first) @ M
-        value = loops['_group'](Z*then, F, sizes, a, b, grams, multiply, rounds, T, room)
+    sizes, X, scale = np.array(dims), data.arrays[0].reshape(math.prod(dims[:data.split]), -1), data.scale
+    missing = type(data) is Masked
+    A, scale = (_completed(loops, data, F, sizes, X)[0], 1.) if missing else (X, scale)
+    value = _swept(loops, F, sizes, A, data.split, scale, np.full(N, prices, dtype), multiply, rounds)
+    if missing: value = _completed(loops, data, F, sizes, X)[1]
     return [np.ascontiguousarray(F[k, :, :d].T) for k, d in enumerate(dims)], value
+
+def _swept(loops, F, sizes, X, p, scale, prices, multiply, rounds):
+    "Both groups in turn, F in place; the value of the last problem."
+    N, r, width = F.shape
+    e, number = math.frexp(scale)[1] - 1, F.dtype.type
+    first, then = number(math.ldexp(1., e//2)), number(math.ldexp(1., e - e//2)) # of the scale, a power of two
+    grams, T, room = F @ F.mT, np.zeros((r, width), F.dtype), np.zeros((3, max(*X.shape, r)), F.dtype)
+    for a, b, rest, M in (0, p, (p, N), X.T), (p, N, (0, p), X):
+        Z = (_products(loops, F, sizes, *rest, len(M))*first) @ M
+        value = loops['_group'](Z*then, F, sizes, a, b, grams, prices, multiply, rounds, T, room)
+    return value

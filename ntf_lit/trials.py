@@ -23,7 +23,7 @@ from .cp_estimators import NCPD, NMF, _cp_model
 from .divergences import as_beta
 from .estimators import _door
 from .files import load_arrays, save_arrays
-from .fit import Tolerance, fit
+from .fit import Tolerance, _begin, _fit_on, _loop, fit
 from .heldout import fold_loss, grown, grown_features, revived
 from .incoming import as_data, as_strata
 from .penalties import elastic_net
@@ -120,13 +120,14 @@ def _warm(case, r, was, settings, rng):
     for _ in range(settings['rank'] - was['rank']): p = grown(r.model, p, rng)
     return p
 
-def _best_start(case, models, rng):
-    "The fit of the better of some models, which differ in where they start."
-    if len(models) > 1:
-        tried = [case.fitted(m, rng, RACE) for m in models]
-        best = min(tried, key=lambda r: r.objective)
-        models = [replace(best.model, init=revived(best.params))]
-    return case.fitted(models[0], rng)
+def _best_start(case, models, rng, found=False):
+    "The fit of the better of some models, which differ in where they start; `found`: by a fit, no warm-up."
+    stop, runs = [Tolerance(case.est.tol)], [_begin(m, None, rng, None) for m in models]
+    for m, run in zip(models, runs):
+        if found: run.state = run.best = replace(run.state, k=m.warmup)
+        if len(models) > 1: _loop(m, run, RACE, stop, (), 0.)
+    i = min(range(len(runs)), key=lambda i: runs[i].best.objective)
+    return _fit_on(models[i], runs[i], check_count(case.est.max_iter, 'max_iter', 1), stop, ())
 
 # %% ../nbs/50e_trials.ipynb #eb2ee030
 RIDGES = .01, .001 # What squares of entries cost while entries of a matrix are hidden, relative to the data
@@ -145,7 +146,7 @@ def _down_the_ladder(case, models, fold, rng):
     "(the last fit, the loss with each ridge): each begins where the one before ended."
     beta, losses = as_beta(case.est.loss), []
     for alpha in _ridges(models[0], fold):
-        r = _best_start(case, [_ridged(m, alpha) for m in models], rng)
+        r = _best_start(case, [_ridged(m, alpha) for m in models], rng, bool(losses))
         losses.append(fold_loss(r.model, r.params, fold, beta))
         models = [replace(models[0], init=revived(r.params))]
     return r, losses
@@ -266,15 +267,14 @@ def topics_of(
 def agreement(
     case:Case, # An estimator and its data
     settings:dict, # What is tried
-    starts:int, # Of each half; the best is kept
+    starts:int, # Of each half: twice as many race, the best is taken to its end
     seed, # Seeds the halves and the starts
 )->np.ndarray: # Of each component of the first half with its partner, 0 to 1, in ascending order
     "How well the components of two halves of the samples agree."
     rng, found = check_seed(seed), []
     for data, offsets in halves(case, rng):
         model = case.model(settings, data, offsets=offsets)
-        fits = [case.fitted(model, rng) for _ in range(starts)]
-        found.append(topics_of(min(fits, key=lambda r: r.objective).params))
+        found.append(topics_of(_best_start(case, [model]*(2*starts), rng).params))
     return np.sort(match_components(*found).each)
 
 # %% ../nbs/50e_trials.ipynb #34917d4a

@@ -9,11 +9,11 @@ from sklearn.exceptions import NotFittedError
 from test_properties import ESTIMATORS as KINDS
 from test_properties import each, flat, good, matrix, stratified
 
-from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit import NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Checkpoint, fit
 from ntf_lit.incoming import as_data
 from ntf_lit.divergences import DivergenceModel
-from ntf_lit.merge_split import merge_topics, split_topic
+from ntf_lit.merge_split import merge_nodes, merge_topics, split_node, split_topic
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
@@ -830,6 +830,35 @@ def test_topics_to_merge_or_split(kind):
         merge_topics(m, fewer, [0, 1])
     with refuses(TypeError, 'merge_topics takes a fitted NMF, NCPD, StratifiedNMF, StratifiedNTF, not list'):
         merge_topics([X], X, [0, 1])
+
+
+def test_nodes_to_merge_or_split():
+    X = np.random.default_rng(0).random((7, 6, 5))
+    m = MultiHNTF((4, 3, 2), random_state=0, max_iter=3).fit(X)
+    rows = [  # function, nodes, layer, error, words
+        (merge_nodes, [0], 1, ValueError, r'\[0\] is no group; name two nodes or more'),
+        (merge_nodes, [0, 0], 1, ValueError, r'\[0, 0\] names a node twice'),
+        (merge_nodes, [0, 3], 1, ValueError, 'nodes of this layer are 0 to 2, not 3'),
+        (merge_nodes, [0, 'law'], 1, ValueError, "0 to 2, not 'law'"),
+        (merge_nodes, [0, True], 0, ValueError, '0 to 3, not True'),
+        (merge_nodes, [0, 1], 3, ValueError, 'layer'),
+        (merge_nodes, [0, 1], 1, ValueError, 'ranks must decrease'),
+        (split_node, -1, 1, ValueError, '0 to 2, not -1'),
+        (split_node, 1.0, 1, ValueError, '0 to 2, not 1.0'),
+        (split_node, 0, 1, ValueError, 'ranks must decrease'),
+    ]
+    for f, nodes, layer, error, words in rows:
+        with refuses(error, words):
+            f(m, X, nodes, layer=layer)
+    with refuses(ValueError, 'n_init must be at least 1'):
+        split_node(m, X, 0, n_init=0)
+    with refuses(NotFittedError, 'is not fitted yet'):
+        merge_nodes(MultiHNTF((4, 2)), X, [0, 1])
+    with refuses(TypeError, 'split_node takes a fitted MultiHNTF, not NCPD'):
+        split_node(NCPD(2).fit(X), X, 0)
+    labelled = MultiHNTF((4, 2), label_weight=1.0, max_iter=3).fit(X, [0, 1] * 3 + [0])
+    with refuses(ValueError, 'does not refit the classes of a model with labels'):
+        merge_nodes(labelled, X, [0, 1])
 
 
 # --- What is not refused ---

@@ -23,6 +23,8 @@ from ntf_lit.synthetic import Dataset
 from ntf_lit.cp_estimators import NCPD, NMF
 from ntf_lit.strata_estimators import StratifiedNMF, StratifiedNTF
 from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
+from ntf_lit.hnmf import flow, named, ordered
+from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
 from ntf_lit.tensor import COO
 from ntf_lit.tables import Table
@@ -768,6 +770,39 @@ def test_names_of_the_fit_are_in_every_layer():
         t = tree(E((3, 2), random_state=0, max_iter=10).fit(Labelled(T12, dims, coords)))
         assert all(v.modes == dims and v.labels[2] == tuple(WORDS8) for v in t.views)
         assert t.views[1].labels[1][0] == 'part 1'
+
+
+def layered(data):
+    "Hierarchies of all kinds, fitted to a matrix or a tensor."
+    flat = len(data.shape) == 2
+    kinds = [MultiHNTF, HNMF if flat else HNCPD, NeuralNMF if flat else NeuralNCPD]
+    for E in kinds if flat else (*kinds, HNTF):
+        how = dict(max_epochs=4) if E in (NeuralNMF, NeuralNCPD) else dict(max_iter=10)
+        yield E((4, 3, 2), random_state=0, **how).fit(data)
+    first = (StratifiedNMF if flat else StratifiedNTF)(4, strata_rank=1, max_iter=10, random_state=0)
+    for train in ('exact', 'joint'):
+        est = MultiHNTF((4, 3, 2), first=first, train=train, random_state=0, max_iter=5)
+        yield est.fit(data, strata=np.repeat([0, 1], 6))
+
+
+@pytest.mark.parametrize('order', [2, 3])
+def test_names_and_order_go_through_every_layer(order):
+    "Neural and stratified layers too: what is named by its words is so wherever it is put."
+    dims, coords = ('doc', 'part', 'term'), dict(doc=ROWS12, term=WORDS8)
+    for m in layered(frame() if order == 2 else Labelled(T12, dims, coords)):
+        assert list(m.labels_[-1]) == list(WORDS8)
+        h = named(m.hierarchy_, m.labels_[-1])
+        o = ordered(h)
+        assert o.ranks == (4, 3, 2) and [x.names for x in o.layers] == [x.names for x in named(o, WORDS8).layers]
+        for a, b in zip(h.layers, o.layers):
+            assert sorted(a.names) == sorted(b.names) and len(b.names) == b.rank
+            for f, g in zip(a.factors, b.factors):
+                assert np.allclose(np.sort(f, 1), np.sort(g, 1))
+            assert np.allclose(a.cp.full(), b.cp.full())
+        flows = [flow(o, l) for l in (1, 2)]
+        assert (np.diff(flows[1].argmax(1)) >= 0).all() and (np.diff(flows[0].argmax(1)) >= 0).all()
+        assert [v.names for v in tree(o).views] == [x.names for x in o.layers]
+        assert all(tuple(v.labels[order - 1]) == tuple(WORDS8) for v in tree(m).views)
 
 
 def test_names_in_factors():
