@@ -4,6 +4,7 @@
     python tests/mutants/run.py --only tables   those whose file or description has this word, or one of these
     python tests/mutants/run.py --minutes 7     begin none after so many minutes
     python tests/mutants/run.py --sample 20     some of them
+    python tests/mutants/run.py --few           properties on few examples alone: what survives is not kept
     python tests/mutants/run.py --fresh         forget what is known
 
 For each the tests of its module run, the likeliest first, until one fails: properties on few examples, and if
@@ -121,12 +122,12 @@ def check_sound(folder, node, profile):
     SOUND.add((node, profile))
 
 
-def caught(mutant, folder):
+def caught(mutant, folder, few=False):
     "The first test that fails with a mutant in the copy, and passes without; None if all pass."
     path = folder / mutant.path
     original = path.read_bytes(), path.stat()
     tests = tests_of(mutant, folder)
-    drawn = [args for args in tests if 'hypothesis' in (folder / args[0]).read_text(encoding='utf-8')]
+    drawn = [a for a in tests if not few and 'hypothesis' in (folder / a[0]).read_text(encoding='utf-8')]
     forget_compiled(path)
     mutant.apply(folder)
     try:
@@ -150,7 +151,7 @@ def known_results(path):
     return {r['key']: r for r in map(json.loads, path.read_text(encoding='utf-8').splitlines())}
 
 
-def run_all(wanted, workers, path, minutes=float('inf')):
+def run_all(wanted, workers, path, minutes=float('inf'), few=False):
     "Plant what is not known yet, none after so many minutes; one record per mutant."
     until = time.monotonic() + 60 * minutes
     know = known_results(path)
@@ -165,13 +166,14 @@ def run_all(wanted, workers, path, minutes=float('inf')):
             if begin > until:
                 return copies.put(folder)
             try:
-                by = caught(mutant, folder)
+                by = caught(mutant, folder, few)
             finally:
                 copies.put(folder)
             record = dict(key=mutant.key, path=mutant.path, kind=mutant.kind, why=mutant.why, by=by)
             record['seconds'] = round(time.monotonic() - begin, 1)
-            with open(path, 'a', encoding='utf-8') as f:
-                f.write(json.dumps(record, ensure_ascii=False) + '\n')
+            if by or not few:
+                with open(path, 'a', encoding='utf-8') as f:
+                    f.write(json.dumps(record, ensure_ascii=False) + '\n')
             print(
                 f'{"caught" if by else "SURVIVED"} {mutant.path} {mutant.kind}: {mutant.why}  [{by}]',
                 flush=True,
@@ -188,6 +190,7 @@ def main():
     parser.add_argument('--sample', type=int, help='so many of them')
     parser.add_argument('--seed', type=int, default=0, help='which sample')
     parser.add_argument('--workers', type=int, default=2, help='how many at a time')
+    parser.add_argument('--few', action='store_true', help='properties on few examples, never on all')
     parser.add_argument('--fresh', action='store_true', help='forget what is known')
     parser.add_argument('--known', type=Path, default=KNOWN, help='where it is kept what came of each')
     asked = parser.parse_args()
@@ -198,7 +201,7 @@ def main():
         wanted = random.Random(asked.seed).sample(wanted, min(asked.sample, len(wanted)))
     os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
     CONTEXT.set_forkserver_preload(HEAVY)
-    found = run_all(wanted, asked.workers, asked.known, asked.minutes)
+    found = run_all(wanted, asked.workers, asked.known, asked.minutes, asked.few)
     ran = [m for m in wanted if m.key in found]
     survived = [m for m in ran if not found[m.key]['by']]
     print(f'\n{len(ran) - len(survived)} of {len(ran)} caught, {len(wanted) - len(ran)} not run yet')
