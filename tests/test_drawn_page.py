@@ -42,7 +42,9 @@ class Node {
   replaceChildren(...kids) { this.kids = []; this.append(...kids); }
   setAttribute(k, v) { this.at[k] = String(v); }
   getAttribute(k) { return this.at[k] ?? null; }
-  addEventListener() {}
+  addEventListener(what, f) { this[`on${what}`] = f; }
+  getBoundingClientRect() { return {left: 0, width: this.viewBox.baseVal.width}; }
+  get viewBox() { return {baseVal: {width: +this.at.viewBox.split(' ')[2]}}; }
   all() { return [this, ...this.kids.flatMap(k => k.all())]; }
   querySelectorAll() { return []; }
   getContext() {
@@ -65,6 +67,11 @@ const known = {
   terms: (p, i, k) => m.terms(p, i, k), course: (p, i) => m.course(p, i, 600),
   figure: (p, i, k) => m.orderedFigure(p, i, k, 600, 190),
   picture: (p, i, k) => m.pictureFigure(p, i, k, 300),
+  pointed: (p, i, k, x) => {
+    const e = m.orderedFigure(p, i, k, 600, 190), s = e.all().find(y => y.onpointermove);
+    s.onpointermove({clientX: x});
+    return s.all().find(y => y.at.class === 'ntf-readout').textContent;
+  },
   samples: (p, i) => m.samplesOf(p, i), hot: (p, i) => [...m.hotWords(p, i)],
   telling: (p, ids) => m.tellingWords(p, ids),
   order: (p, by) => m.inOrder(p, by), listed: p => m.listed(p.data, p.state),
@@ -428,3 +435,42 @@ def test_a_picture_of_merged_topics(drawn, m, draw):
     scale = [34, 53, 73, 93, 113, 134, 156, 179, 204, 232]
     want = np.interp(9 * ratio(p, p.max()), range(10), scale)
     np.testing.assert_allclose(green, want, atol=3)
+
+
+@given(st.integers(0, 99))
+@settings(max_examples=10)
+def test_a_picture_of_two_curves(drawn, seed):
+    "Bright where both are high: columns from the left, rows from below; names of the two are its axes."
+    rng = np.random.default_rng(seed)
+    bump = lambda n: np.exp(-((np.arange(n) - rng.uniform(0, n - 1)) ** 2) / 8)[:, None] + 0.01
+    F = rng.random((3, 1)), bump(12), bump(17)
+    labels = dict(down=[f'{x} nm' for x in range(12)], along=[f'{x} s' for x in range(17)])
+    data = payload(view(list(F), labels=labels), kinds={('down', 'along'): None})
+    at = next(n for n, mode in enumerate(data['modes']) if mode['kind'] == 'image')
+    [found] = drawn(data, [], ['picture', 0, at])
+    wide = 300 - 58 - 44 - 8
+    high = round(min(280, max(150, 0.62 * wide)))
+    green = np.array(found['pixels'][0]).reshape(high, wide, 4)[:, :, 1]
+    finer = lambda f, m: np.interp((np.arange(m) + 0.5) * len(f) / m - 0.5, np.arange(len(f)), f[:, 0])
+    p = finer(F[1], high)[::-1, None] * finer(F[2], wide)
+    level = np.minimum(11, np.floor(12 * p / p.max()))
+    want = np.interp(
+        9 * np.round(255 * level / 11) / 255, range(10), [34, 53, 73, 93, 113, 134, 156, 179, 204, 232]
+    )
+    assert (abs(green - want) < 3).mean() > 0.98  # but for pixels on the edge of a level
+    assert 'most at' in found['text'] or len(found['paths']) == 2
+
+
+@given(st.integers(61, 150), st.integers(0, 99), st.data())
+@settings(max_examples=10)
+def test_what_is_under_the_pointer(drawn, n, seed, draw):
+    "A long curve says the name and the share of the column that is pointed at."
+    rng = np.random.default_rng(seed)
+    v = view([rng.random((3, 2)), rng.random((n, 2))], labels=dict(time=[f'{x} s' for x in range(n)]))
+    data, i = payload(v, kinds=dict(time='ordered')), draw.draw(st.integers(0, n - 1))
+    at = next(k for k, mode in enumerate(data['modes']) if mode['name'] == 'time')
+    left, width = 46, 600 - 46 - 6
+    [said] = drawn(data, [], ['pointed', 1, at, left + width * (i + 0.5) / n])
+    name, part = said.split(': ')
+    assert name == f'{i} s'
+    says([part], [v.topics[0][i, 1]], 5e-3)

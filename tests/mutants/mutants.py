@@ -123,7 +123,11 @@ PAGE = [
 ]
 
 
-SHOWN = 'views model_parts shown_data tables browser_data browser_state topic_browser hierarchy_browser plots'
+# Properties of these see more than their examples do
+PROPERTIES_FIRST = (
+    'views model_parts shown_data tables browser_data browser_state topic_browser plots'.split()
+)
+PROPERTIES_FIRST += 'hierarchy_browser online batch_estimators edits'.split()
 
 
 def tests_of(mutant, root):
@@ -137,5 +141,5 @@ def tests_of(mutant, root):
         r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
     )
     examples = ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
-    first = module in SHOWN.split()  # properties of what is shown see more than its examples do
+    first = module in PROPERTIES_FIRST
     return [*runs[:first], examples, *runs[first:]]
