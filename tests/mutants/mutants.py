@@ -89,7 +89,7 @@ TESTS = {
     'choosing': 'choosing',
     'edits': 'edits any_order',
     'reading': 'edits',
-    'exploring': 'demo',
+    'exploring': 'texts',
     'consensus': 'choosing',
     'diagnostics': 'choosing data_score',
     'merge_split': 'guided shown_properties',
