@@ -31,7 +31,7 @@ from ntf_lit.browser_data import Samples, page_data
 from ntf_lit.views import view
 
 BROWSER = Path(str(files('ntf_lit'))) / 'static/browser'
-MODULES = 'state format layout compare topic overview publish samples reader figures links kept'.split()
+MODULES = 'state format layout compare topic overview publish samples reader figures links kept list'.split()
 
 # As much of a document as the page's modules ask for, then one answer per line
 HARNESS = """
@@ -47,6 +47,7 @@ class Node {
   get viewBox() { return {baseVal: {width: +this.at.viewBox.split(' ')[2]}}; }
   all() { return [this, ...this.kids.flatMap(k => k.all())]; }
   querySelectorAll() { return []; }
+  querySelector() { return null; }
   getContext() {
     const draw = (w, h) => (this.pixels = new Uint8ClampedArray(4 * w * h));
     return {createImageData: (w, h) => ({data: draw(w, h)}), putImageData() {}};
@@ -76,7 +77,16 @@ const known = {
   telling: (p, ids) => m.tellingWords(p, ids),
   order: (p, by) => m.inOrder(p, by), listed: p => m.listed(p.data, p.state),
   text: (p, x) => m.checkedText(p.data, x),
-  reader: (p, r) => m.reading(Object.assign(p, {reader: r})), found: (p, word) => m.foundTexts(p, word),
+  reader: (p, reader, sent = []) => m.reading(Object.assign(p, {reader, passages: new Map(sent)})),
+  branches: (p, ...args) => m.branches(...args),
+  list: p => {
+    for (const name of ['list', 'hint', 'mergeInto', 'besides', 'hide', 'undo']) p[name] = make('div');
+    m.drawList(p);
+    const wide = x => x.all().find(y => y.tag === 'i').style.width;
+    const rows = p.list.kids.map(x => [+x.at['data-id'], shown(x).values[0], wide(x)]);
+    return {said: p.hint.textContent, rows};
+  },
+  found: (p, word) => m.foundTexts(p, word),
   link: p => [m.toLink(p.data, p.state), m.fromLink(p.data, m.toLink(p.data, p.state))],
 };
 const shown = e => {
@@ -186,7 +196,7 @@ def test_topics_and_strata_in_tables(drawn, m, draw):
     head, *rows = strata['rows']
     assert len(rows) == len(ids)
     at = lambda row: int(re.match(r'\d+', row[0])[0])
-    if len(S) == 2 and not (where < 0 and len(S) != 2):
+    if len(S) == 2:
         a = max(0, where)
         b = 1 - a
         assert [v.strata[a] in head[1], v.strata[b] in head[2]] == [True, True]
@@ -355,12 +365,16 @@ def test_a_text_and_the_places_of_a_word(drawn, m, draw):
     asked = [['reader', dict(kind='text', sample=i, list=[i])], ['found', 'tax']]
     asked += [['reader', dict(kind='word', item=items.index('tax'))]] if 'tax' in items else []
     short = dict(text='x', title='', shares=[0.1] * (2 * m.rank + 1), stratum=0)
+    place = lambda word: dict(list=[dict(sample=0, before='', word=word, after='')], total=7)
+    sent = [[f'0/0/{x}', place('here' if x == s else 'there')] for x in range(-1, len(S))]
     text, found, *rest = drawn(data, commands, *asked, ['text', short])
+    [told] = drawn(data | dict(ask=True), commands, ['reader', dict(kind='word', item=0), sent])
     assert rest[-1]['shares'] == []  # of other topics than there are
     shown = sorted((x for x in part[i] if x > 0.005), reverse=True)[:6]
     says([r[-1] for r in text['rows']], shown)
     inside = [x for x in range(n) if s < 0 or m.stratum[x] == s]
     assert [x['sample'] for x in found] == [x for x in inside if 'tax' in lines[x]]
+    assert told['text'].count('here') == 1 and told['notes'][0].startswith('1 of 7 place')
     if len(rest) > 1:
         count = [lines[x].lower().replace('taxes', '').count('tax') for x in inside]
         assert rest[0]['notes'][0].startswith(f'{sum(count)} place')
@@ -458,7 +472,6 @@ def test_a_picture_of_two_curves(drawn, seed):
         9 * np.round(255 * level / 11) / 255, range(10), [34, 53, 73, 93, 113, 134, 156, 179, 204, 232]
     )
     assert (abs(green - want) < 3).mean() > 0.98  # but for pixels on the edge of a level
-    assert 'most at' in found['text'] or len(found['paths']) == 2
 
 
 @given(st.integers(61, 150), st.integers(0, 99), st.data())
@@ -474,3 +487,42 @@ def test_what_is_under_the_pointer(drawn, n, seed, draw):
     name, part = said.split(': ')
     assert name == f'{i} s'
     says([part], [v.topics[0][i, 1]], 5e-3)
+
+
+@given(models(), st.data())
+def test_the_list_of_topics(drawn, m, draw):
+    "Shares of what the line above it says, bars by the largest; a search says its part of the word."
+    v, k, data = m.view, m.view.term_mode, payload(m.view)
+    s = draw.draw(st.integers(-1, len(v.strata) - 1))
+    word = draw.draw(st.sampled_from(['', *v.labels[k]]))
+    [found] = drawn(data, [['stratum', dict(stratum=s)], ['query', dict(value=word)]], ['list'])
+    at, w = (slice(None) if s < 0 else m.stratum == s), v.labels[k].index(word) if word else 0
+    mass = np.array([over(p, k)[w] for p in m.parts])
+    want = [ratio(mass[j], mass.sum()) if word else share(m, j, at) for j, _, _ in found['rows']]
+    says([said for _, said, _ in found['rows']], want, 1e-2)
+    widths = [float(width[:-1]) / 100 for _, _, width in found['rows']]
+    close(widths, np.array(want) / max([*want, 1e-300]), rtol=2e-2, atol=1e-3)
+    of = word if word else 'everything' if s < 0 else v.strata[s]
+    assert of in found['said'] or (not found['rows'] and word in found['said'])
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=1, max_size=6), st.integers(0, 99))
+def test_the_tree_of_topics_by_their_distance(drawn, distances, seed):
+    "The less two topics are apart the further right they meet; halfway between what is joined."
+    rng, known, merges = np.random.default_rng(seed), list(range(len(distances) + 1)), []
+    for n, d in enumerate(sorted(distances)):
+        a, b = (known.pop(rng.integers(len(known))) for _ in range(2))
+        merges.append([a, b, d])
+        known.append(len(distances) + 1 + n)
+    leaves = rng.permutation(len(distances) + 1).tolist()
+    [lines] = drawn(
+        payload(view([np.ones((2, 1)), np.ones((2, 1))])), [], ['branches', merges, leaves, 100, 10]
+    )
+    place = {j: (100.0, 10 * (leaves.index(j) + 0.5)) for j in leaves}
+    for n, ((a, b, _), line) in enumerate(zip(merges, lines)):
+        (xa, ya), (xb, yb) = place[a], place[b]
+        close([line[0], line[1], line[3], line[4]], [xa, ya, yb, xb])
+        assert line[2] <= min(xa, xb) + 1e-9
+        place[len(leaves) + n] = line[2], (ya + yb) / 2
+    at = [line[2] for line in lines]
+    assert at == sorted(at, reverse=True) and at[0] > 0 and at[-1] < 10
