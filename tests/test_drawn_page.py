@@ -1,6 +1,5 @@
 """What the page draws, in Node without a browser: every cell, bar and dot against the model added up."""
 
-import itertools
 import json
 import re
 import shutil
@@ -19,6 +18,7 @@ from test_shown_properties import (
     joined,
     labels_of,
     models,
+    order_key,
     over,
     profile,
     random_factor,
@@ -155,13 +155,13 @@ def number(text):
     return value * unit, 1.02 * half * unit * 10.0 ** -len(digits[1] or '')
 
 
-def says(texts, values, rtol=2e-3):
+def says(texts, values, rtol=2e-3, atol=0.0):
     "Whether texts are numbers as they are rounded."
     texts, values = list(texts), np.asarray(values, float)
     assert len(texts) == len(values)
     for text, value in zip(texts, values):
         found, most = number(text)
-        assert abs(found - value) <= most + rtol * abs(value), (text, value)
+        assert abs(found - value) <= most + rtol * abs(value) + atol, (text, value)
 
 
 # --- shares of topics, by strata ---
@@ -249,7 +249,8 @@ def test_words_of_a_topic_beside_the_corpus(drawn, m, draw):
         says([shown[2]], [p[w]], 1e-2)
         if versus >= 0:
             close(row[3], inside(versus)[w], rtol=5e-3, atol=1e-9)
-            says([shown[3]], [here[w] - inside(versus)[w]], 2e-2)
+            there = inside(versus)[w]  # both travel with three digits
+            says([shown[3]], [here[w] - there], atol=5e-3 * (here[w] + there))
         elif here[w] > 0:
             says([shown[3]], [p[w] / here[w]], 2e-2)
 
@@ -263,13 +264,13 @@ def test_words_by_topics_and_what_tells_topics_apart(drawn, m, draw):
     dots, telling, csv = drawn(data, [['panel', dict(panel=4)]], ['words'], ['telling', ids], ['table'])
     P = np.array([profile(m, j, k) for j in range(m.rank)])
     of = [v.labels[k].index(data['modes'][0]['items'][x]) for x in telling]
-    home = [max(range(m.rank), key=lambda n: P[ids[n], w]) for w in of]
-    for w, n in zip(of, home):
-        assert sum(P[:, w] == P[:, w].max()) > 1 or P[ids[n], w] > 0
-    assert all(a <= b or np.isclose(P[ids[a], x], P[ids[b], x], rtol=5e-3) or a == b or
-               np.partition(P[:, x], -2)[-2] > 0.99 * P[:, x].max() or
-               np.partition(P[:, y], -2)[-2] > 0.99 * P[:, y].max()
-               for (a, x), (b, y) in itertools.pairwise(zip(home, of)))  # fmt: skip
+    home = []  # of words that the topic with most of them lists for sure: the first four of six, and no tie
+    for w in of:
+        n = max(range(m.rank), key=lambda n: P[ids[n], w])
+        key = order_key(m, ids[n], k, 'saliency', 1)
+        if (key > key[w]).sum() < 4 and np.sort(P[:, w])[-2] < 0.99 * P[:, w].max():
+            home.append(n)
+    assert home == sorted(home)
     columns = [int(re.match(r'\d+', t)[0]) for t in dots['rows'][0][1:]]
     words = [r[0] for r in dots['rows'][1:]]
     at = [v.labels[k].index(w) for w in words]
@@ -366,7 +367,7 @@ def test_a_text_and_the_places_of_a_word(drawn, m, draw):
     asked += [['reader', dict(kind='word', item=items.index('tax'))]] if 'tax' in items else []
     short = dict(text='x', title='', shares=[0.1] * (2 * m.rank + 1), stratum=0)
     place = lambda word: dict(list=[dict(sample=0, before='', word=word, after='')], total=7)
-    sent = [[f'0/0/{x}', place('here' if x == s else 'there')] for x in range(-1, len(S))]
+    sent = [[f'0/0/{x}', place('mine' if x == s else 'other')] for x in range(-1, len(S))]
     text, found, *rest = drawn(data, commands, *asked, ['text', short])
     [told] = drawn(data | dict(ask=True), commands, ['reader', dict(kind='word', item=0), sent])
     assert rest[-1]['shares'] == []  # of other topics than there are
@@ -374,7 +375,7 @@ def test_a_text_and_the_places_of_a_word(drawn, m, draw):
     says([r[-1] for r in text['rows']], shown)
     inside = [x for x in range(n) if s < 0 or m.stratum[x] == s]
     assert [x['sample'] for x in found] == [x for x in inside if 'tax' in lines[x]]
-    assert told['text'].count('here') == 1 and told['notes'][0].startswith('1 of 7 place')
+    assert told['text'].count('mine') == 1 and told['notes'][0].startswith('1 of 7 place')
     if len(rest) > 1:
         count = [lines[x].lower().replace('taxes', '').count('tax') for x in inside]
         assert rest[0]['notes'][0].startswith(f'{sum(count)} place')
