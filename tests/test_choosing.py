@@ -5,19 +5,30 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import assume, given, settings, strategies as st
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.choosing import RankSearchCV
+from ntf_lit.consensus import Consensus, clusters, medians, near_distance, one_run
 from ntf_lit.diagnostics import component_variation, core_consistency, leverage, slab_errors
 from ntf_lit.fit import fit
 from ntf_lit.heldout import entry_folds, fold_loss
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP
-from ntf_lit.score import factor_match
+from ntf_lit.score import factor_match, match_components
 from ntf_lit.synthetic import random_cp, random_strata
 from ntf_lit.tensor import COO
-from ntf_lit.trials import run_jobs
+from ntf_lit.trials import (
+    Trials,
+    as_case,
+    fingerprint,
+    halves,
+    job_seed,
+    most_stable,
+    one_standard_error,
+    run_jobs,
+)
 
 
 def quick(cls=NCPD, **kw):
@@ -168,3 +179,189 @@ def test_values_that_tlviz_printed():
     assert abs(core_consistency(cp, X, True) - 87.96074883226909) < 1e-8
     assert abs(factor_match(cp, other, True) - 0.3190622013998526) < 1e-8
     assert abs(factor_match(cp, other) - 0.5102453567173673) < 1e-8
+
+
+# --- properties ---
+
+
+@st.composite
+def trials(draw):
+    "Errors of folds along some settings, of all sizes in any order."
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    folds, n = draw(st.integers(2, 5)), draw(st.integers(1, 6))
+    errors = rng.integers(1, 9, (folds, n)) / 4
+    settings = tuple(dict(rank=r) for r in range(1, n + 1))
+    sizes = rng.permutation(n) + 1
+    return Trials(settings, errors, sizes, draw(st.sampled_from([0.3, 0.85, 1.0])), rng.random((3, n)))
+
+
+@given(trials())
+def test_rules_by_their_words(t):
+    mean = [sum(e) / len(e) for e in t.errors.T]
+    least = mean.index(min(mean))
+    enough = [i for i in range(least + 1) if mean[0] - mean[i] >= t.gain * (mean[0] - mean[least]) - 1e-12]
+    assert t.best == least and list(t.candidates()) == list(range(min(enough), least + 1))
+    n = len(t.errors)
+    spread = [np.sqrt(sum((x - m) ** 2 for x in e) / (n - 1) / n) for e, m in zip(t.errors.T, mean)]
+    np.testing.assert_allclose(t.std_error, spread)
+    apart = t.errors - t.errors[:, [least]]
+    within = [i for i, d in enumerate(apart.T) if d.mean() <= d.std(ddof=1) / np.sqrt(n)]
+    assert t.sizes[one_standard_error(t)] == min(t.sizes[within])
+    found = list(t.candidates())
+    assert t.stability[:, most_stable(t)].mean() == max(t.stability[:, found].mean(0))
+
+
+@pytest.mark.parametrize('form', ['dense', 'masked', 'coo', 'csr', 'strata'])
+@given(st.integers(4, 12), st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_halves_are_the_samples_once(form, n, seed):
+    "Every sample is in one half, with what was observed of it and in its own stratum."
+    rng = np.random.default_rng(seed)
+    A = rng.random((n, 4) if form in ('csr', 'strata') else (n, 4, 3)) + 0.1
+    A[:, 0] = (np.arange(n) + 1).reshape(-1, *[1] * (A.ndim - 2))  # by which a sample is known
+    seen = rng.random(A.shape) < 0.8
+    seen[:, 0] = True
+    B, kw = A * seen, {}
+    if form == 'dense':
+        B, est, given_data = A, NCPD(2), A
+    elif form == 'masked':
+        est, given_data, kw = NCPD(2), A, dict(mask=seen)
+    elif form == 'strata':
+        label = np.sort(rng.permutation(np.arange(n) % 2))
+        B, est, given_data, kw = A, StratifiedNMF(2), A, dict(strata=label)
+    else:
+        est = NCPD(2) if form == 'coo' else NMF(2)
+        given_data = COO(np.nonzero(B), B[B > 0], B.shape) if form == 'coo' else sp.csr_array(B)
+    case, known = as_case(est, given_data, **kw), []
+    for data, offsets in halves(case, np.random.default_rng(seed)):
+        if form in ('coo', 'csr'):
+            M = data.M.toarray()
+            part = np.zeros(data.shape)
+            left, right = data.tuples
+            rows = left if left is not None else (np.arange(M.shape[0]),)
+            columns = right if right is not None else (np.arange(M.shape[1]),)
+            for a, b in zip(*np.nonzero(M)):
+                part[(*(int(r[a]) for r in rows), *(int(c[b]) for c in columns))] = M[a, b]
+            assert abs(data.square - (M.astype(float) ** 2).sum()) <= 1e-9 * data.square
+        else:
+            part = np.concatenate(data.arrays) * (data.mask if form == 'masked' else 1)
+        part = part / data.scale if form in ('coo', 'csr') else part
+        at = np.round(part[:, 0].reshape(len(part), -1)[:, 0]).astype(int) - 1
+        np.testing.assert_allclose(part, B[at], rtol=1e-12)
+        if form == 'strata':
+            assert list(label[at]) == [s for s in (0, 1) for _ in range(offsets[s + 1] - offsets[s])]
+        known += list(at)
+    assert sorted(known) == list(range(n))
+
+
+def test_fingerprints_and_seeds_tell_things_apart():
+    rng = np.random.default_rng(0)
+    A, seen = rng.random((6, 5)), rng.random((6, 5)) < 0.7
+    other = seen.copy()
+    other[0, 0] ^= True
+    B = A.copy()
+    B[2, 3] *= 1.001
+    S = sp.csr_array(A * seen)
+    T = S.copy()
+    T.data[3] *= 1.001
+    kinds = [(A, None), (B, None), (A.T, None), (A, seen), (A, other), (S, None), (T, None)]
+    found = [fingerprint(as_data(X, mask), 'same') for X, mask in kinds]
+    found += [fingerprint(as_data(A), 'other'), fingerprint(as_data(2 * A), 'same')]
+    assert len(set(found)) == len(found)
+    assert fingerprint(as_data(A.copy(), seen.copy()), 'same') == found[3]
+    drawn = [
+        job_seed(e, name).integers(2**60) for e in (1, 2) for name in ('a', 'b', '["run", 1]', '["run", 2]')
+    ]
+    assert len(set(drawn)) == len(drawn) and job_seed(1, 'a').integers(2**60) == drawn[0]
+
+
+@pytest.mark.parametrize('rule', ['stable', 'min', '1se'])
+def test_what_a_search_says(rule):
+    "The table of a search is what was tried: scores, their ranks, candidates, and stability."
+    search = searched(X, ranks=(1, 2, 3, 4), rule=rule, splits=2, gain=0.5)
+    t, table = search.trials_, search.cv_results_
+    assert [p['rank'] for p in table['params']] == [1, 2, 3, 4]
+    np.testing.assert_allclose(table['mean_test_score'], -t.errors.mean(0))
+    order = sorted(range(4), key=lambda i: t.mean[i])
+    assert [order[r - 1] for r in table['rank_test_score']] == list(range(4))
+    assert [r for r, ok in zip((1, 2, 3, 4), table['candidate']) if ok] == search.candidates_
+    if rule == 'stable' and len(search.candidates_) > 1:
+        np.testing.assert_allclose(table['mean_stability'], t.stability.mean(0))
+    again = searched(X, ranks=(1, 2, 3, 4), rule=rule, splits=2, gain=0.5)
+    for a, b in zip(search.best_estimator_.factors_, again.best_estimator_.factors_):
+        assert (a == b).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.integers(3, 9))
+def test_pooled_components(seed, rank, runs):
+    "Distances by their definition; the largest cluster first; medians entry by entry."
+    rng = np.random.default_rng(seed)
+    H = np.eye(rank).repeat(3, 0) + 0.05 * rng.random((3 * rank, rank))
+    noisy = lambda: H[:, rng.permutation(rank)] * rng.uniform(0.95, 1.05, H.shape)
+    pooled = np.hstack([noisy() for _ in range(runs)])
+    U = pooled / np.linalg.norm(pooled, axis=0)
+    cos, m, k = U.T @ U, rank * runs, min(3, runs - 1)
+    apart = np.array([[np.linalg.norm(U[:, a] - U[:, b]) for b in range(m)] for a in range(m)])
+    near = [np.sort(np.delete(apart[a], a))[:k].mean() for a in range(m)]
+    np.testing.assert_allclose(near_distance(np.clip(cos, 0, 1), k), near, atol=1e-6)
+    keep = rng.random(m) < 0.8
+    kept = np.flatnonzero(keep)
+    home = U[:, kept].reshape(rank, 3, -1).sum(1).argmax(0)
+    assume(len(set(home)) == rank)
+    label = clusters(np.clip(cos, 0, 1)[np.ix_(kept, kept)], rank)
+    assert len(set(zip(home, label))) == rank
+    sizes = np.bincount(label)
+    assert list(sizes) == sorted(sizes, reverse=True)
+    [found] = medians([[U[:, a : a + rank]] for a in range(0, m, rank)], keep, label, rank)
+    for c in range(rank):
+        middle = np.median(U[:, kept[label == c]], 1)
+        np.testing.assert_allclose(found[:, c], middle / np.linalg.norm(middle))
+
+
+@pytest.mark.parametrize('kind', ['matrix', 'halves', 'strata'])
+def test_what_runs_have_in_common(kind):
+    "Stability topic by topic; what is far from all others is dropped; weights are the best for the medians."
+    rng = np.random.default_rng(0)
+    W, H = rng.gamma(0.4, size=(60, 3)), rng.gamma(0.4, size=(3, 20))
+    A = 7.0 * (W @ H + 0.02 * rng.random((60, 20)))
+    est, kw = NMF(3, max_iter=60), {}
+    if kind == 'strata':
+        est, kw = StratifiedNMF(3, max_iter=60), dict(strata=np.arange(60) % 2)
+    sure = Consensus(est, n_runs=6, halves=kind == 'halves', random_state=0, threshold=0.4).fit(A, **kw)
+    far = sure.loneliness_ > 0.4
+    assert ((sure.clusters_ == -1) == far).all() and set(sure.clusters_) - {-1} == {0, 1, 2}
+    T = np.concatenate(sure.topics_)
+    np.testing.assert_allclose(np.linalg.norm(T, axis=0), 1)
+    case = as_case(est, A, kw.get('strata'))
+    seeds = [job_seed(int(np.random.default_rng(0).integers(2**62)), f'["run", {i}]') for i in range(6)]
+    runs = [one_run(case, kind == 'halves', seed) for seed in seeds]
+    each = [match_components(sure.topics_, [run[:-1]]).each for run in runs]
+    np.testing.assert_allclose(sure.stability_, np.mean(each, 0))
+    np.testing.assert_allclose(sure.objectives_, [run[-1, 0] for run in runs])
+    rows = A if kind != 'strata' else np.concatenate(case.data.arrays)
+    p = sure.model_
+    M = p.factors[0] @ T.T if kind != 'strata' else p.W @ p.H[0].T
+    if kind == 'strata':
+        M = M + np.repeat(p.V[0].sum(2), np.diff(p.offsets), axis=0)
+    assert ((rows - M) ** 2).sum() < 0.01 * (rows**2).sum()
+    full = est.set_params(random_state=0).fit(A, **kw).objective_
+    assert (np.median(sure.objectives_) < 0.75 * full) == (kind == 'halves')
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2), st.booleans())
+def test_diagnostics_by_their_definitions(seed, mode, masked):
+    rng = np.random.default_rng(seed)
+    F = [rng.random((d, 2)) + 0.01 for d in (5, 4, 3)]
+    M = np.einsum('ir,jr,kr->ijk', *F)
+    A = M * rng.uniform(0.5, 1.5, M.shape)
+    seen = rng.random(A.shape) < 0.8 if masked else None
+    errors = (A - M) ** 2 * (1 if seen is None else seen)
+    sums = errors.sum(tuple(k for k in range(3) if k != mode))
+    how = dict(mode=mode, mask=seen)
+    np.testing.assert_allclose(slab_errors(CP(tuple(F)), A, **how, normalized=False), sums)
+    np.testing.assert_allclose(slab_errors(CP(tuple(F)), A, **how), sums / sums.sum())
+    alone = [np.einsum('i,j,k->ijk', *(f[:, r] for f in F)) for r in range(2)]
+    want = [100 * (C**2).sum() / (A**2).sum() for C in alone]
+    np.testing.assert_allclose(component_variation(CP(tuple(F)), A), want)
+    want = [100 * (C**2).sum() / (M**2).sum() for C in alone]
+    np.testing.assert_allclose(component_variation(CP(tuple(F))), want)

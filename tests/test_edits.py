@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 from pages import Found
 from test_browsers import PAYLOADS, SAFE_TAGS, hostile
@@ -17,9 +18,10 @@ from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
 
 from ntf_lit.browser_data import POLICY
 from ntf_lit.cp_estimators import NMF
-from ntf_lit.edits import LIMIT, as_edits
+from ntf_lit.edits import LIMIT, Edits, as_edits, carried, model_key, outlines
 from ntf_lit.files import LoadError
 from ntf_lit.merge_split import merge_topics
+from ntf_lit.reading import concordance
 from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.views import view
 
@@ -447,3 +449,118 @@ def test_a_saved_notebook_is_alive_again(lab, chromium, open_notebook):
     photograph(page, 'alive_3_untrusted')
     stop_kernels(page, lab)
     page.close()
+
+
+# --- properties ---
+
+
+def spread(shape, ranks, rng):
+    "Views of several fits, whose topics have words and places of their own."
+    labels = dict(place=[f'place {i}' for i in range(shape[1])], term=[f'word {i}' for i in range(shape[2])])
+    found = []
+    for rank in ranks:
+        F = [rng.random((d, rank)) ** 6 + 1e-6 for d in shape]
+        for f in F[1:]:
+            f[(np.arange(rank) + rng.integers(99)) % len(f), np.arange(rank)] += 3
+        found.append(F)
+    return found, lambda Fs: [view(list(F), labels=labels) for F in Fs]
+
+
+@st.composite
+def edits_of(draw, n):
+    "Any edits of n topics, merged within sets apart from this test."
+    some = lambda: sorted(draw(st.sets(st.integers(0, n - 1), max_size=n)))
+    names = {j: f'name {j}' for j in some()}
+    order = draw(st.permutations(range(n)))[: draw(st.integers(0, n))]
+    return names, tuple(some()), tuple(order), {j: f'note {j}' for j in some()}
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=2), st.integers(0, 999), st.data())
+def test_edits_follow_topics_wherever_they_stand(ranks, seed, draw):
+    "Another fit has the same topics in another order: every edit is at the new number, and nothing is lost."
+    rng = np.random.default_rng(seed)
+    Fs, views = spread((6, 5, 9), ranks, rng)
+    old = views(Fs)
+    moves = [draw.draw(st.permutations(range(r))) for r in ranks]  # new topic p is the old topic move[p]
+    new = views([[1.01 * f[:, list(m)] for f in F] for F, m in zip(Fs, moves)])
+    ends = np.cumsum([0, *ranks])
+    to = {int(a) + m[p]: int(a) + p for a, m in zip(ends, moves) for p in range(len(m))}
+    names, hidden, order, notes = draw.draw(edits_of(sum(ranks)))
+    merged = {int(a): int(a) + 1 for a, r in zip(ends, ranks) if r > 1}
+    mine = Edits(names, merged, hidden, order, notes, model_key(old), tuple(ranks), outlines(old))
+    assert as_edits(mine) == mine and as_edits(json.loads(json.dumps(mine.to_dict()))) == mine
+    found, lost = carried(mine, new)
+    assert lost == [] and found.key == model_key(new) != mine.key
+    assert found.names == {to[j]: x for j, x in names.items()}
+    assert found.notes == {to[j]: x for j, x in notes.items()}
+    assert found.merged == {to[j]: to[k] for j, k in merged.items()}
+    assert (found.hidden, found.order) == tuple(tuple(to[j] for j in x) for x in (hidden, order))
+    assert found.sets == tuple(ranks) and found.outlines == outlines(new)
+    assert carried(mine, old)[0] == mine  # the same model: by number
+
+
+@given(st.integers(2, 4), st.integers(0, 999), st.data())
+def test_edits_of_topics_that_are_gone_are_told(rank, seed, draw):
+    "Edits of a topic that the new fit does not have are listed by its old number, the others kept."
+    rng = np.random.default_rng(seed)
+    [F], views = spread((6, 5, 12), [rank], rng)
+    gone = draw.draw(st.integers(0, rank - 1))
+    G = [f.copy() for f in F]
+    for f in G[1:]:
+        f[:, gone] = 1e-9
+        f[-1 if f is G[2] else 0, gone] = 1.0
+    G[2][:, gone] = np.eye(len(G[2]))[(F[2][:, gone].argmax() + 5) % len(G[2])]
+    old, new = views([F]), views([[f[:, ::-1] for f in G]])
+    names = {j: f'name {j}' for j in range(rank)}
+    mine = Edits(names, {}, (gone,), (), {gone: 'x'}, model_key(old), (rank,), outlines(old))
+    found, lost = carried(mine, new, 0.5)
+    at = lambda j: rank - 1 - j
+    assert found.names == {at(j): x for j, x in names.items() if j != gone}
+    assert lost == [f'the {what} of topic {gone} (name {gone})' for what in ('name', 'note', 'hiding')]
+    assert found.hidden == () and found.notes == {}
+
+
+@given(st.integers(1, 3), st.integers(0, 999), st.integers(1, 6))
+def test_what_a_topic_looks_like(rank, seed, n):
+    "The largest entries of every mode by their names; a key that sees profiles and masses."
+    rng = np.random.default_rng(seed)
+    [F], views = spread((6, 5, 9), [rank], rng)
+    [v] = views([F])
+    for j, look in enumerate(outlines([v], n)):
+        assert list(look) == list(v.modes[1:])
+        for k, mode in enumerate(v.modes[1:], 1):
+            p = dict(zip(v.labels[k], v.topics[k - 1][:, j]))
+            first = sorted(p, key=p.get, reverse=True)[:n]
+            assert list(look[mode]) == first
+            np.testing.assert_allclose(list(look[mode].values()), [p[w] for w in first], rtol=1e-3)
+    heavier = [f.copy() for f in F]
+    heavier[0][:, 0] *= 2
+    other = [f.copy() for f in F]
+    other[1][:, 0] = np.roll(other[1][:, 0], 1)
+    assert len({model_key(views([G])) for G in (F, heavier, other)}) == 3
+
+
+TEXTS = st.lists(st.one_of(st.none(), st.lists(
+    st.sampled_from(['tax', 'Tax,', 'taxes', 'a', 'pre-tax', 'syntax', 'TAX\n', 'und', 'gold;']), max_size=60,
+).map(' '.join)), max_size=6)  # fmt: skip
+
+
+@given(TEXTS, st.integers(1, 9), st.integers(1, 4), st.integers(12, 40))
+def test_places_of_a_word_are_counted_and_cut_at_words(texts, most, each, width):
+    numbered = [(10 * i + 3, t) for i, t in enumerate(texts)]
+    lines, total = concordance(numbered, 'tax', most, each, width)
+    whole = {i: re.findall(r'(?i)(?<![\w])tax(?![\w])', t or '') for i, t in numbered}
+    assert total == sum(map(len, whole.values()))
+    want = []
+    for i, found in whole.items():
+        want += [i] * min(len(found), each, most - len(want))
+    assert [line['sample'] for line in lines] == want
+    plain = {i: ' '.join((t or '').split()) for i, t in numbered}
+    for line in lines:
+        before, word, after = (line[x] for x in ('before', 'word', 'after'))
+        said = ' '.join(f'{before}{word}{after}'.split())
+        assert word.lower() == 'tax' and said in plain[line['sample']]
+        assert max(len(before), len(after)) <= width + 1
+        text = f' {plain[line["sample"]]}'
+        begins = {text[m.start() - 1] for m in re.finditer(re.escape(said), text)}
+        assert ' ' in begins or not before.strip()

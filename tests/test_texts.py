@@ -1,15 +1,19 @@
 """Texts and long tables as tensors: every kind of column gives the same tensor, and losses are counted."""
 
 import datetime
+import itertools
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, TopicBrowser, table_tensor, text_tensor
+from ntf_lit.exploring import explore
+from ntf_lit.synthetic import Dataset
 from ntf_lit.texts import date_periods
 
 TEXTS = ['gold tax gold', 'war tax', 'gold war', 'tax on war', 'gold']
@@ -178,3 +182,59 @@ def test_nothing_of_the_callers_is_changed():
     before = dict(vars(words)), times.copy()
     text_tensor(TEXTS, GROUPS, times, vectorizer=words)
     assert vars(words) == before[0] and (times == before[1]).all()
+
+
+# --- from texts to a page ---
+
+PILE = [f'{a} and the {b} of the {c}' for a, b, c in itertools.product(
+    ('tax', 'gold', 'war', 'peace'), ('bank', 'ship', 'farm'), ('north', 'south'))]  # fmt: skip
+
+
+@pytest.mark.parametrize('columns', list(itertools.permutations(['short', 'body', 'party', 'year']))[::5])
+@pytest.mark.parametrize('seed', [0, 3])
+def test_explore_is_its_steps(columns, seed):
+    "The longest texts of a table, its groups and its years, whatever their order: as if by hand."
+    n = len(PILE)
+    facts = dict(short=[f'id {i}' for i in range(n)], body=PILE, year=[1950 + i // 8 for i in range(n)])
+    facts['party'] = ['b' if i % 3 else 'a' for i in range(n)]
+    table = pd.DataFrame({name: facts[name] for name in columns})
+    found = explore(table, 'party', 'year', topics=2, random_state=seed, max_iter=40, front='core')
+    words = TfidfVectorizer(stop_words='english', max_features=5000)
+    data = text_tensor(PILE, facts['party'], facts['year'], vectorizer=words)
+    model = StratifiedNMF(2, random_state=seed, max_iter=40).fit(data)
+    np.testing.assert_array_equal(found.model.components_, model.components_)
+    assert found.browser.data.strata == ['a', 'b']
+    assert found.browser.data.course['labels'] == ['1950', '1951', '1952']
+    for s, party in enumerate('ab'):
+        rows = [i for i in range(n) if facts['party'][i] == party]
+        assert [found.browser.read(sum(facts['party'].count(p) for p in 'ab'[:s]) + k)['text']
+                for k in range(len(rows))] == [PILE[i] for i in rows]  # fmt: skip
+
+
+GERMAN = ['der Krieg und die Steuer', 'die Bank, das Gold', 'ein Schiff im Norden'] * 8
+
+
+@pytest.mark.parametrize('texts, stop', [(PILE, 'english'), (GERMAN, None)])
+def test_explore_chooses_words(texts, stop):
+    "Common words go where texts are English; every word of few texts counts, rare ones of many do not."
+    found = explore(texts, topics=2, front='core')
+    words = TfidfVectorizer(stop_words=stop).fit(texts)
+    assert found.data.labels['term'] == list(words.get_feature_names_out())
+    assert explore([*texts[:2], 'zebra'], topics=9, front='core').model.rank == 3
+    many = explore([*texts * 3, f'{texts[0]} zebra'], topics=2, front='core').data.labels['term']
+    assert 'zebra' not in many and len(many) > 2
+    assert 'zebra' in explore([*texts[:9], 'zebra'], topics=2, front='core').data.labels['term']
+
+
+def test_explore_a_table_of_numbers():
+    "Its groups are no column of it; topics are as many as there are samples in all groups."
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.random((5, 4)), columns=list('wxyz')).assign(half=list('aabbb'), year=range(5))
+    found = explore(table, 'half', 'year', topics=4, front='core')
+    assert found.model.rank == 4 and found.model.components_.shape == (4, 4)
+    np.testing.assert_array_equal(
+        found.model.components_,
+        StratifiedNMF(4, random_state=0).fit(table[list('wxyz')], strata=table['half']).components_,
+    )
+    parts = Dataset('two', [rng.random((2, 4)), rng.random((3, 4))], dict(term=list('wxyz')), ['a', 'b'])
+    assert explore(parts, topics=5, front='core').model.rank == 5

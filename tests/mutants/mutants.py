@@ -79,6 +79,17 @@ TESTS = {
     'neural_ncpd': 'neural estimators faults',
     'score': 'data_score choosing hierarchies estimators',
     'heldout': 'choosing convergence',
+    'streamed': 'streamed memory containers',
+    'online': 'online',
+    'batch_estimators': 'online estimators refits',
+    'cluster': 'cluster',
+    'small_sweeps': 'small_faults special_cases properties',
+    'compressed': 'compressed convergence',
+    'trials': 'choosing',
+    'choosing': 'choosing',
+    'edits': 'edits any_order',
+    'reading': 'edits',
+    'exploring': 'texts',
     'consensus': 'choosing',
     'diagnostics': 'choosing data_score',
     'merge_split': 'guided shown_properties',
@@ -97,23 +108,38 @@ TESTS = {
     'topic_browser': 'shown_properties browsers',
     'hierarchy_browser': 'shown_properties browsers',
     'plots': 'shown_properties views_tables_plots',
-    'browser': 'shown_properties browsers browsers_e2e',  # the page's own modules
 }
+# The page's own modules: by themselves, then in a browser; what takes JupyterLab is too slow here
+PAGE = [
+    ['tests/test_browsers.py', '-k', 'test_javascript'],
+    ['tests/test_shown_properties.py', '-k', 'page'],
+    [
+        'tests/test_browsers_e2e.py',
+        '-k',
+        'not (live or jupyterlab or plain or notebook or voila or axe or fits)',
+    ],
+    ['tests/test_hierarchy_page.py', '-k', 'not axe'],
+    ['tests/test_edits.py', '-k', 'page and not notebook'],
+]
 
 
-SHOWN = 'views model_parts shown_data tables browser_data browser_state topic_browser hierarchy_browser plots'
+# Properties of these see more than their examples do
+PROPERTIES_FIRST = (
+    'views model_parts shown_data tables browser_data browser_state topic_browser plots'.split()
+)
+PROPERTIES_FIRST += 'hierarchy_browser online batch_estimators edits'.split()
 
 
 def tests_of(mutant, root):
     "Arguments of pytest, one list after the other: the module's notebook, and files of tests."
     path = Path(mutant.path)
-    module = 'browser' if path.suffix in ('.js', '.css') else path.stem
+    if path.suffix in ('.js', '.css'):
+        return PAGE
+    module = path.stem
     runs = [[f'tests/test_{name}.py'] for name in TESTS[module].split()]
     notebook = re.search(
         r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
     )
-    if not notebook:
-        return runs
     examples = ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
-    first = module in SHOWN.split()  # properties of what is shown see more than its examples do
+    first = module in PROPERTIES_FIRST
     return [*runs[:first], examples, *runs[first:]]

@@ -1,12 +1,15 @@
 """Plant the bugs one at a time in a copy of the project and see whether the tests catch them.
 
     python tests/mutants/run.py                 all of them, two at a time; goes on where it was stopped
-    python tests/mutants/run.py --only tables   those whose file or description has this word
+    python tests/mutants/run.py --only tables   those whose file or description has this word, or one of these
+    python tests/mutants/run.py --minutes 7     begin none after so many minutes
     python tests/mutants/run.py --sample 20     some of them
+    python tests/mutants/run.py --few           properties on few examples alone: what survives is not kept
     python tests/mutants/run.py --fresh         forget what is known
 
 For each the tests of its module run, the likeliest first, until one fails: properties on few examples, and if
-all pass once more on all. The program ends with 1 if something survives that is not said to be equivalent.
+all pass once more on all. The test that fails is run where nothing is planted, too, and must pass there. The
+program ends with 1 if something survives that is not said to be equivalent.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +26,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
+from typing import NamedTuple
 
 from mutants import HERE, ROOT, all_mutants, tests_of
 
@@ -45,7 +50,10 @@ def project_copy(folder):
     return folder
 
 
-HEAVY = ['numpy', 'scipy.optimize', 'torch', 'sklearn.base', 'matplotlib.pyplot']
+HEAVY = """
+numpy scipy.optimize scipy.cluster.hierarchy torch.nn sklearn.base sklearn.decomposition pandas joblib numba
+matplotlib.pyplot pytest hypothesis.strategies IPython ipywidgets anywidget nbdev.process execnb.shell
+""".split()
 
 
 def _pytest(folder, args, log, profile):
@@ -58,47 +66,82 @@ def _pytest(folder, args, log, profile):
     os.environ.update(
         PYTHONPATH=str(folder), NUMBA_CACHE_DIR=str(folder / '.numba'), HYPOTHESIS_PROFILE=profile
     )
-    sys.dont_write_bytecode = True
     import pytest
 
-    sys.exit(pytest.main(['-x', '-q', '--no-header', '-p', 'no:cacheprovider', *args]))
+    sys.exit(pytest.main([*QUIET, *args]))
+
+
+# Modules that are loaded already are no fault of a test
+QUIET = '-x -q --no-header -rfE -p no:cacheprovider -W ignore::pytest.PytestAssertRewriteWarning'.split()
+
+
+class Run(NamedTuple):
+    "What came of some tests."
+
+    passed: bool
+    said: str = ''  # What failed, in a line
+    node: str = ''  # Its name for pytest; empty where the process died or took too long
 
 
 def run_tests(folder, args, profile):
-    "(whether the tests pass, which fails)."
+    "Run tests of a copy until one fails; `RuntimeError` where it is pytest itself that fails."
     log = folder / '.tests.log'
     process = CONTEXT.Process(target=_pytest, args=(folder, args, log, profile))
     process.start()
     process.join(LIMIT)
     if process.is_alive():
         process.kill()
-        return False, f'longer than {LIMIT} s'
+        return Run(False, f'longer than {LIMIT} s')
     if process.exitcode in (0, 5):  # 5: nothing to run
-        return True, ''
+        return Run(True)
+    if process.exitcode < 0:
+        return Run(False, f'ended by signal {-process.exitcode}')
     said = log.read_text(encoding='utf-8', errors='replace')
-    if process.exitcode in (3, 4):
-        raise RuntimeError(f'pytest itself failed:\n{said[-2000:]}')
-    if process.exitcode not in (1, 2):
-        return False, f'exit status {process.exitcode}'
-    failed = [line for line in said.splitlines() if line.startswith(('FAILED', 'ERROR', '____'))]
-    return False, (failed or [said[-200:]])[0].strip('_ ')
+    failed = re.findall(r'^(?:FAILED|ERROR) (\S+?\.py(?:::.+?)?)(?: - .*)?$', said, re.M)
+    if not failed:
+        raise RuntimeError(f'no test failed, but pytest ended with {process.exitcode}:\n{said[-2000:]}')
+    return Run(False, failed[0].removeprefix('tests/test_'), failed[0])
 
 
-def caught(mutant, folder):
-    "The first test that fails with a mutant in the copy; None if all pass."
+def forget_compiled(path):
+    "What Python keeps of a module goes: two versions of it may have one size and one second."
+    for kept in path.parent.glob(f'__pycache__/{path.stem}.*'):
+        kept.unlink()
+
+
+SOUND = set()  # Tests that were seen to pass where nothing is planted
+
+
+def check_sound(folder, node, profile):
+    "`RuntimeError` unless a test passes where nothing is planted: else it catches nothing."
+    if not node or (node, profile) in SOUND:
+        return
+    found = run_tests(folder, [node], profile)
+    if not found.passed:
+        raise RuntimeError(f'{node} fails where nothing is planted')
+    SOUND.add((node, profile))
+
+
+def caught(mutant, folder, few=False):
+    "The first test that fails with a mutant in the copy, and passes without; None if all pass."
     path = folder / mutant.path
     original = path.read_bytes(), path.stat()
+    tests = tests_of(mutant, folder)
+    drawn = [a for a in tests if not few and 'hypothesis' in (folder / a[0]).read_text(encoding='utf-8')]
+    forget_compiled(path)
     mutant.apply(folder)
     try:
-        tests = tests_of(mutant, folder)
-        drawn = [args for args in tests if 'hypothesis' in (folder / args[0]).read_text(encoding='utf-8')]
         for args, profile in [(args, 'few') for args in tests] + [(args, 'glance') for args in drawn]:
-            passed, said = run_tests(folder, args, profile)
-            if not passed:
-                return f'{Path(args[0]).stem}: {said}'
+            found = run_tests(folder, args, profile)
+            if not found.passed:
+                break
     finally:
+        forget_compiled(path)
         path.write_bytes(original[0])
         os.utime(path, (original[1].st_atime, original[1].st_mtime))  # or what numba compiled would be stale
+    if not found.passed:
+        check_sound(folder, found.node, profile)
+        return found.said
 
 
 def known_results(path):
@@ -108,8 +151,9 @@ def known_results(path):
     return {r['key']: r for r in map(json.loads, path.read_text(encoding='utf-8').splitlines())}
 
 
-def run_all(wanted, workers, path):
-    "Plant what is not known yet; one record per mutant."
+def run_all(wanted, workers, path, minutes=float('inf'), few=False):
+    "Plant what is not known yet, none after so many minutes; one record per mutant."
+    until = time.monotonic() + 60 * minutes
     know = known_results(path)
     todo = [m for m in wanted if m.key not in know]
     with tempfile.TemporaryDirectory() as top, ThreadPoolExecutor(workers) as pool:
@@ -119,42 +163,48 @@ def run_all(wanted, workers, path):
 
         def one(mutant):
             folder, begin = copies.get(), time.monotonic()
+            if begin > until:
+                return copies.put(folder)
             try:
-                by = caught(mutant, folder)
+                by = caught(mutant, folder, few)
             finally:
                 copies.put(folder)
             record = dict(key=mutant.key, path=mutant.path, kind=mutant.kind, why=mutant.why, by=by)
             record['seconds'] = round(time.monotonic() - begin, 1)
-            with open(path, 'a', encoding='utf-8') as f:
-                f.write(json.dumps(record, ensure_ascii=False) + '\n')
+            if by or not few:
+                with open(path, 'a', encoding='utf-8') as f:
+                    f.write(json.dumps(record, ensure_ascii=False) + '\n')
             print(
                 f'{"caught" if by else "SURVIVED"} {mutant.path} {mutant.kind}: {mutant.why}  [{by}]',
                 flush=True,
             )
             return record
 
-        return know | {r['key']: r for r in pool.map(one, todo)}
+        return know | {r['key']: r for r in pool.map(one, todo) if r}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--only', default='', help='a word in the file name or the description')
+    parser.add_argument('--only', nargs='+', default=[''], help='a word in the file name or the description')
+    parser.add_argument('--minutes', type=float, default=float('inf'), help='begin none after so many')
     parser.add_argument('--sample', type=int, help='so many of them')
     parser.add_argument('--seed', type=int, default=0, help='which sample')
     parser.add_argument('--workers', type=int, default=2, help='how many at a time')
+    parser.add_argument('--few', action='store_true', help='properties on few examples, never on all')
     parser.add_argument('--fresh', action='store_true', help='forget what is known')
     parser.add_argument('--known', type=Path, default=KNOWN, help='where it is kept what came of each')
     asked = parser.parse_args()
     if asked.fresh:
         asked.known.unlink(missing_ok=True)
-    wanted = [m for m in all_mutants() if asked.only in f'{m.path} {m.kind}: {m.why}']
+    wanted = [m for m in all_mutants() if any(w in f'{m.path} {m.kind}: {m.why}' for w in asked.only)]
     if asked.sample is not None:
         wanted = random.Random(asked.seed).sample(wanted, min(asked.sample, len(wanted)))
     os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
     CONTEXT.set_forkserver_preload(HEAVY)
-    found = run_all(wanted, asked.workers, asked.known)
-    survived = [m for m in wanted if not found[m.key]['by']]
-    print(f'\n{len(wanted) - len(survived)} of {len(wanted)} caught')
+    found = run_all(wanted, asked.workers, asked.known, asked.minutes, asked.few)
+    ran = [m for m in wanted if m.key in found]
+    survived = [m for m in ran if not found[m.key]['by']]
+    print(f'\n{len(ran) - len(survived)} of {len(ran)} caught, {len(wanted) - len(ran)} not run yet')
     for m in survived:
         print(
             f'survived: {m.path} {m.kind}: {m.why}', f'(equivalent: {m.equivalent})' if m.equivalent else ''
