@@ -89,11 +89,12 @@ def _by_topic(told, n, name, value):
     for key in told:
         known = key.isascii() and key.isdecimal() and len(key) < 10 and int(key) < n
         _need(known, f"{name} has no topic {key[:20]!r}")
-    return {int(key): value(x, name) for key, x in told.items()}
+    found = {int(key): value(x, name) for key, x in told.items()}
+    return {j: x for j, x in found.items() if x != ''}
 
 def _text(x, name):
     _need(isinstance(x, str) and len(x) <= 200, f"{name} holds what is no text of at most 200 characters")
-    return shown(x, 200)
+    return shown(x, 200) if shown(x, 200) != shown('', 200) else '' # nothing is left of it: no entry
 
 # %% ../nbs/61a_edits.ipynb #3f3c969a
 def _topics(told, n, name):

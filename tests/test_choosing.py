@@ -217,7 +217,8 @@ def test_rules_by_their_words(t):
 def test_halves_are_the_samples_once(form, n, seed):
     "Every sample is in one half, with what was observed of it and in its own stratum."
     rng = np.random.default_rng(seed)
-    A = rng.random((n, 4) if form in ('csr', 'strata') else (n, 4, 3)) + 0.1
+    shape = {'csr': (n, 4), 'strata': (n, 4), 'coo': (n, 3, 40)}.get(form, (n, 4, 3))
+    A = rng.random(shape) + 0.1
     A[:, 0] = (np.arange(n) + 1).reshape(-1, *[1] * (A.ndim - 2))  # by which a sample is known
     seen = rng.random(A.shape) < 0.8
     seen[:, 0] = True
@@ -257,18 +258,22 @@ def test_halves_are_the_samples_once(form, n, seed):
 def test_fingerprints_and_seeds_tell_things_apart():
     rng = np.random.default_rng(0)
     A, seen = rng.random((6, 5)), rng.random((6, 5)) < 0.7
+    seen[0, 0] = True
     other = seen.copy()
-    other[0, 0] ^= True
+    other[0, 0] = False
     B = A.copy()
     B[2, 3] *= 1.001
     S = sp.csr_array(A * seen)
     T = S.copy()
     T.data[3] *= 1.001
-    kinds = [(A, None), (B, None), (A.T, None), (A, seen), (A, other), (S, None), (T, None)]
+    Z = A.copy()
+    Z[0, 0] = 0  # a zero that was observed is not one that was not
+    kinds = [(Z, seen), (Z, other)]
+    kinds += [(A, None), (B, None), (A.T, None), (A, seen), (S, None), (T, None)]
     found = [fingerprint(as_data(X, mask), 'same') for X, mask in kinds]
     found += [fingerprint(as_data(A), 'other'), fingerprint(as_data(2 * A), 'same')]
     assert len(set(found)) == len(found)
-    assert fingerprint(as_data(A.copy(), seen.copy()), 'same') == found[3]
+    assert fingerprint(as_data(A.copy(), seen.copy()), 'same') == found[5]
     drawn = [
         job_seed(e, name).integers(2**60) for e in (1, 2) for name in ('a', 'b', '["run", 1]', '["run", 2]')
     ]
@@ -327,8 +332,11 @@ def test_what_runs_have_in_common(kind):
     est, kw = NMF(3, max_iter=60), {}
     if kind == 'strata':
         est, kw = StratifiedNMF(3, max_iter=60), dict(strata=np.arange(60) % 2)
-    sure = Consensus(est, n_runs=6, halves=kind == 'halves', random_state=0, threshold=0.4).fit(A, **kw)
-    far = sure.loneliness_ > 0.4
+    how = dict(n_runs=6, halves=kind == 'halves', random_state=0)
+    far = np.quantile(Consensus(est, **how, threshold=2).fit(A, **kw).loneliness_, 0.8)
+    sure = Consensus(est, **how, threshold=far).fit(A, **kw)
+    far = sure.loneliness_ > far
+    assert 0 < far.sum() < 6
     assert ((sure.clusters_ == -1) == far).all() and set(sure.clusters_) - {-1} == {0, 1, 2}
     T = np.concatenate(sure.topics_)
     np.testing.assert_allclose(np.linalg.norm(T, axis=0), 1)
@@ -365,3 +373,24 @@ def test_diagnostics_by_their_definitions(seed, mode, masked):
     np.testing.assert_allclose(component_variation(CP(tuple(F)), A), want)
     want = [100 * (C**2).sum() / (M**2).sum() for C in alone]
     np.testing.assert_allclose(component_variation(CP(tuple(F))), want)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_path_goes_on_from_where_it_was(seed, monkeypatch):
+    "With a component more a fit begins with what was found: what is seen is never fitted worse."
+    import ntf_lit.trials as module
+
+    found, original = [], module.fold_loss
+
+    def watched(model, params, *args):
+        left = data - np.einsum('ir,jr,kr->ijk', *params.factors)
+        found.append((left[fold.train.mask] ** 2).sum())
+        return original(model, params, *args)
+
+    monkeypatch.setattr(module, 'fold_loss', watched)
+    data = random_cp((14, 12, 10), 6, seed=seed, noise=0.1).tensors[0]
+    case = as_case(NCPD(max_iter=3, solver='mu'), data)
+    fold = entry_folds(case.data, 2, 0.1, np.random.default_rng(seed))[0]
+    module.path_losses(case, fold, [dict(rank=r) for r in range(1, 7)], seed)
+    assert len(found) == 6
+    assert (np.diff(found) <= 1e-9 * found[0]).all()

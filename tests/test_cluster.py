@@ -68,6 +68,29 @@ def test_sparse(client):
     same(fit_on_workers(StratifiedNMF(**kw), parts, client=client), StratifiedNMF(**kw).fit(parts))
 
 
+@pytest.mark.parametrize('size', [1e-6, 1.0, 3e5])
+def test_what_is_exact_stays_exact(size, client):
+    "An error of nothing is summed directly, also with strata, in any order and of any size."
+    rng = np.random.default_rng(0)
+    X = size * rng.random((60, 2)) @ rng.random((2, 12))
+    kw = dict(rank=2, max_iter=400, tol=0, random_state=0)
+    m, n = fit_on_workers(NMF(**kw), X, client=client), NMF(**kw).fit(X)
+    assert m.relative_error_ < 1e-4 and m.relative_error_ == pytest.approx(
+        n.relative_error_, rel=0.2, abs=1e-9
+    )
+    label = np.arange(60) % 3
+    Y = X + size * rng.random((3, 12))[label]
+    kw |= dict(strata_rank=1)
+    m = fit_on_workers(StratifiedNMF(**kw), Y, strata=label, client=client)
+    for s in range(3):
+        M = m.weights_[s] @ m.model_.H[0].T + m.model_.V[0][s].sum(1)
+        assert ((Y[label == s] - M) ** 2).sum() < 1e-4 * (Y**2).sum()
+    M = np.concatenate([m.weights_[s] @ m.model_.H[0].T + m.model_.V[0][s].sum(1) for s in range(3)])
+    left = ((np.concatenate([Y[label == s] for s in range(3)]) - M) ** 2).sum()
+    assert m.objective_ == pytest.approx(left / 2, rel=1e-5)
+    assert m.relative_error_ == pytest.approx(np.sqrt(left / (Y**2).sum()), rel=1e-5)
+
+
 class Kill(Callback):
     "Kill a worker after a sweep, with its process."
 

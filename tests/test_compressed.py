@@ -5,9 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from ntf_lit import NCPD, NMF
-from ntf_lit.compressed import fit_compressed
+from ntf_lit.compressed import compressed, fit_compressed
 from ntf_lit.fit import Tolerance
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
@@ -136,3 +137,51 @@ def test_memory():
     tracemalloc.stop()
     assert held > 0.9
     assert peak <= 0.3 * X.nbytes
+
+
+# --- properties ---
+
+
+@given(st.integers(0, 999), st.sampled_from([1e-3, 1.0, 300.0]), st.sampled_from([np.float64, np.float32]))
+def test_a_core_says_what_the_data_say(seed, size, dtype):
+    "Misfits, products and singular vectors are those of the data, as far as the bases hold them."
+    rng, shape = np.random.default_rng(seed), (30, 9, 20)
+    F = [rng.random((d, 3)) for d in shape]
+    X = (size * np.einsum('ir,jr,kr->ijk', *F) + 1e-3 * size * rng.random(shape)).astype(dtype)
+    whole = as_data(X)
+    core, eps = compressed(whole, 8, seed), np.finfo(dtype).eps
+    A = X.astype(float) * whole.scale
+    assert (core.shape, core.scale, core.square) == (whole.shape, whole.scale, whole.square)
+    assert 0.999 < core.held <= 1 + 1e-6
+    for U, d in zip(core.bases, shape):
+        assert (U is None) == (d <= 8)
+        if U is not None:
+            assert abs(U.T @ U - np.eye(8)).max() < 30 * eps
+    G = [rng.random((d, 3)).astype(dtype) for d in shape]
+    M = np.einsum('ir,jr,kr->ijk', *(g.astype(float) for g in G))
+    assert core.misfit(G) == pytest.approx(((A - M) ** 2).sum(), rel=1e-3)
+    near = [f.astype(dtype) for f in (F[0] * size * whole.scale, *F[1:])]
+    left = ((A - np.einsum('ir,jr,kr->ijk', *(g.astype(float) for g in near))) ** 2).sum()
+    assert core.misfit(near) == pytest.approx(left, rel=0.3 if dtype == np.float32 else 0.02)
+    p = core.split
+    right, left = core.right(G), core.left(G)
+    for t in range(3):
+        found = core.contract(right, G[:p], t) if t < p else core.contract(left, G[p:], t - p)
+        others = [g for k, g in enumerate(G) if k != t]
+        want = np.einsum('aij,ir,jr->ar', np.moveaxis(A, t, 0), *others)
+        assert found.min() >= 0
+        np.testing.assert_allclose(found, want, atol=3e-3 * want.max())
+        U, want = core.leading(t, 2), np.linalg.svd(np.moveaxis(A, t, 0).reshape(shape[t], -1))[0][:, :2]
+        assert U.shape == (shape[t], 2)
+        np.testing.assert_allclose(abs((U * want).sum(0)), 1, atol=1e-3)
+
+
+@given(st.integers(2, 12), st.integers(0, 99))
+def test_sweeps_and_seconds_of_both_fits_count(most, seed):
+    "On core and data together no more than were asked for; time goes on."
+    X = planted((24, 22, 20), 2, seed=seed)
+    r, held = fit_compressed(NCPDModel(as_data(X), 2), compress=8, seed=seed, max_iter=most)
+    assert held is not None and r.n_iter <= most
+    assert (np.diff(r.history.seconds) >= 0).all()
+    direct = ((X - cp_rows(list(r.params.factors))(0, len(X))) ** 2).sum() / 2
+    assert r.objective == pytest.approx(direct, rel=1e-6)

@@ -541,7 +541,7 @@ def words_of_a_file(draw, key, sets, names):
     "Edits as a file holds them, of this model or not."
     n = sum(sets)
     some = lambda values: {str(j): draw(values) for j in draw(st.sets(st.integers(0, n - 1), max_size=2))}
-    topic, text = st.integers(0, n - 1), st.sampled_from([*names, 'x', ''])
+    topic, text = st.integers(0, n - 1), st.sampled_from([*names, 'x', '', '\u202e'])
     few = lambda: draw(st.lists(topic, unique=True, max_size=n))
     inside = lambda j: st.integers(j, sets[0] * (1 + j // sets[0]) - 1)  # of one set, and no circle
     merged = {str(j): draw(inside(j)) for j in range(n) if draw(st.booleans())}

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests/mutants'))
 import mutants
+import run
 
 MUTANTS = mutants.all_mutants()
 
@@ -40,6 +41,17 @@ def test_what_is_no_patch_is_refused(tmp_path):
         twice.apply(tmp_path)
     with pytest.raises(ValueError, match='neither -, \\+ nor ='):
         list(mutants.parsed('@@ a.py sign: none\n x = 1\n'))
+
+
+def test_what_fails_where_nothing_is_planted_catches_nothing(tmp_path):
+    "Neither a test that always fails, nor pytest itself."
+    (tmp_path / 'test_a.py').write_text('def test_no(): assert 0\ndef test_yes(): pass\n')
+    assert run.run_tests(tmp_path, ['test_a.py'], 'few').node == 'test_a.py::test_no'
+    assert run.check_sound(tmp_path, 'test_a.py::test_yes', 'few') is None
+    with pytest.raises(RuntimeError, match='test_no fails where nothing is planted'):
+        run.check_sound(tmp_path, 'test_a.py::test_no', 'few')
+    with pytest.raises(RuntimeError, match='no test failed, but pytest ended with 4'):
+        run.run_tests(tmp_path, ['--there-is-no-such-option'], 'few')
 
 
 @pytest.mark.slow

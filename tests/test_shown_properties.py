@@ -23,7 +23,7 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
 from ntf_lit import plots, tables
-from ntf_lit.browser_data import Samples, course_over_time, page_data, topic_contents
+from ntf_lit.browser_data import Samples, course_over_time, page_data, periods, topic_contents
 from ntf_lit.browser_state import first_state, listed_topics, put_together
 from ntf_lit.hierarchy_browser import HierarchyBrowser, outline
 from ntf_lit.merge_split import summed_topics
@@ -706,6 +706,94 @@ def test_payload(m):
         found = page.features[0][s]
         want = [share(m, c, m.stratum == s) for c in features_of(m, s)]
         close([f['share'] for f in found], sorted((x for x in want if x > 0), reverse=True), rtol=1e-3)
+
+
+@given(models())
+def test_words_of_the_features_in_the_payload(m):
+    "The largest feature first, each with the words of its own stratum."
+    v, page = m.view, page_data(m.view)
+    k = v.term_mode
+    for s in range(len(v.strata)):
+        of = sorted(features_of(m, s), key=lambda c: -share(m, c, m.stratum == s))
+        for c, found in zip(of, page.features[0][s]):
+            [words] = [x['top'] for x in found['modes'] if x and 'top' in x][:1] or [None]
+            key = order_key(m, c, k, 'relevance', 0.6)
+            if words is not None and v.modes[k] == page.modes[0]['name']:
+                close([key[v.labels[k].index(w)] for w in words], first(key, 9))
+
+
+@given(st.integers(1, 1200), st.integers(0, 99))
+@settings(max_examples=20)
+def test_a_long_mode_in_bins(d, seed):
+    "Every index is in one bin, which is called after its first."
+    rng = np.random.default_rng(seed)
+    v = view([rng.random((3, 2)), rng.random((d, 2))], labels=dict(time=[f'{i} s' for i in range(d)]))
+    [mode] = [x for x in page_data(v, kinds=dict(time='ordered')).modes if x['name'] == 'time']
+    begin = [int(x.split()[0]) for x in mode['items']]
+    assert begin[0] == 0 and begin == sorted(set(begin)) and len(begin) == min(d, 400)
+    for j in range(2):
+        close(mode['p'][j]['v'], [p.sum() for p in np.split(v.topics[0][:, j], begin[1:])], rtol=5e-3)
+    close(mode['corpus'][0][0], [p.sum() for p in np.split(v.corpus[1], begin[1:])], rtol=5e-3)
+
+
+@given(st.integers(2, 5), st.integers(2, 5), st.booleans(), st.integers(0, 99))
+def test_a_picture_of_two_modes(high, wide, turned, seed):
+    "Rows from above, columns from the left, whichever mode comes first; its curves are those two."
+    rng = np.random.default_rng(seed)
+    F = [rng.random((d, 2)) for d in (3, *((wide, high) if turned else (high, wide)))]
+    names = dict(down=[f'{i} nm' for i in range(high)], along=[f'{i} s' for i in range(wide)])
+    v = view(F, labels=dict(reversed(names.items())) if turned else names)
+    page = page_data(v, kinds={('down', 'along'): None})
+    [mode] = [x for x in page.modes if x['kind'] == 'image']
+    down, along = (v.topics[v.modes.index(name) - 1] for name in ('down', 'along'))
+    assert mode['shape'] == [high, wide]
+    if 'across' in mode:
+        assert [page.modes[k]['name'] for k in mode['across']] == ['down', 'along']
+    for j in range(2):
+        p = np.outer(down[:, j], along[:, j]).ravel()
+        grey = np.frombuffer(base64.b64decode(mode['img'][j]), np.uint8)
+        close(grey, 255 * p / p.max(), rtol=0, atol=0.5 + 1e-9)
+
+
+@given(st.lists(st.integers(-300, 3000), min_size=1, max_size=60), st.booleans(), st.integers(2, 30))
+def test_numbers_in_periods(times, halves, most):
+    "Each is in the period whose name is the last that is not above it."
+    times = [t + 0.5 for t in times] if halves else times
+    labels, at, _ = periods(times, most)
+    begin = [float(x) for x in labels]
+    assert begin == sorted(begin) and len(labels) <= most + 1
+    for t, b in zip(times, at):
+        assert 0 <= b < len(labels)
+        slack = 1e-5 * max(map(abs, [*begin, 1]))  # of six digits
+        assert begin[b] - slack <= t and (b + 1 == len(begin) or t < begin[b + 1] + slack)
+
+
+@given(st.lists(st.integers(0, 4000), min_size=2, max_size=40, unique=True), st.integers(2, 30))
+def test_days_in_periods(days, most):
+    "Weeks begin on Mondays, months on their first day; every day is in its own."
+    dates = [str(np.datetime64('1999-12-01') + d) for d in days]
+    labels, at, said = periods(dates, most)
+    assert len(labels) <= most
+    if not said:
+        return
+    begin = [np.datetime64(x) for x in labels]
+    for d, b in zip(dates, at):
+        assert begin[b] <= np.datetime64(d) and (b + 1 == len(begin) or np.datetime64(d) < begin[b + 1])
+    if 'week' in said:
+        assert all(np.datetime64(x).astype(object).weekday() == 0 for x in labels)
+
+
+@given(st.integers(1, 80), st.integers(2, 20), st.randoms())
+def test_counted_names_in_periods(n, most, random):
+    names = [f'day {i}' for i in range(n)]
+    given_names = names * 2
+    random.shuffle(given_names)
+    labels, at, _ = periods(given_names, most)
+    begin = [names.index(x) for x in labels]
+    assert begin[0] == 0 and begin == sorted(begin) and len(begin) <= most
+    for name, b in zip(given_names, at):
+        i = names.index(name)
+        assert begin[b] <= i and (b + 1 == len(begin) or i < begin[b + 1])
 
 
 @given(models())

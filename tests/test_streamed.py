@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from hypothesis import given, settings, strategies as st
 
 from ntf_lit import (
     HNCPD,
@@ -300,3 +301,83 @@ def test_copies_of_every_make(make, tmp_path, everything_is_large, recwarn):
     assert len(said) == (make != 'npy')  # a memory map is used where it is
     for f, g in zip(m.layers_[0].factors, n.layers_[0].factors):
         np.testing.assert_allclose(f, g, rtol=1e-10)
+# --- properties ---
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.integers(1, 7),
+    st.lists(st.sampled_from([0.0, 1e-150, 1e-3, 1.0, 1e100]), min_size=1, max_size=4),
+    st.integers(0, 999),
+)
+def test_what_is_measured_on_the_way(sizes, rows, magnitudes, seed):
+    "Scale and square are those of the data in memory, whatever the blocks and the sizes in them."
+    rng = np.random.default_rng(seed)
+    X = rng.random((sum(sizes), 3)) * rng.choice(magnitudes, (sum(sizes), 1))
+    D, whole = streamed([Own(x) for x in np.split(X, np.cumsum(sizes)[:-1])], rows), as_data(X)
+    assert D.scale == whole.scale and D.square == pytest.approx(whole.square, rel=1e-12)
+    a, b = sorted(rng.integers(0, len(X) + 1, 2))
+    c, d = sorted(rng.integers(0, b - a + 1, 2))
+    found = [x for _, x in D.part(a, b).part(c, d).pieces()]
+    np.testing.assert_array_equal(np.concatenate([np.zeros((0, 3)), *found]), X[a + c : a + d])
+
+
+@pytest.mark.parametrize('size', [1e-280, 1e-30, 1e30, 1e150])
+@pytest.mark.parametrize('kind', [NCPD, StratifiedNTF])
+def test_sizes_far_from_one(kind, size, monkeypatch):
+    monkeypatch.setattr('ntf_lit.estimators.JOIN', 0)
+    monkeypatch.setattr('ntf_lit.strata_estimators.JOIN', 0)
+    X = size * data((90, 8, 5))
+    how = {} if kind is NCPD else dict(strata=np.arange(90) % 2)
+    kw = dict(rank=3, max_iter=6, tol=0, random_state=0) | (dict(compress=False) if kind is NCPD else {})
+    m, n = (
+        kind(**kw).fit(streamed(Own(X), rows=20) if kind is NCPD else Own(X), **how),
+        kind(**kw).fit(X, **how),
+    )
+    assert m.relative_error_ == pytest.approx(n.relative_error_, rel=1e-9)
+    for a, b in zip(
+        m.factors_[1:] if kind is NCPD else m.model_.H, n.factors_[1:] if kind is NCPD else n.model_.H
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9 * b.max())
+
+
+class Chunked(Own):
+    "A store in chunks that knows what was read."
+
+    def __init__(self, X, chunks):
+        super().__init__(X)
+        self.chunks, self.read = chunks, []
+
+    def __getitem__(self, rows):
+        self.read.append((rows.start, rows.stop))
+        return super().__getitem__(rows)
+
+
+@given(st.integers(1, 9), st.integers(10, 60), st.integers(1, 40))
+@settings(max_examples=20)
+def test_no_chunk_is_read_twice_in_a_pass(chunk, n, rows):
+    "Blocks end where chunks do, and are about as large as they should be."
+    import ntf_lit.streamed as module
+
+    before = module.BLOCK
+    try:
+        module.BLOCK = rows * 4 * 8
+        store = Chunked(np.ones((n, 4)), (chunk, 2))
+        D = streamed(store)
+    finally:
+        module.BLOCK = before
+    assert D.passes.count == 1 and [a for a, _ in store.read][1:] == [b for _, b in store.read][:-1]
+    assert all(a % chunk == 0 for a, _ in store.read)
+    assert all(b - a <= max(chunk, rows) for a, b in store.read)
+    assert len(store.read) <= n / max(chunk, rows // chunk * chunk) + 1
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.data())
+def test_a_bad_number_is_told_where_it_stands(n, k, rows, draw):
+    "By its row in its own store."
+    X = [np.ones((n, 3)), np.ones((k, 3))]
+    s = draw.draw(st.integers(0, 1))
+    at = draw.draw(st.integers(0, len(X[s]) - 1)), draw.draw(st.integers(0, 2))
+    X[s][at] = draw.draw(st.sampled_from([np.nan, -1.0, np.inf]))
+    with pytest.raises(ValueError, match=rf'row {at[0]} of X\[{s}\] is .* at \({at[1]},\)'):
+        streamed([Own(x) for x in X], rows)
