@@ -22,7 +22,7 @@ import reference
 from reference import directives, is_exported
 from repository import repository
 
-PAGES = 'notation.md', 'glossary.md', 'bibliography.md', 'instructors.md', 'howto', 'images'
+PAGES = 'browsers.md', 'notation.md', 'glossary.md', 'bibliography.md', 'instructors.md', 'howto', 'images'
 ASSETS = 'site.css', 'site.js', 'vendor/mathjax-tex-svg.js'
 
 
@@ -179,28 +179,6 @@ def browsers(static):
     reference.home('HierarchyBrowser')(model, made, title=title).to_html(static / 'hierarchy.html')
 
 
-BROWSERS = """# Browsers
-
-Both browsers below are single files that `to_html` wrote. They react without a kernel and without a network.
-
-## Topics
-
-The State of the Union since 1961: eight topics that both parties share, and what each party has for itself.
-
-<iframe class="browser" src="_static/topics.html" title="Topic browser"></iframe>
-
-[Open it alone](_static/topics.html)
-
-## Hierarchies
-
-The tensor of Vendrow, Haddock and Needell with seven, four and two topics.
-
-<iframe class="browser" src="_static/hierarchy.html" title="Hierarchy browser"></iframe>
-
-[Open it alone](_static/hierarchy.html)
-"""
-
-
 # --- The front page, and what is where ---
 
 
@@ -233,7 +211,7 @@ model.strata_features_   # of each stratum by itself: (8, 2) and (30, 2)
 - **[How-tos](howto/index)**: your own data, going on with a fit, reading it, coming from elsewhere.
 - **[Explanations](explanations/index)**: the notebooks that are the package; models derived, then written.
 - **[Reference](reference/index)**: every exported name, with its parameters, attributes and methods.
-- **[Browsers](browsers)**: two models to be read, here in the page.
+- **[Browsers](browsers)**: two models to be read, here in the page, and pictures of all they show.
 
 ![The topic browser on the State of the Union, all topics at once: a tree of likeness, shares, courses, shares
 of the parties.](images/topic_overview.png)
@@ -316,7 +294,6 @@ def write_source(src):
     pages = {f'reference/{m}.md': reference.page(m) for m in reference.modules()} | {
         'reference/index.md': reference.contents(),
         'explanations/index.md': explanations(),
-        'browsers.md': BROWSERS,
         'index.md': front(course.lessons(), repo),
     }
     for name, text in pages.items():

@@ -303,6 +303,8 @@ test('samples of two topics: the smaller part counts, and what merged topics hav
   const merged = {...page, state: {...page.state, into: [0, 2, 2]}};
   assert.deepEqual(m.samplesOfBoth(merged, 0, 2).map(s => [s.id, ...s.parts].map(x => +x.toFixed(9))),
     [[2, 0.5, 0.4], [8, 0.6, 0.4], [7, 0.3, 0.7]]);
+  const together = m.samplesOf({...page, state: {...page.state, into: [1, 1, 2]}}, 1);
+  assert.deepEqual(together.map(s => [s.id, s.weight, s.part]), [[2, 4, 0.9], [1, 2, 0.8]]);
   const south = {...page, state: {...page.state, stratum: 1}};
   assert.deepEqual(m.samplesOfBoth(south, 0, 2).map(s => s.id), [8]);
   assert.deepEqual(m.samplesOfBoth({...page, data: {ask: true}}, 0, 1), []);

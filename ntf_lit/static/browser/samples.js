@@ -12,12 +12,17 @@ export function samplesOf(page, i) {
     const have =
       page.samples.get(`${j}/${state.stratum}`) ??
       (page.samples.get(`${j}/-1`) ?? []).filter(s => state.stratum < 0 || s.stratum === state.stratum);
-    for (const s of have) all.set(s.id, {...s, weight: s.weight + (all.get(s.id)?.weight ?? 0)});
+    for (const s of have) {
+      const was = all.get(s.id) ?? {weight: 0, part: 0};
+      all.set(s.id, {...was, ...s, text: s.text ?? was.text, weight: s.weight + was.weight, part: s.part + was.part});
+    }
   }
   return [...all.values()].sort((a, b) => b.weight - a.weight);
 }
 
 const bothKey = ({state, also}) => `${state.selected}+${also}/${state.stratum}`;
+
+const beginning = (text, n = 240) => (text.length > n ? `${text.slice(0, n).replace(/\s+\S*$/, '')} …` : text);
 
 /** The samples of two topics at once, each with its two parts; the first has the larger smaller part. */
 export function samplesOfBoth(page, i, j) {
@@ -32,7 +37,7 @@ export function samplesOfBoth(page, i, j) {
     if (!t.shares.length || (state.stratum >= 0 && t.stratum !== state.stratum)) continue;
     const parts = [i, j].map(k => sum(members(state, k).map(m => t.shares[m])));
     const known = one.get(id) ?? two.get(id) ?? {id, name: t.title, stratum: t.stratum};
-    both.set(id, {...known, text: known.text ?? `${t.text.slice(0, 240)}${t.text.length > 240 ? ' …' : ''}`, parts});
+    both.set(id, {...known, text: known.text ?? beginning(t.text), parts});
   }
   const least = s => Math.min(...s.parts);
   return [...both.values()].filter(s => least(s) >= 0.05).sort((a, b) => least(b) - least(a));
@@ -142,8 +147,7 @@ export function makeSamples(page) {
   page.sampleList = h('div', {});
   page.sampleBox = h('section', {class: 'ntf-samples', 'aria-label': label}, [
     page.sampleHead,
-    page.alsoPick,
-    page.textFind,
+    h('div', {class: 'ntf-which'}, page.alsoPick, page.textFind),
     page.sampleList,
   ]);
 }
