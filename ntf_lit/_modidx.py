@@ -1775,6 +1775,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.result._column_norms': ('result.html#_column_norms', 'ntf_lit/result.py'),
                                 'ntf_lit.result._is_array': ('result.html#_is_array', 'ntf_lit/result.py'),
                                 'ntf_lit.result._names': ('result.html#_names', 'ntf_lit/result.py'),
+                                'ntf_lit.result._refilled': ('result.html#_refilled', 'ntf_lit/result.py'),
                                 'ntf_lit.result._with_one_more': ('result.html#_with_one_more', 'ntf_lit/result.py'),
                                 'ntf_lit.result.leaves': ('result.html#leaves', 'ntf_lit/result.py'),
                                 'ntf_lit.result.normalized': ('result.html#normalized', 'ntf_lit/result.py'),
