@@ -1035,6 +1035,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'ntf_lit/hierarchy_estimators.py'),
                                               'ntf_lit.hierarchy_estimators._check_strata': ( 'hierarchy_estimators.html#_check_strata',
                                                                                               'ntf_lit/hierarchy_estimators.py'),
+                                              'ntf_lit.hierarchy_estimators._check_trained': ( 'hierarchy_estimators.html#_check_trained',
+                                                                                               'ntf_lit/hierarchy_estimators.py'),
                                               'ntf_lit.hierarchy_estimators._classes_seen': ( 'hierarchy_estimators.html#_classes_seen',
                                                                                               'ntf_lit/hierarchy_estimators.py'),
                                               'ntf_lit.hierarchy_estimators._fitted_first': ( 'hierarchy_estimators.html#_fitted_first',
