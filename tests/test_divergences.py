@@ -408,7 +408,9 @@ def test_hncpd_hands_its_loss_on(loss):
     for other in (COO(np.array(X.nonzero()), X[X > 0], X.shape), torch.from_numpy(X)):
         again = HNCPD((4, 2), loss=loss, random_state=0, **how).fit(other)
         close(np.asarray(again.layers_[1].cp.full()), h[1].cp.full(), 1e-6 * X.max())
-    objective = divergence if loss != 'frobenius' else lambda D, F, _: 0.5 * D.square * h[0].relative_error**2
+    objective = (
+        divergence if loss != 'frobenius' else lambda D, F, _: 0.5 * D.square * h[0].relative_error ** 2
+    )
     if loss != 'frobenius':
         W = divergence_weights(as_data(X[:3]), list(h[1].factors[1:]), LOSSES.get(loss, loss))
         close(m.transform(X[:3]), W, 1e-12 * W.max())
@@ -430,5 +432,7 @@ def test_hierarchies_that_are_of_squares_say_so():
         HNCPD((3, 2), loss='cosine').fit(X)
     kl = NCPD(3, loss='kullback-leibler', random_state=0, max_iter=5)
     assert MultiHNTF((3, 2), first=kl, random_state=0).fit(X).first_.loss == 'kullback-leibler'
-    with pytest.raises(ValueError, match="train_factors=True trains layer 0 on by least squares, and first has loss="):
+    with pytest.raises(
+        ValueError, match='train_factors=True trains layer 0 on by least squares, and first has loss='
+    ):
         MultiHNTF((3, 2), first=kl, train='joint', train_factors=True).fit(X)
