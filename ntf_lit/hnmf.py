@@ -705,8 +705,8 @@ def hntf(
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
     if (beta := how.get('beta', 2.)) != 2:
-        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that are "
-                         "never formed, of which only products are known; use hncpd, or hnmf for a matrix")
+        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
+                         "are never formed, of which products alone are known; use hncpd, or hnmf for a matrix")
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
     cp, result = first_layer(data, ranks[0], start, rngs[0], **how)
