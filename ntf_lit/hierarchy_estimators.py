@@ -130,6 +130,12 @@ def _forget_first(est):
     "What an earlier fit over a given layer 0 left."
     for name in ('first_', 'strata_', 'strata_features_', 'sample_indices_'): setattr(est, name, None)
 
+def _check_trained(est):
+    "`ValueError` where layer 0 is of another loss than the one that trains it on."
+    if est.train == 'joint' and est.train_factors and as_beta(est.first.loss) != 2:
+        raise ValueError(f"train_factors=True trains layer 0 on by least squares, and first has "
+                         f"loss={est.first.loss!r}; leave it as it is: train_factors=False")
+
 def _joint_settings(est):
     "How long all layers are trained together; `ValueError` for a loss that is not of squares."
     if est.train != 'joint': return {}
@@ -221,7 +227,7 @@ def _samples(est, X, mask=None):
 def _seen(est, X, layer, mask=None):
     "The hierarchy, and the weights (n, r_l) of samples on the topics of a layer."
     data = _samples(est, X, mask)
-    beta = as_beta(est.loss) if isinstance(est, HNMF) else 2. # the loss of neural models is another
+    beta = as_beta(est.loss) if isinstance(est, (HNMF, HNCPD)) else 2. # the loss of neural models is another
     return est.hierarchy_, project(est.hierarchy_, data, layer, beta)
 
 def _weights_seen(est, X, layer, strata=None, stratum=None, mask=None):
@@ -470,7 +476,9 @@ def fit(self:MultiHNTF,
         return _grow_over_strata(self, strata_multi_hntf, X, y, strata, mask, **how, **_joint_settings(self))
     _no_strata(self, strata)
     how |= dict(train_factors=self.train_factors, **_layer_settings(self))
-    if self.first is not None: return _grow_over_cp(self, _multi, X, y, mask, **how)
+    if self.first is not None:
+        _check_trained(self)
+        return _grow_over_cp(self, _multi, X, y, mask, **how)
     _forget_first(self)
     return _grow(self, _multi, X, y, mask, **how)
 

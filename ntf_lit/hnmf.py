@@ -654,8 +654,8 @@ def hncpd(
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, beta = check_mode(reference, len(data.shape), 'reference'), how.get('beta', 2.)
     if beta != 2 and start is None and isinstance(data, Factored):
-        raise ValueError(f"beta={beta}: of a tensor that is given by its factors only products are known, which "
-                         "is enough for squares (beta=2) alone; pass its array, or start= if it is a fit")
+        raise ValueError(f"beta={beta}: of a tensor that is given by its factors only products are known, "
+                         "which is enough for beta=2 alone; pass its array, or start= if it is a fit")
     first, rest = check_seed(seed).spawn(2)
     cp, result = first_layer(data, ranks[0], start, first, **how)
     cp = balanced(cp, beta) if balance else cp
@@ -705,8 +705,8 @@ def hntf(
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
     if (beta := how.get('beta', 2.)) != 2:
-        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that are never "
-                         "formed, of which only products are known; use hncpd, or hnmf for a matrix")
+        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
+                         "are not formed, of which only products are known; use hncpd, or hnmf for a matrix")
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
     cp, result = first_layer(data, ranks[0], start, rngs[0], **how)

@@ -160,14 +160,15 @@ def rebuild(
     arrays, # Arrays to take the place of theirs, in the order of `leaves`
 )->object: # Parameters of the same form
     "The same record with other arrays."
-    given = iter(arrays)
-    def walk(p):
-        if _is_array(p): return next(given)
-        if is_dataclass(p):
-            return type(p)(**{name: walk(getattr(p, name)) for name in _names(type(p))})
-        if isinstance(p, dict): return {k: walk(v) for k, v in p.items()}
-        return type(p)(walk(v) for v in p) if isinstance(p, (list, tuple)) else p
-    return walk(params)
+    return _refilled(params, iter(arrays))
+
+def _refilled(p, given):
+    "Parameters with the arrays that are given one by one. (Within `rebuild` it would keep these alive.)"
+    if _is_array(p): return next(given)
+    if is_dataclass(p):
+        return type(p)(**{name: _refilled(getattr(p, name), given) for name in _names(type(p))})
+    if isinstance(p, dict): return {k: _refilled(v, given) for k, v in p.items()}
+    return type(p)(_refilled(v, given) for v in p) if isinstance(p, (list, tuple)) else p
 
 # %% ../nbs/02_result.ipynb #a11a230a
 class Status(Enum):

@@ -834,16 +834,15 @@ def hidden_ridge(
     "The ridge of least error on entries that were hidden."
     rest, out = model.data.hide(rng, share)
     if rest.square == 0 or out.square == 0: return Hidden(0., None, ((0., 0.),))
-    errors, starts, stop = [], [], [Tolerance(1e-5), TimeLimit(limit/len(LADDER))]
+    errors, start, stop = [], None, [Tolerance(1e-5), TimeLimit(limit/len(LADDER))]
     for ridge in LADDER:
         rung = replace(model, data=rest, penalties=(ridge_penalty(model.data, ridge), *model.penalties))
-        start = model.start(rng)
-        if starts: start = _revived(starts[-1], start)
-        starts.append(start := _scaled(fit(rung, start, max_iter=sweeps, stop=stop), rest))
+        start = _revived(start, model.start(rng)) if errors else model.start(rng)
+        start = _scaled(fit(rung, start, max_iter=sweeps, stop=stop), rest)
         errors.append(relative_error(out, .5*out.misfit(list(start.factors))))
+        if np.argmin(errors) == len(errors) - 1: best = start
         if min(errors[-2:]) > min(errors): break
-    best = int(np.argmin(errors))
-    return Hidden(LADDER[best], starts[best], tuple(zip(LADDER, errors)))
+    return Hidden(LADDER[int(np.argmin(errors))], best, tuple(zip(LADDER, errors)))
 
 # %% ../nbs/23_weights.ipynb #8f321245
 def _revived(cp, new):
@@ -882,8 +881,7 @@ def chosen_ridge(
     "A model with the ridge that hidden entries choose."
     if entries_per_parameter(model.data, model.rank) >= PLENTY: return model, 0.
     rngs = check_seed(seed).spawn(max(n_init, DESCENTS))
-    tries = [hidden_ridge(model, rng, **kw) for rng in rngs]
-    best = min(tries, key=lambda h: h.error)
+    best = min((hidden_ridge(model, rng, **kw) for rng in rngs), key=lambda h: h.error)
     if best.start is None: return model, 0.
     model = replace(model, penalties=(ridge_penalty(model.data, best.ridge), *model.penalties))
     if not isinstance(model.init, str): return model, best.ridge

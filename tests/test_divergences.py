@@ -11,10 +11,11 @@ import torch
 from hypothesis import given, settings, strategies as st
 from sklearn.decomposition import non_negative_factorization
 
-from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
+from ntf_lit import HNCPD, NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
 from ntf_lit.blocks import updated
 from ntf_lit.divergences import LOSSES, DivergenceModel, LabelledDivergence, divergence, divergence_weights
 from ntf_lit.fit import Stationary, fit
+from ntf_lit.hnmf import hncpd, hntf
 from ntf_lit.incoming import as_data, as_strata
 from ntf_lit.ncpd import NCPDModel, Targets
 from ntf_lit.result import CP, Status, leaves
@@ -376,3 +377,62 @@ def test_blocks_go_through_the_shared_sweep():
     p = model.start(np.random.default_rng(0))
     for a, b in zip(leaves(updated(model, p, 0)[0]), leaves(model.sweep(p)[0])):
         assert (a == b).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.sampled_from([(9, 8), (7, 6, 5), (5, 4, 3, 3)]),
+    beta=st.sampled_from([0.5, 1.0, 1.5]),
+    seed=st.integers(0, 2**31),
+)
+def test_every_layer_of_hncpd_descends(shape, beta, seed):
+    "The NCPD and the layers of the reference mode; and the topics above are combinations of those below."
+    X = np.random.default_rng(seed).poisson(2.0, shape) + 1.0 * (beta < 1)
+    h = hncpd(X, (4, 3, 2), seed=seed, beta=beta, max_iter=30, tol=0)
+    for history in h.history:
+        o = np.array(history.objective)
+        assert (np.diff(o) <= 1e-12 * o[0]).all()
+    for below, layer in zip(h.layers[1:], h.layers[2:]):
+        close(layer.factors[-1], below.factors[-1] @ layer.links[0], 1e-9 * layer.factors[-1].max())
+
+
+@pytest.mark.parametrize('loss', ['kullback-leibler', 0.5, 1.5, 'frobenius'])
+def test_hncpd_hands_its_loss_on(loss):
+    "As estimator and as function, dense, sparse and in torch; layer 0 is the NCPD of that loss."
+    X = np.random.default_rng(0).poisson(2.0, (8, 7, 6)) + 1.0
+    how = dict(max_iter=20, tol=1e-6)
+    m = HNCPD((4, 2), loss=loss, random_state=0, **how).fit(X)
+    h = hncpd(X, (4, 2), seed=0, beta=LOSSES.get(loss, loss), **how)
+    for a, b in zip(m.layers_, h.layers):
+        assert all(np.array_equal(p, q) for p, q in zip(a.factors, b.factors))
+    for other in (COO(np.array(X.nonzero()), X[X > 0], X.shape), torch.from_numpy(X)):
+        again = HNCPD((4, 2), loss=loss, random_state=0, **how).fit(other)
+        close(np.asarray(again.layers_[1].cp.full()), h[1].cp.full(), 1e-6 * X.max())
+    objective = (
+        divergence if loss != 'frobenius' else lambda D, F, _: 0.5 * D.square * h[0].relative_error ** 2
+    )
+    if loss != 'frobenius':
+        W = divergence_weights(as_data(X[:3]), list(h[1].factors[1:]), LOSSES.get(loss, loss))
+        close(m.transform(X[:3]), W, 1e-12 * W.max())
+    D = as_data(X)
+    F = h[0].cp.factors
+    found = objective(D, [F[0] * D.scale, *F[1:]], LOSSES.get(loss, loss)) / D.scale ** LOSSES.get(loss, loss)
+    close(found, h.history[0].objective[-1], 1e-8 * found)
+
+
+def test_hierarchies_that_are_of_squares_say_so():
+    X = np.random.default_rng(0).random((6, 5, 4))
+    with pytest.raises(ValueError, match='hntf is of least squares, and beta=1.0'):
+        hntf(X, (3, 2), beta=1.0)
+    cp = CP(tuple(np.random.default_rng(0).random((d, 3)) for d in X.shape))
+    with pytest.raises(ValueError, match='given by its factors only products are known'):
+        hncpd(cp, (3, 2), beta=1.0)
+    assert hncpd(cp, (3, 2), start=cp, beta=1.0, max_iter=3).ranks == (3, 2)
+    with pytest.raises(ValueError, match="loss must be one of 'frobenius'"):
+        HNCPD((3, 2), loss='cosine').fit(X)
+    kl = NCPD(3, loss='kullback-leibler', random_state=0, max_iter=5)
+    assert MultiHNTF((3, 2), first=kl, random_state=0).fit(X).first_.loss == 'kullback-leibler'
+    with pytest.raises(
+        ValueError, match='train_factors=True trains layer 0 on by least squares, and first has loss='
+    ):
+        MultiHNTF((3, 2), first=kl, train='joint', train_factors=True).fit(X)

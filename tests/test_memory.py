@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.incoming import as_data
 from ntf_lit.tensor import COO
+from ntf_lit.weights import as_observed
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -164,3 +165,35 @@ def test_sparse_tensors(shape):
     strata = [COO(coords[:, ::2], X.data[::2], shape), COO(coords[:, 1::2], X.data[1::2], shape)]
     m, _, extra = peak(lambda: 0, lambda _: StratifiedNTF(5, max_iter=2, random_state=0).fit(strata))
     assert extra < min(0.1 * 8 * np.prod(shape, dtype=float), 300e6)
+
+
+def rated(n=10_000, d=2000, each=100):
+    "Whole numbers from 1 to 5, as many in every row."
+    rng = np.random.default_rng(0)
+    at = np.arange(each) * (d // each) + rng.integers(d // each, size=(n, each))
+    X = sp.csr_matrix((n, d))
+    X.data, X.indices = rng.integers(1, 6, n * each).astype(float), at.ravel().astype('i4')
+    X.indptr = np.arange(0, n * each + 1, each, dtype='i4')
+    return X
+
+
+@pytest.mark.parametrize('form', ['csr', 'csc'])
+def test_observed_entries_are_kept_twice(form):
+    "The caller's, and sorted by the other mode: a value, an index, and where it stood."
+    own = rated().asformat(form)
+    size = own.data.nbytes + own.indices.nbytes
+    tracemalloc.start()
+    try:
+        data = as_observed(own)
+        kept, most = (b / size for b in tracemalloc.get_traced_memory())
+    finally:
+        tracemalloc.stop()
+    assert kept < 1.4 and most < 2.5, (kept, most)
+    assert np.shares_memory(data.modes[form == 'csc'].values, own.data)
+
+
+def test_observed_entries():
+    "At most four times the data, with them, from the estimator's door to its weights."
+    NMF(2, max_iter=1, random_state=0).fit(rated(400, 200, 20), mask='stored')
+    m, size, extra = peak(rated, lambda X: NMF(10, max_iter=1, random_state=0).fit(X, mask='stored'))
+    assert size + extra < 4 * size, f'{1 + extra / size:.2f} times the data, with them'

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -1045,6 +1046,33 @@ def test_tables_take_models():
     assert tables.topic_shares(m).rows == tables.topic_shares(view(m)).rows
     assert tables.tree_table(h).rows == tables.tree_table(tree(h)).rows
     assert tables.match_topics(m, m)['agreement'] == pytest.approx([1, 1])
+
+
+def test_topics_are_matched_by_the_words_that_two_fits_share():
+    "Two corpora of the same three topics, over words 0 to 59 and 20 to 79: partners are found again."
+    rng = np.random.default_rng(0)
+    topics = rng.gamma(0.2, size=(3, 80))
+    words = [f'w{i}' for i in range(80)]
+    corpus = lambda n: rng.poisson(30 * rng.dirichlet(np.full(3, 0.3), n) @ topics).astype(float)
+    X, Y = pd.DataFrame(corpus(80), columns=words), pd.DataFrame(corpus(90), columns=words)
+    here, there = words[:60], list(rng.permutation(words[20:]))
+    a, b = (NMF(3, n_init=3, random_state=0).fit(x) for x in (X[here], Y[there]))
+    C = tables.agreement(a, b, shared=True)
+    both = [w for w in here if w in there]
+    P, Q = (pd.DataFrame(m.cp_.factors[1], index=w) for m, w in ((a, here), (b, there)))
+    length = lambda D: np.linalg.norm(D, axis=0)
+    want = P.loc[both].to_numpy().T @ Q.loc[both].to_numpy() / np.outer(length(P), length(Q))
+    np.testing.assert_allclose(C, want, atol=1e-12)
+    truth = lambda D: [int(np.argmax(topics[:, [words.index(w) for w in D.index]] @ D[j])) for j in D]
+    partner = tables.match_topics(a, b, shared=True)['partner']
+    assert [truth(Q)[k] for k in partner] == truth(P)
+    carried = tables.carry_names(view(a, names=list('xyz')), view(b), 0.1, shared=True)
+    assert [carried.names[k] for k in partner] == list('xyz')
+    assert np.array_equal(tables.agreement(a, a, shared=True), tables.agreement(a, a))
+    with pytest.raises(ValueError, match='with shared=True, over the names that both have'):
+        tables.match_topics(a, NMF(3, max_iter=3).fit(Y[there[:9]]))
+    with pytest.raises(ValueError, match="the views share no names of 'term'"):
+        tables.match_topics(a, NMF(3, max_iter=3).fit(Y[words[60:]]), shared=True)
 
 
 def test_topics_of_frames_are_matched_by_their_words():
