@@ -177,6 +177,7 @@ def _fit_batches(est, x):
     _warn_of_max_iter(est, [status])
     return _keep_batches(est, model, W)
 
+# %% ../nbs/50f_batch_estimators.ipynb #efca22bd
 def _keep_batches(est, model, W):
     "The fitted model: weights W and the topics."
     scaled = CP((W*model.data.scale, *est._topics))

@@ -6,6 +6,7 @@
 __all__ = ['StratifiedNTF', 'StratifiedNMF']
 
 # %% ../nbs/50b_strata_estimators.ipynb #a6b4afc4
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
