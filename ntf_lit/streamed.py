@@ -22,7 +22,6 @@ from fastcore.basics import patch
 from .blocks import RULES
 from .checks import as_float, check_count, check_shape, need
 from .fit import Callback
-from .incoming import is_store
 from .init import GRAM
 from .tensor import (_LARGEST, CHUNK, DenseData, _turned_product, _two_scales, best_split, khatri_rao,
                             power_of_two, unfold)
