@@ -8,7 +8,7 @@ __all__ = ['MiniBatchNMF']
 # %% ../nbs/50f_batch_estimators.ipynb #980564eb
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from fastcore.basics import patch
@@ -58,7 +58,7 @@ def __init__(self:MiniBatchNMF,
     forget_factor=.7, # What remains of the past after all samples once, 0 to 1
     fresh_restarts=False, # Solve the weights of a batch anew each time?
     max_no_improvement=10, # Batches in a row without a better mean loss, after which to stop; None for never
-    inner=3, # Rounds of HALS in a block
+    inner=3, # Rounds of HALS in a block; for divergences turns of weights and topics in a batch
     max_iter=200, # At most so many times over all samples
     tol=1e-4, # Stop when a batch changes the topics by less than this part of them
     on_max_iter='ignore', # 'warn' for a `ConvergenceWarning` if the fit ends at `max_iter`
@@ -109,25 +109,56 @@ def _cost(model, W, H):
     return objective/s**min(beta, 1.)/s**max(beta - 1, 0.)/len(W)
 
 # %% ../nbs/50f_batch_estimators.ipynb #5c93dc7e
+EARLY = 1e-4, .1   # of the past remain at most after the first epoch and the second, for divergences
+LAST = 10   # multiplicative steps of all weights in the end
+
+def _takes_turns(est): return as_beta(est.loss) < 2 and est.inner > 1
+
+def _rounds(est, k):
+    "How often weights and topics of a batch take turns in epoch k."
+    return (est.inner if k == 0 else 3*est.inner) if _takes_turns(est) else 1
+
+def _remains(est, k):
+    "What remains of the past after epoch k."
+    return min((est.forget_factor, *(EARLY[k:k+1] if _takes_turns(est) else ())))
+
+# %% ../nbs/50f_batch_estimators.ipynb #f896e8ae
+def _visited(est, model, state, W, rho, k):
+    "(`Learned`, weights, the topics before the last turn) when a batch comes by."
+    new = state
+    for _ in range(_rounds(est, k)):
+        before = new.H
+        W = batch_weights(model, before, W, k)
+        new = learned(replace(state, H=before), model, W, rho)
+    return new, W, before
+
+def _settled(est, models, W, ends, H):
+    "Weights of divergences with the topics of the end."
+    for model, a, b in zip(models, ends, ends[1:]):
+        for k in range(LAST): W[a:b] = batch_weights(model, H, W[a:b], k)
+    return W
+
+# %% ../nbs/50f_batch_estimators.ipynb #e8dd117d
 def _goes_over(est, models, W, H):
     "(weights, `Learned`, status, history) of going over the batches."
     n, step, status = len(W), 0, Status.MAX_ITER
-    watch, history, state = _Watch(est, n, time.monotonic()), History(), Learned(H)
-    ends = np.cumsum([0] + [m.data.shape[0] for m in models]).tolist()
+    watch, history, state, ends = _Watch(est, n, time.monotonic()), History(), Learned(H), _ends(models)
     try:
         while step < est.max_iter*len(models):
             k, i = divmod(step, len(models))
-            model, rows, before = models[i], slice(ends[i], ends[i+1]), state.H
-            W[rows] = new = batch_weights(model, before, None if est.fresh_restarts else W[rows], k)
-            cost, rho = _cost(model, new, before), kept(est.forget_factor, len(new), n)
-            state, step = learned(state, model, new, rho), step + 1
-            found = watch.ended(cost, len(new), state.H, before)
+            model, rows, old = models[i], slice(ends[i], ends[i+1]), state.H
+            w, rho = None if est.fresh_restarts else W[rows], kept(_remains(est, k), model.data.shape[0], n)
+            (state, W[rows], before), step = _visited(est, model, state, w, rho, k), step + 1
+            cost = _cost(model, W[rows], before)
+            found = watch.ended(cost, len(W[rows]), state.H, old)
             history = history.add(watch.mean, time.monotonic() - watch.began)
             if found is not None and step > 1: return W, state, found, history
     except KeyboardInterrupt: status = Status.INTERRUPTED
     return W, state, status, history
 
-# %% ../nbs/50f_batch_estimators.ipynb #96d5a242
+# %% ../nbs/50f_batch_estimators.ipynb #94fcda0d
+def _ends(models): return np.cumsum([0] + [m.data.shape[0] for m in models]).tolist()
+
 def _fit_batches(est, x):
     "Factorize the samples of a record by batches."
     _check_batches(est)
@@ -142,9 +173,11 @@ def _fit_batches(est, x):
     est.history_ = History(tuple(history.objective), tuple(history.seconds))
     est._weight_prices = weight_prices(data, model.penalties, as_beta(est.loss))
     if est.n_steps_ and (as_beta(est.loss) == 2 or est.fresh_restarts): W = _best_weights(est, data)
+    elif est.n_steps_ and _takes_turns(est): W = _settled(est, models, W, _ends(models), state.H)
     _warn_of_max_iter(est, [status])
     return _keep_batches(est, model, W)
 
+# %% ../nbs/50f_batch_estimators.ipynb #efca22bd
 def _keep_batches(est, model, W):
     "The fitted model: weights W and the topics."
     scaled = CP((W*model.data.scale, *est._topics))

@@ -27,13 +27,13 @@ from .checks import as_float, check_choice, check_count, check_number
 from .compressed import fit_compressed
 from .fit import Progress, TimeLimit, Tolerance, best_of
 from .guided import find_words, named_seeds, seed_penalty, word_mode
-from .incoming import (JOIN, Names, _is_framelike, incoming, incoming_strata, is_labelled, joined,
-                              names_in, placed)
+from .incoming import (JOIN, Names, _is_framelike, incoming, incoming_strata, is_labelled, is_store,
+                              joined, names_in, placed)
 from .init import move
 from .names import check_keywords, is_missing, names_order
 from .ncpd import NCPDModel
 from .result import CP, Status
-from .streamed import PassBar, Streamed, _float_of, is_store, streamed
+from .streamed import PassBar, Streamed, _float_of, streamed
 from .synthetic import Dataset
 from .tensor import COO
 

@@ -87,7 +87,8 @@ def _refuse_foreign(X, name):
     if _has(X, 'collect', 'lazy'):
         raise TypeError(f"{name} is a query that was not run; pass {name}.collect()")
     if isinstance(X, DenseData):
-        raise TypeError(f"{name} is data that are made ready ({type(X).__name__}); pass what they were made of")
+        raise TypeError(f"{name} is data that are made ready ({type(X).__name__}); pass what they were made "
+                        "of")
     if hasattr(X, 'factor_matrices'):
         raise TypeError(f"{name} is a model (a ktensor); pass {name}.full().double() for its values")
 
@@ -186,6 +187,7 @@ def _sparse_frame(frame, name):
     for dtype in frame.dtypes: check_fill(dtype, name)
     return frame.sparse.to_coo().tocsr()
 
+# %% ../nbs/01a_incoming.ipynb #8abd8cf2
 def opened(
     X, # Data in any container
     name:str='X', # What to call it in a message

@@ -43,6 +43,7 @@ def _dense_in(X, name):
     if not (isinstance(X, np.ndarray) and X.dtype.kind in 'biuf'): X = as_float(X, name)
     return _filled(np.asarray(X), None)
 
+# %% ../nbs/59_shown_data.ipynb #591b1d47
 def _of_objects(frame, name):
     "Nullable or mixed columns as floats, NaN for what is missing; `TypeError` if one has no numbers."
     columns = []

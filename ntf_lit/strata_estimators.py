@@ -28,14 +28,14 @@ from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weight
                                 _store_names, _stream, _topic_names, _whole, _with_attributes,
                                 _check_same_names, running)
 from .incoming import (JOIN, Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
-                              is_bag_of_words, joined, keeps_nonzeros)
+                              is_bag_of_words, is_store, joined, keeps_nonzeros)
 from .names import is_missing, named_samples
 from .penalties import Fixed, elastic_net, weight_penalties, weight_prices
 from .result import Strata
 from .strata_divergence import StrataDivergence
 from .strata_weights import WeightedStrata, best_strata_weights
 from .stratified import StrataModel, best_weights, strata_weights
-from .streamed import Streamed, is_store, streamed
+from .streamed import Streamed, streamed
 from .synthetic import Dataset
 from .tensor import COO, _coordinates, cp_rows
 from .tv import tv_penalty

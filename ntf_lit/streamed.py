@@ -162,6 +162,7 @@ def blocks(self:Streamed)->Iterator: # Of (first row in the sources, rows: good 
             if found is not None: yield found[0], found[1].result()
             if found is not None and self.passes.watch: self.passes.watch(self.passes.count, at or end)
 
+# %% ../nbs/28_streamed.ipynb #980190a9
 def _asked(sources):
     "Yield (first row of all, source, first row, one past the last) of every block."
     for o, source in zip(np.cumsum([0, *map(len, sources)]).tolist(), sources):
@@ -172,7 +173,7 @@ def _rooms(sources):
     sizes = [min(s.step, len(s))*math.prod(s.shape[1:]) for s in sources if s.fills]
     return [np.empty(max(sizes), _float_of(sources[0].X.dtype)) if sizes else None for _ in range(2)]
 
-# %% ../nbs/28_streamed.ipynb #980190a9
+# %% ../nbs/28_streamed.ipynb #b7626cd7
 @patch
 def pieces(self:Streamed)->Iterator: # Of (first row in the model, piece)
     "One pass: block after block, those of interleaved strata in runs, computed where there is an `f`."
@@ -182,6 +183,7 @@ def pieces(self:Streamed)->Iterator: # Of (first row in the model, piece)
             if self.f is None: yield a, X
             else: yield from _computed(self, a, X)
 
+# %% ../nbs/28_streamed.ipynb #8a1c2c7d
 @patch
 def placed(self:Streamed)->Iterator: # Of (rows of the model: a slice, or one number each; block)
     "One pass: block after block as they lie, and where in the model their rows are."

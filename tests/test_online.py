@@ -58,6 +58,16 @@ def test_ten_batches_three_times(loss, most):
     assert ours < theirs.reconstruction_err_**2 / 2
 
 
+def test_ten_batches_of_counts_by_default():
+    "Settings as they are: within one part in a hundred of a full fit, and below scikit-learn's batches."
+    X, how = counts(), dict(batch_size=60, tol=0, max_iter=3, max_no_improvement=None)
+    full = NMF(6, loss='kullback-leibler', max_iter=200, random_state=0).fit(X).objective_
+    ours = MiniBatchNMF(6, loss='kullback-leibler', random_state=0, **how).fit(X)
+    theirs = Theirs(6, init='random', beta_loss='kullback-leibler', random_state=0, **how).fit(X)
+    assert ours.objective_ < 1.01 * full
+    assert ours.objective_ < theirs.reconstruction_err_**2 / 2
+
+
 @pytest.mark.parametrize('loss', ['frobenius', 'kullback-leibler', 0.5])
 def test_kinds_of_data(loss):
     "Dense and sparse batches teach the same."
