@@ -276,6 +276,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'ntf_lit.choosing._layer_ranks': ('select.html#_layer_ranks', 'ntf_lit/choosing.py'),
                                   'ntf_lit.choosing._layers_searched': ('select.html#_layers_searched', 'ntf_lit/choosing.py'),
                                   'ntf_lit.choosing._layers_shown': ('select.html#_layers_shown', 'ntf_lit/choosing.py'),
+                                  'ntf_lit.choosing._legs': ('select.html#_legs', 'ntf_lit/choosing.py'),
                                   'ntf_lit.choosing._results': ('select.html#_results', 'ntf_lit/choosing.py'),
                                   'ntf_lit.choosing._shade': ('select.html#_shade', 'ntf_lit/choosing.py'),
                                   'ntf_lit.choosing._text': ('select.html#_text', 'ntf_lit/choosing.py'),
