@@ -48,7 +48,7 @@ class RankSearchCV(_Settings):
         "Ranks and weights, chosen by prediction of what was held out and by agreement of split halves.",
         _SEARCHED)
     def __init__(self,
-        estimator, # An NMF, NCPD, StratifiedNMF, StratifiedNTF, HNMF or MultiHNTF; its loss and solver are used
+        estimator, # An NMF, NCPD, StratifiedNMF, StratifiedNTF, HNMF or MultiHNTF, with loss and solver
         ranks=range(1, 11), # Ranks to try; of a hierarchy one list per layer, the finest first
         *,
         strata_rank=None, # Numbers of strata features to try, or lists of one per stratum; None: as they are
@@ -402,6 +402,7 @@ def layer_losses(
     top = lambda q: layers_over(est, r.model, r.params, (*below, q), rng)[-1]
     return np.array([[fold_loss(r.model, top(q), fold, beta)] for q in tried])
 
+# %% ../nbs/51_select.ipynb #4381633d
 def layer_agreement(
     case, # Layer 0, as a `Case`
     est, # The hierarchy's estimator
@@ -415,7 +416,7 @@ def layer_agreement(
         found.append(topics_of(layers_over(est, r.model, r.params, ranks, rng)[-1]))
     return np.sort(match_components(*found).each)
 
-# %% ../nbs/51_select.ipynb #4381633d
+# %% ../nbs/51_select.ipynb #87840b58
 GAIN_ABOVE = .5 # Which part of the gain in prediction makes a candidate in a layer above the first
 
 @patch
@@ -429,7 +430,8 @@ def layer_trials(self:_Search,
     jobs = {n: (layer_losses, self.case, est, fold, below, tried, job_seed(self.entropy, n))
             for f, fold in enumerate(self.folds) for n in [name(f, below, tried)]}
     losses = np.array(list(self.run(jobs).values()))[..., 0]
-    t = Trials(tuple(dict(rank=q) for q in tried), losses, below[-1]*np.array(tried), min(GAIN_ABOVE, self.est.gain))
+    sizes, gain = below[-1]*np.array(tried), min(GAIN_ABOVE, self.est.gain)
+    t = Trials(tuple(dict(rank=q) for q in tried), losses, sizes, gain)
     found = [tried[i] for i in t.candidates()]
     jobs = {n: (layer_agreement, self.case, est, (*below, q), job_seed(self.entropy, n))
             for q in found if len(found) > 1 for s in range(self.est.splits) for n in [name('halves', q, s)]}
@@ -478,6 +480,7 @@ def _layers_searched(est, X, strata, mask):
     found = [[t.settings[i]['rank'] for i in t.candidates()] for t in trials]
     return ranks, trials, found, doubts, flat.cv_results_
 
+# %% ../nbs/51_select.ipynb #6ab760d8
 @patch
 def _fit_layers(self:RankSearchCV, X, strata, mask):
     "The search for the ranks of a hierarchy."
@@ -502,6 +505,7 @@ def transform(self:RankSearchCV,
     check_is_fitted(self, 'best_estimator_')
     return self.best_estimator_.transform(X, **kw)
 
+# %% ../nbs/51_select.ipynb #34247d42
 @patch
 def plot(self:RankSearchCV,
     ax=None, # Axes of matplotlib; None for new ones
