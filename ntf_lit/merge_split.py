@@ -146,10 +146,10 @@ def summed_topics(
     rest = [j for j in range(rank) if j not in topics or j == place]
     at = [rest.index(place if j in topics else j) for j in range(rank)]
     xp, size, made = array_namespace(*factors), 1., []
-    for F, even in zip(factors[1:], _even(factors)[1:]):
+    for F, level in zip(factors[1:], _even(factors)[1:]):
         share = move(part, F)
         total = float((F[:, topics].sum(0)*share).sum()) or 1.
-        size, h = size*total, total*(even[:, topics] @ share)
+        size, h = size*total, total*(level[:, topics] @ share)
         made.append(h)
     made = [_even(factors)[0][:, topics].sum(1)/size, *made]
     return [xp.concat([F[:, rest[:at[place]]], h[:, None], F[:, rest[at[place]+1:]]], axis=1)
