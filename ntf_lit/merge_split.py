@@ -16,6 +16,7 @@ from array_api_compat import array_namespace
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+# %% ../nbs/52_merge_split.ipynb #cdf93e5d
 from .checks import check_count, check_seed, host
 from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
@@ -25,7 +26,7 @@ from .hierarchy_estimators import MultiHNTF, _gain, _keep_first, _keep_layers
 from .hnmf import as_tensor, balanced, check_mode, check_ranks, error_of, first_layer
 from .incoming import as_strata
 from .init import move
-from .multi_hntf import (Links, _settled, climbed, contracted, multi_result, polish, without_holes)
+from .multi_hntf import Links, _settled, climbed, contracted, multi_result, polish, without_holes
 from .names import names_order
 from .penalties import Fixed
 from .result import CP, History, Status, Strata
@@ -145,10 +146,10 @@ def summed_topics(
     rest = [j for j in range(rank) if j not in topics or j == place]
     at = [rest.index(place if j in topics else j) for j in range(rank)]
     xp, size, made = array_namespace(*factors), 1., []
-    for F, even in zip(factors[1:], _even(factors)[1:]):
+    for F, level in zip(factors[1:], _even(factors)[1:]):
         share = move(part, F)
         total = float((F[:, topics].sum(0)*share).sum()) or 1.
-        size, h = size*total, total*(even[:, topics] @ share)
+        size, h = size*total, total*(level[:, topics] @ share)
         made.append(h)
     made = [_even(factors)[0][:, topics].sum(1)/size, *made]
     return [xp.concat([F[:, rest[:at[place]]], h[:, None], F[:, rest[at[place]+1:]]], axis=1)
@@ -283,6 +284,7 @@ def summed_nodes(
     if layer < len(links): links[layer] = put(links[layer].T, part @ links[layer][nodes]).T
     return links
 
+# %% ../nbs/52_merge_split.ipynb #488a87f9
 def divided_node(
     links:list, # W (r_{l-1}, r_l), one per layer above the first
     layer:int, # The layer of the node

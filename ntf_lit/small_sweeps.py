@@ -131,6 +131,7 @@ def _compiled():
         except RuntimeError: table[name] = njit(**how)(table[name])      # nowhere to keep it
     return table
 
+# %% ../nbs/14a_small_sweeps.ipynb #90d4b79e
 def _serves(data, factors):
     "Whether the loops can take it."
     kind = type(data) in (Dense, Masked)
@@ -139,6 +140,7 @@ def _serves(data, factors):
     if not isinstance(A, np.ndarray) or not A.flags.c_contiguous or A.dtype.char not in 'fd': return False
     return all(isinstance(f, np.ndarray) and f.dtype == A.dtype for f in factors)
 
+# %% ../nbs/14a_small_sweeps.ipynb #5556286f
 def _products(loops, F, sizes, a, b, n):
     "The Khatri–Rao product of the factors a to b, turned."
     K = np.empty((F.shape[1], n), F.dtype)
@@ -152,14 +154,26 @@ def _completed(loops, data, F, sizes, X):
     M = left.T @ right
     return M, float(loops['_filled'](M, X, data.mask.reshape(X.shape), M.dtype.type(data.scale)))
 
-# %% ../nbs/14a_small_sweeps.ipynb #0d118342
+# %% ../nbs/14a_small_sweeps.ipynb #a4e9ec9d
+def _swept(loops, F, sizes, X, p, scale, prices, multiply, rounds):
+    "Both groups in turn, F in place; the value of the last problem."
+    N, r, width = F.shape
+    e, number = math.frexp(scale)[1] - 1, F.dtype.type
+    first, then = (number(math.ldexp(1., n)) for n in (e//2, e - e//2))         # of the scale, a power of two
+    grams, T, room = F @ F.mT, np.zeros((r, width), F.dtype), np.zeros((3, max(*X.shape, r)), F.dtype)
+    for a, b, rest, M in (0, p, (p, N), X.T), (p, N, (0, p), X):
+        Z = (_products(loops, F, sizes, *rest, len(M))*first) @ M
+        value = loops['_group'](Z*then, F, sizes, a, b, grams, prices, multiply, rounds, T, room)
+    return value
+
+# %% ../nbs/14a_small_sweeps.ipynb #300f374c
 def sweep_at_once(
     data, # Data (d_1, ..., d_N)
     factors, # One (d_k, rank) per mode, of the scaled data
     multiply:bool, # Multiplicative steps? Else HALS
     rounds:int=1, # Rounds of the rule per block
     prices=0., # What squares of entries cost, a number or one per mode
-)->tuple: # (new factors, the value of the last problem, or the loss if entries are missing); None if it cannot
+)->tuple: # (new factors, value of the last problem, or the loss if entries are missing); None if it cannot
     "Every mode once, by compiled loops."
     if not _serves(data, factors) or not (loops := _compiled()): return None
     dims, N, r, dtype = data.shape, len(data.shape), factors[0].shape[1], factors[0].dtype
@@ -171,14 +185,3 @@ def sweep_at_once(
     value = _swept(loops, F, sizes, A, data.split, scale, np.full(N, prices, dtype), multiply, rounds)
     if missing: value = _completed(loops, data, F, sizes, X)[1]
     return [np.ascontiguousarray(F[k, :, :d].T) for k, d in enumerate(dims)], value
-
-def _swept(loops, F, sizes, X, p, scale, prices, multiply, rounds):
-    "Both groups in turn, F in place; the value of the last problem."
-    N, r, width = F.shape
-    e, number = math.frexp(scale)[1] - 1, F.dtype.type
-    first, then = number(math.ldexp(1., e//2)), number(math.ldexp(1., e - e//2)) # of the scale, a power of two
-    grams, T, room = F @ F.mT, np.zeros((r, width), F.dtype), np.zeros((3, max(*X.shape, r)), F.dtype)
-    for a, b, rest, M in (0, p, (p, N), X.T), (p, N, (0, p), X):
-        Z = (_products(loops, F, sizes, *rest, len(M))*first) @ M
-        value = loops['_group'](Z*then, F, sizes, a, b, grams, prices, multiply, rounds, T, room)
-    return value

@@ -162,6 +162,7 @@ def path_losses(
     rng, r, was, losses = check_seed(seed), None, None, []
     for settings in path:
         models, warm = [case.model(settings, fold.train)], r and _warm(case, r, was, settings, rng)
+        if r is None: models = models*2
         if warm is not None: models.append(case.model(settings, fold.train, warm))
         (r, found), was = _down_the_ladder(case, models, fold, rng), settings
         losses.append(found)

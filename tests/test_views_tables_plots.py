@@ -794,9 +794,8 @@ def test_names_and_order_go_through_every_layer(order):
         assert list(m.labels_[-1]) == list(WORDS8)
         h = named(m.hierarchy_, m.labels_[-1])
         o = ordered(h)
-        assert o.ranks == (4, 3, 2) and [x.names for x in o.layers] == [
-            x.names for x in named(o, WORDS8).layers
-        ]
+        again = named(o, WORDS8)
+        assert o.ranks == (4, 3, 2) and [x.names for x in o.layers] == [x.names for x in again.layers]
         for a, b in zip(h.layers, o.layers):
             assert sorted(a.names) == sorted(b.names) and len(b.names) == b.rank
             for f, g in zip(a.factors, b.factors):
