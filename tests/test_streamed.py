@@ -301,6 +301,8 @@ def test_copies_of_every_make(make, tmp_path, everything_is_large, recwarn):
     assert len(said) == (make != 'npy')  # a memory map is used where it is
     for f, g in zip(m.layers_[0].factors, n.layers_[0].factors):
         np.testing.assert_allclose(f, g, rtol=1e-10)
+
+
 # --- properties ---
 
 
