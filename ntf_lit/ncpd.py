@@ -109,7 +109,7 @@ def at_once(self:NCPDModel,
 )->tuple: # (new parameters, their objective); None where the compiled loops cannot serve
     "A sweep in compiled loops."
     own = type(self).update is not NCPDModel.update or type(self).blocks is not NCPDModel.blocks
-    charged = any(type(p) is not L2 for p in self.penalties)
+    charged = self.penalties and any(type(p) is not L2 for p in self.penalties)
     if own or charged or self.rule not in ('mu', 'hals'): return None
     multiply, rounds = self.rule == 'mu' or k < self.warmup, 1 if self.rule == 'mu' else self.inner
     prices = np.sum([p.prices for p in self.penalties], 0) if self.penalties else 0.
