@@ -162,6 +162,7 @@ class HierarchyBrowser(Browser):
         self.given = data, page, known, []
         found = hierarchy_contents(model, data, view_options=known, **page)
         self.can_refit = data is not None and _has_free_nodes(model) and not known.get('new_samples')
+        self.may_grow = self.can_refit and bool(fitted_part(model)[0].allow_growth)
         super().__init__(found, front, model, **kwargs)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0

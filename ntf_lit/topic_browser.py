@@ -70,6 +70,7 @@ def live_front(
     "The front that the page's own module draws. A few samples travel along, for pages without a kernel."
     front_class = live_class()
     asked = dict(ask=browser.samples is not None, refit=browser.can_refit, samples=browser.few_samples())
+    if browser.may_grow: asked['grows'] = True
     front = front_class(data=browser.data.to_dict() | asked,
                         state=browser.state.to_dict() | front_class.answered)
     front.listener = browser.receive
@@ -160,6 +161,7 @@ class Browser(W.VBox):
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
     model, can_refit, left_out = None, False, () # The model; if it can be refitted; edits not carried
+    may_grow = False # Whether a layer may have as many topics as the one below, or more
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
@@ -992,7 +994,7 @@ def _begin(self:TopicBrowser, model, data, known, page, front, settings):
     ranks = rank_models(model, data, known['strata'], known['mask'])
     if ranks and len(ranks) == 1: (model,), ranks = ranks.values(), None
     self.given = data, page, known, []
-    single = ranks is None and page['others'] is None and data is not None
+    single = ranks is None and page['others'] is None and data is not None and not known.get('new_samples')
     if single: self.can_refit = isinstance(fitted_part(model)[0], _KINDS)
     found = contents_of(ranks or model, data, view_options=known, **page)
     super(TopicBrowser, self).__init__(found, front, ranks or model, **settings)

@@ -2,7 +2,7 @@
 
 import {h, handOver} from './elements.js';
 import {editsOf, readEdits} from './kept.js';
-import {listed, members} from './state.js';
+import {listed, setOf} from './state.js';
 
 const editButton = (text, title, onclick) => h('button', {type: 'button', title, onclick}, text);
 
@@ -47,6 +47,15 @@ function moveTopic(page, step) {
   page.act('arrange', {topics: [...ids, ...others]});
 }
 
+/** Whether layers of so many topics may be fitted: each has fewer than the one below, if the model asks for it. */
+export const fitted = (data, counts) => !!data.grows || counts.every((n, l) => l === 0 || n < counts[l - 1]);
+
+/** How many topics each set has, merged ones together; of one set some more. */
+export function counts(data, state, more = {}) {
+  const whole = s => state.into.slice(s.first, s.first + s.count).filter((to, n) => to === s.first + n).length;
+  return data.sets.map((s, l) => whole(s) + (more[l] ?? 0));
+}
+
 /** Made once, filled by `drawEdits`. */
 export function makeEdits(page) {
   page.told = h('p', {class: 'ntf-note', 'aria-hidden': 'true'});
@@ -77,10 +86,11 @@ export function makeEdits(page) {
     tell(page, 'The model is being fitted …');
     page.model.send?.({cmd, ...args()});
   };
-  page.refit = editButton('Fit anew', 'Fit the whole model from the merged topics', () => ask('refit', () => ({})));
-  page.divide = editButton('Divide', 'Fit the whole model with this topic in two', () =>
-    ask('divide', () => ({topic: page.state.selected})),
-  );
+  const [anew, inTwo] = page.tree
+    ? ['Fit the layers with merged topics, and those above', 'Fit the layer with this topic in two, and those above']
+    : ['Fit the whole model from the merged topics', 'Fit the whole model with this topic in two'];
+  page.refit = editButton('Fit anew', anew, () => ask('refit', () => ({})));
+  page.divide = editButton('Divide', inTwo, () => ask('divide', () => ({topic: page.state.selected})));
   page.edits = h(
     'div',
     {class: 'ntf-kept', role: 'group', 'aria-label': 'Edits'},
@@ -99,12 +109,13 @@ export function makeEdits(page) {
 }
 
 export function drawEdits(page) {
-  const {state} = page,
+  const {data, state, tree} = page,
     i = state.selected;
   if (document.activeElement !== page.note) page.note.value = i < 0 ? '' : (state.notes[i] ?? '');
   page.note.disabled = page.up.disabled = page.down.disabled = i < 0;
   page.byShare.hidden = !state.own_order.length;
   const merged = state.into.some((to, j) => to !== j);
-  page.refit.hidden = !merged;
-  page.divide.hidden = merged || i < 0 || members(state, i).length > 1;
+  page.refit.hidden = !merged || (tree && !fitted(data, counts(data, state)));
+  const stays = i < 0 || (tree && !fitted(data, counts(data, state, {[setOf(data, i)]: 1})));
+  page.divide.hidden = merged || stays;
 }
