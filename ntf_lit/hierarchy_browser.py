@@ -14,6 +14,7 @@ from fastcore.basics import patch
 
 from .browser_data import (Contents, Samples, compared_views, contents_page, named_by_kinds,
                                   pictures_of, sample_texts)
+from .checks import check_count
 from .hierarchy_estimators import MultiHNTF
 from .merge_split import merge_nodes, split_node
 from .model_parts import fitted_part
@@ -239,8 +240,10 @@ def divide(self:HierarchyBrowser,
     "Fit the layer of a topic anew with the topic in two, and the layers above."
     model, X, how = self._to_refit('divide', 'MultiHNTF without labels')
     self._none_merged()
+    if check_count(topic, 'topic', 0) >= (size := len(self.merged)):
+        raise ValueError(f"topic must be a number from 0 to {size - 1}, not {topic}")
     layer, j = self.node(topic)
     new = split_node(model, X, j, layer=layer, random_state=random_state, **how)
     last = self.data.topics_of(layer)[-1]
-    self._show_model(model, new, [i + (i > last) for i in range(len(self.merged))])
+    self._show_model(model, new, [i + (i > last) for i in range(size)])
     return self

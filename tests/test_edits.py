@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 from pages import Found
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
 from test_browsers import PAYLOADS, SAFE_TAGS, hostile
 from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
 
@@ -20,8 +22,12 @@ from ntf_lit.browser_data import POLICY
 from ntf_lit.cp_estimators import NMF
 from ntf_lit.edits import LIMIT, Edits, as_edits, carried, model_key, outlines
 from ntf_lit.files import LoadError
-from ntf_lit.merge_split import merge_topics
+from ntf_lit.hierarchy_browser import HierarchyBrowser
+from ntf_lit.hierarchy_estimators import HNMF, MultiHNTF
+from ntf_lit.merge_split import merge_nodes, merge_topics, split_node
+from ntf_lit.neural_estimators import NeuralNMF
 from ntf_lit.reading import concordance
+from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.views import view
 
@@ -257,6 +263,152 @@ def test_a_page_may_ask_for_a_fit_and_hears_why_not():
     b.receive(b.front, dict(cmd='divide', topic=1))
     assert b.model.rank == 4
     b.close()
+
+
+# --- Nodes of a hierarchy fitted anew ---
+
+RANKS, HALVES = (4, 3, 2), np.repeat(['N', 'S'], 30)
+
+
+@functools.cache
+def grown(over=False, **settings):
+    "Layers of topics of the posts, over strata or not."
+    first = StratifiedNMF(4, strata_rank=1, random_state=0) if over else None
+    model = MultiHNTF(RANKS, first=first, random_state=0, **settings)
+    return model.fit(posts(), **(dict(strata=HALVES) if over else {}))
+
+
+def nodes(over=False, front='core', **kwargs):
+    how = dict(strata=HALVES) if over else {}
+    return HierarchyBrowser(grown(over), posts(), labels=dict(term=WORDS), front=front, **how, **kwargs)
+
+
+def named_and_noted(**kwargs):
+    "Every node named by its number, one with a note, one hidden."
+    b = nodes(**kwargs)
+    for j in range(9): b.act('name', topic=j, value=f'n{j}')
+    b.act('note', topic=5, value='as in the papers')
+    b.act('hide', topic=8)
+    return b
+
+
+def same_links(model, other):
+    pairs = zip([*model.W_[1:], *model.layers_[0].factors], [*other.W_[1:], *other.layers_[0].factors])
+    return all(np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
+
+
+def says(b):
+    return b.names_, [j for j, note in enumerate(b.notes) if note], b.hidden
+
+
+@pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
+@pytest.mark.parametrize('layer, pair, at', [(0, (1, 2), (0, 1)), (1, (5, 6), (1, 2))])
+def test_a_refit_of_nodes_is_the_one_of_merge_nodes(over, layer, pair, at):
+    b = named_and_noted(over=over)
+    if layer == 0: b.act('merge', topic=4, into=5)  # three topics may not go into three
+    before, whole = says(b), b.model
+    b.act('merge', topic=pair[1], into=pair[0])
+    merged, hidden = b.merged, b.hidden
+    b.refit()
+    how = dict(strata=HALVES) if over else {}
+    wanted = merge_nodes(whole, posts(), [0, 1], layer=1, **how) if layer == 0 else whole
+    first = sum(RANKS[:layer])
+    wanted = merge_nodes(wanted, posts(), [j - first for j in pair], layer=layer, **how)
+    assert same_links(b.model, wanted) and b.merged == tuple(range(len(b.merged)))
+    gone = {pair[1]} | ({4} if layer == 0 else set())
+    assert b.names_ == tuple(f'n{j}' for j in range(9) if j not in gone)
+    assert b.names_[b.hidden[0]] == 'n8' and b.names_[says(b)[1][0]] == 'n5'
+    assert b.act('undo') and b.model is whole and (b.merged, b.hidden) == (merged, hidden)
+    assert b.act('undo') and says(b) == before
+
+
+@pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
+@pytest.mark.parametrize('topic, layer', [(2, 0), (7, 2)])
+def test_a_node_in_two_is_the_one_of_split_node(over, topic, layer):
+    b = named_and_noted(over=over)
+    if layer == 2: b.divide(0).divide(5)  # or there are no three topics for two to become
+    whole, at, how = b.model, topic + 2*(layer == 2), dict(strata=HALVES) if over else {}
+    ranks, before = whole.hierarchy_.ranks, says(b)
+    b.divide(at)
+    wanted = split_node(whole, posts(), at - sum(ranks[:layer]), layer=layer, random_state=0, **how)
+    assert same_links(b.model, wanted) and b.model.hierarchy_.ranks[layer] == ranks[layer] + 1
+    new = sum(ranks[:layer + 1])
+    kept = [name for j, name in enumerate(b.names_) if j != new]
+    assert kept == list(before[0]) and b.names_[b.hidden[0]] == 'n8' and b.names_[says(b)[1][0]] == 'n5'
+    assert b.act('undo') and b.model is whole and says(b) == before
+
+
+def test_names_given_to_nodes_go_through_a_fit():
+    b = nodes(names=[{1: 'mine'}, None, ['a', 'b']])
+    b.act('merge', topic=4, into=6)
+    b.refit()
+    assert (b.names_[1], b.names_[6:]) == ('mine', ('a', 'b')) and b.model.hierarchy_.ranks == (4, 2, 2)
+
+
+def test_the_page_of_a_hierarchy_asks_for_fits():
+    b, heard = nodes(front='live'), []
+    hear = lambda content, buffers=None: heard.append(content['text'])
+    assert b.front.data['refit'] is True and 'grows' not in b.front.data
+    for message in (dict(cmd='refit'), dict(cmd='divide', topic=5)):
+        b.front.send = hear
+        b.receive(b.front, message)
+    assert heard[0] == 'refit: no topics are merged; merge two first' and 'ranks must decrease' in heard[1]
+    b.receive(b.front, dict(cmd='divide', topic=0))
+    assert b.model.hierarchy_.ranks == (5, 3, 2) and b.children == (b.front,) and len(b.front.data['share']) == 10
+    assert b.act('merge', topic=5, into=4)
+    b.receive(b.front, dict(cmd='undo', seq=1, page=1))
+    b.receive(b.front, dict(cmd='undo', seq=2, page=1))
+    assert b.model is grown() and len(b.front.data['share']) == 9
+    b.close()
+
+
+def test_what_cannot_be_fitted_anew_is_added_up():
+    X, y = posts(), np.arange(60) % 2
+    settings = dict(random_state=0, max_iter=5)
+    kept = MultiHNTF(RANKS, label_weight=1.0, **settings).fit(X, y)
+    neural = NeuralNMF(RANKS, random_state=0, epochs=2).fit(X)
+    given_up = [(HNMF(RANKS, **settings).fit(X), X), (kept, X), (neural, X), (grown(), None)]
+    for model, data in [*given_up, (grown().hierarchy_, X)]:
+        b = HierarchyBrowser(model, data, front='live')
+        assert b.front.data['refit'] is False
+        assert b.act('merge', topic=0, into=1) and b.share(1) == pytest.approx(sum(b.data.share[:2]))
+        with pytest.raises(ValueError, match='needs one fitted MultiHNTF without labels and its data'):
+            b.refit()
+        with pytest.raises(ValueError, match='divide needs one fitted MultiHNTF'):
+            b.divide(2)
+        b.close()
+    b = HierarchyBrowser(grown(allow_growth=True), X, front='live')
+    assert b.front.data['grows'] is True and b.divide(4).model.hierarchy_.ranks == (4, 4, 2)
+    b.close()
+
+
+@pytest.mark.parametrize('topic, kind, says', [
+    (9, ValueError, 'topic must be a number from 0 to 8, not 9'),
+    (-1, ValueError, 'topic must be at least 0'),
+    (True, TypeError, 'topic must be a whole number'),
+    ('tax', TypeError, 'topic must be a whole number'),
+])
+def test_what_is_no_node_is_not_divided(topic, kind, says):
+    b = nodes()
+    with pytest.raises(kind, match=says):
+        b.divide(topic)
+    assert b.model is grown() and b.undo == ()
+
+
+# --- Pipelines fitted anew ---
+
+
+def test_a_model_in_a_pipeline_stays_in_it():
+    texts = ['tax and gold', 'gold and silver', 'war and peace', 'peace at last', 'the farm', 'farm and tax'] * 5
+    pipe = make_pipeline(CountVectorizer(), NMF(3, random_state=0)).fit(texts)
+    b = TopicBrowser(pipe, texts, names={2: 'mine'}, front='core')
+    b.act('merge', topic=0, into=1)
+    wanted = merge_topics(pipe[1], pipe[0].transform(texts), [0, 1])
+    b.refit()
+    assert b.model[0] is pipe[0] and np.allclose(b.model[1].components_, wanted.components_)
+    b.divide(0)
+    assert b.model[1].rank == 3 and b.names_[1] == 'mine' and pipe[1].rank == 3
+    assert b.act('undo') and b.act('undo') and b.model is pipe
 
 
 # --- Reading on demand ---

@@ -2,7 +2,7 @@
 
 import {h, handOver} from './elements.js';
 import {editsOf, readEdits} from './kept.js';
-import {listed, setOf} from './state.js';
+import {listed, setOf, shrinks} from './state.js';
 
 const editButton = (text, title, onclick) => h('button', {type: 'button', title, onclick}, text);
 
@@ -45,15 +45,6 @@ function moveTopic(page, step) {
   [ids[at], ids[to]] = [ids[to], ids[at]];
   const others = state.own_order.filter(i => !ids.includes(i));
   page.act('arrange', {topics: [...ids, ...others]});
-}
-
-/** Whether layers of so many topics may be fitted: each has fewer than the one below, if the model asks for it. */
-export const fitted = (data, counts) => !!data.grows || counts.every((n, l) => l === 0 || n < counts[l - 1]);
-
-/** How many topics each set has, merged ones together; of one set some more. */
-export function counts(data, state, more = {}) {
-  const whole = s => state.into.slice(s.first, s.first + s.count).filter((to, n) => to === s.first + n).length;
-  return data.sets.map((s, l) => whole(s) + (more[l] ?? 0));
 }
 
 /** Made once, filled by `drawEdits`. */
@@ -115,7 +106,7 @@ export function drawEdits(page) {
   page.note.disabled = page.up.disabled = page.down.disabled = i < 0;
   page.byShare.hidden = !state.own_order.length;
   const merged = state.into.some((to, j) => to !== j);
-  page.refit.hidden = !merged || (tree && !fitted(data, counts(data, state)));
-  const stays = i < 0 || (tree && !fitted(data, counts(data, state, {[setOf(data, i)]: 1})));
+  page.refit.hidden = !merged || (tree && !shrinks(data, state));
+  const stays = i < 0 || (tree && !shrinks(data, state, setOf(data, i)));
   page.divide.hidden = merged || stays;
 }
