@@ -224,7 +224,7 @@ def refit(self:HierarchyBrowser
     "Fit the layers with merged topics anew, and those above."
     model, X, how = self._to_refit('refit', 'MultiHNTF without labels')
     new, at = model, list(range(len(self.merged)))
-    for group in self._groups():
+    for group in reversed(self._groups()): # the coarsest layer first, so that ranks decrease all the time
         layer, now = self.data.set_of(group[0]), sorted({at[j] for j in group})
         new = merge_nodes(new, X, _in_layer(new, layer, now), layer=layer, **how)
         at = _after_merge(at, now)
