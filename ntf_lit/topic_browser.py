@@ -336,12 +336,14 @@ ANSWERS = dict(zip(ASKED, SENDERS))
 # %% ../nbs/62b_topic_browser.ipynb #5fda48ab
 @patch
 def _answer(self:Browser, cmd, args):
-    "Send what a page asks for."
+    "Send what a page asks for; to one that is yet to be shown, with its state."
+    front = self.front
     try: answer = ANSWERS[cmd](self, *args)
     except (ValueError, TypeError, RuntimeError) as e:
         log.warning('%s: %s', cmd, e)
         answer = dict(kind='said', text=str(e)[:300])
-    self.front.send(answer)
+    if self.front is front: front.send(answer)
+    else: self.front.state = self.front.state | dict(said=answer['text'])
 
 # %% ../nbs/62b_topic_browser.ipynb #a3f1b90d
 @patch

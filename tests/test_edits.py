@@ -373,12 +373,13 @@ def test_the_page_of_a_hierarchy_asks_for_fits():
     assert 'ranks must decrease' in heard.pop() and b.model is grown(False)
     b.act('undo')
     b.receive(b.front, dict(cmd='refit'))
-    assert b.model.hierarchy_.ranks == (6, 3, 2)
+    assert b.model.hierarchy_.ranks == (6, 3, 2) and b.front.state['said'] == 'The model is fitted anew.'
     assert b.children == (b.front,) and len(b.front.data['share']) == 11
     b.receive(b.front, dict(cmd='divide', topic=0))
-    assert b.model.hierarchy_.ranks == (7, 3, 2)
+    assert b.model.hierarchy_.ranks == (7, 3, 2) and 'last topic of its layer' in b.front.state['said']
     for seq in (1, 2, 3):
         b.receive(b.front, dict(cmd='undo', seq=seq, page=1))
+    assert 'said' not in b.front.state
     assert b.model is grown(False) and len(b.front.data['share']) == 12 and b.merged == tuple(range(12))
     b.close()
 

@@ -22,10 +22,12 @@ let pages = 0;
 function context(model) {
   const data = model.get('data'),
     number = ++pages;
+  const {said, ...state} = model.get('state') ?? {};
   const page = {
     data,
     model,
-    state: {...initial(data), ...model.get('state')},
+    said, // about the fit that this page is shown for
+    state: {...initial(data), ...state},
     sender: Math.floor(Math.random() * 2 ** 30), // tells this page's commands from another's
     sent: 0,
     samples: new Map(Object.entries(data.samples ?? {})),
@@ -84,7 +86,7 @@ function listen(page) {
   const {model} = page;
   const heard = {
     'change:state': () => {
-      const s = model.get('state') ?? {};
+      const {said: _, ...s} = model.get('state') ?? {};
       if (s.page === page.sender && (s.seq ?? 0) < page.sent) return;
       const old = page.state;
       page.state = {...old, ...s, seq: page.sent};
@@ -236,6 +238,7 @@ export function render({model, el}) {
   const stop = listen(page);
   el.replaceChildren(page.box);
   draw(page);
+  if (typeof page.said === 'string') tell(page, page.said.slice(0, 300));
   const unwatch = followWidth(page);
   const unfollow = followLink(page);
   const unprint = followPrint(page);
