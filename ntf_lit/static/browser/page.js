@@ -22,11 +22,10 @@ let pages = 0;
 function context(model) {
   const data = model.get('data'),
     number = ++pages;
-  const {said, ...state} = model.get('state') ?? {};
+  const {said: _, ...state} = model.get('state') ?? {};
   const page = {
     data,
     model,
-    said, // about the fit that this page is shown for
     state: {...initial(data), ...state},
     sender: Math.floor(Math.random() * 2 ** 30), // tells this page's commands from another's
     sent: 0,
@@ -81,11 +80,18 @@ function acts(page, commands) {
   writeLink(page);
 }
 
+/** What Python says with the state: how the fit went that a new page shows. */
+function tellSaid(page) {
+  const said = page.model.get('state')?.said;
+  if (typeof said === 'string') tell(page, said.slice(0, 300));
+}
+
 /** What Python says; the function returned stops listening. */
 function listen(page) {
   const {model} = page;
   const heard = {
     'change:state': () => {
+      tellSaid(page);
       const {said: _, ...s} = model.get('state') ?? {};
       if (s.page === page.sender && (s.seq ?? 0) < page.sent) return;
       const old = page.state;
@@ -238,7 +244,7 @@ export function render({model, el}) {
   const stop = listen(page);
   el.replaceChildren(page.box);
   draw(page);
-  if (typeof page.said === 'string') tell(page, page.said.slice(0, 300));
+  tellSaid(page);
   const unwatch = followWidth(page);
   const unfollow = followLink(page);
   const unprint = followPrint(page);
