@@ -236,7 +236,7 @@ def refit(self:HierarchyBrowser
 def divide(self:HierarchyBrowser,
     topic:int, # Number of a topic that is not merged
     random_state=0, # Seeds the divisions that are tried
-)->HierarchyBrowser: # Itself, with one topic more, the last of its layer; `ValueError` if it cannot be divided
+)->HierarchyBrowser: # Itself, with one topic more, the last of its layer; `ValueError` if that cannot be
     "Fit the layer of a topic anew with the topic in two, and the layers above."
     model, X, how = self._to_refit('divide', 'MultiHNTF without labels')
     self._none_merged()

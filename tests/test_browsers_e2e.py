@@ -1066,16 +1066,16 @@ def test_hostile_words_in_jupyterlab(notebook):
     assert page.evaluate(FOREIGN) == 0
 
 
-FITTED = '''
+FITTED = """
 import numpy as np
 from ntf_lit import NMF, HierarchyBrowser, MultiHNTF, TopicBrowser
 X = np.random.default_rng(0).random((30, 12))
-'''
+"""
 
 
 def fitted_page(notebook, cell, topics):
     "The page of a browser in a cell, and what finds its buttons."
-    box = notebook(SHOW_TRAITS + FITTED, f"b = {cell}; with_traits(b)").locator('.ntf')
+    box = notebook(SHOW_TRAITS + FITTED, f'b = {cell}; with_traits(b)').locator('.ntf')
     nodes = box.locator('.ntf-graph [role=treeitem], .ntf-list [role=option]')
     expect(nodes).to_have_count(topics)
     return box, nodes, lambda name: box.get_by_role('button', name=name, exact=True)
@@ -1103,7 +1103,9 @@ def test_nodes_are_fitted_anew_by_the_buttons(notebook):
     box.locator('[data-id="6"]').click(position=dict(x=5, y=5))
     button('Divide').click()
     expect(nodes).to_have_count(12)
-    expect(box.locator('.ntf-kept .ntf-note')).to_contain_text('the second half is the last topic of its layer')
+    expect(box.locator('.ntf-kept .ntf-note')).to_contain_text(
+        'the second half is the last topic of its layer'
+    )
     for count in (11, 11, 12):
         button('Undo').click()
         expect(nodes).to_have_count(count)

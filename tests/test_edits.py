@@ -333,7 +333,9 @@ def test_nodes_of_two_layers_are_refitted_together():
     for topic, into in ((9, 8), (5, 0), (3, 0)):
         assert b.act('merge', topic=topic, into=into)
     b.refit()
-    wanted = merge_nodes(grown(False), counts(), [2, 3], layer=1)  # else a layer would have as many as the next
+    wanted = merge_nodes(
+        grown(False), counts(), [2, 3], layer=1
+    )  # else a layer would have as many as the next
     wanted = merge_nodes(wanted, counts(), [0, 3, 5])
     assert same_fit(b.model, wanted)
     assert edited_names(b) == ([f'n{j}' for j in (0, 1, 2, 4, 6, 7, 8, 10, 11)], ['n7'], ['n11'])
@@ -427,7 +429,14 @@ def test_what_is_no_node_is_not_divided(topic, kind, says):
 
 
 def test_a_model_in_a_pipeline_stays_in_it():
-    texts = ['tax and gold', 'gold and silver', 'war and peace', 'peace at last', 'the farm', 'farm and tax'] * 5
+    texts = [
+        'tax and gold',
+        'gold and silver',
+        'war and peace',
+        'peace at last',
+        'the farm',
+        'farm and tax',
+    ] * 5
     pipe = make_pipeline(CountVectorizer(), NMF(3, random_state=0)).fit(texts)
     b = TopicBrowser(pipe, texts, names={2: 'mine'}, front='core')
     b.act('merge', topic=0, into=1)
