@@ -956,6 +956,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'ntf_lit/hierarchy_browser.py'),
                                            'ntf_lit.hierarchy_browser.HierarchyBrowser.__init__': ( 'hierarchy_browser.html#hierarchybrowser.__init__',
                                                                                                     'ntf_lit/hierarchy_browser.py'),
+                                           'ntf_lit.hierarchy_browser.HierarchyBrowser._begin': ( 'hierarchy_browser.html#hierarchybrowser._begin',
+                                                                                                  'ntf_lit/hierarchy_browser.py'),
                                            'ntf_lit.hierarchy_browser.HierarchyBrowser._contents_anew': ( 'hierarchy_browser.html#hierarchybrowser._contents_anew',
                                                                                                           'ntf_lit/hierarchy_browser.py'),
                                            'ntf_lit.hierarchy_browser.HierarchyBrowser.divide': ( 'hierarchy_browser.html#hierarchybrowser.divide',

@@ -159,12 +159,18 @@ class HierarchyBrowser(Browser):
     ):
         known = dict(labels=labels, samples=sample_names, strata=strata, names=names, mask=mask)
         page = dict(texts=texts_of(samples, kwargs), times=times, kinds=kinds, title=title, note=note)
-        known |= take_view_options(type(self), kwargs)
-        self.given = data, page, known, []
-        found = hierarchy_contents(model, data, view_options=known, **page)
-        self.can_refit = data is not None and _has_free_nodes(model) and not known.get('new_samples')
-        self.may_grow = self.can_refit and bool(fitted_part(model)[0].allow_growth)
-        super().__init__(found, front, model, **kwargs)
+        self._begin(model, data, known, page, front, kwargs)
+
+# %% ../nbs/63_hierarchy_browser.ipynb #348fe193
+@patch
+def _begin(self:HierarchyBrowser, model, data, known, page, front, settings):
+    "Take the settings apart, and show the layers."
+    known |= take_view_options(type(self), settings)
+    self.given = data, page, known, []
+    found = hierarchy_contents(model, data, view_options=known, **page)
+    self.can_refit = data is not None and _has_free_nodes(model) and not known.get('new_samples')
+    self.may_grow = self.can_refit and bool(fitted_part(model)[0].allow_growth)
+    super(HierarchyBrowser, self).__init__(found, front, model, **settings)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0
 @patch(as_prop=True)

@@ -160,8 +160,8 @@ class Browser(W.VBox):
     own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
-    model, can_refit, left_out = None, False, () # The model; if it can be refitted; edits not carried
-    may_grow = False # Whether a layer may have as many topics as the one below, or more
+    model, left_out = None, () # The model; edits not carried
+    can_refit = may_grow = False # If the model can be refitted; if its layers may grow
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
@@ -1062,6 +1062,7 @@ def _to_refit(self:Browser, who, kinds):
     model, X, _ = fitted_part(self.model, data)
     return model, X, _fit_settings(model, X, known['strata'], known['mask'])
 
+# %% ../nbs/62b_topic_browser.ipynb #9301326e
 @patch
 def _groups(self:Browser):
     "The topics that are merged, one list for each group; `ValueError` without any."
