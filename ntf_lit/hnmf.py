@@ -695,6 +695,13 @@ def lifted(
     link = r.params.factors[m]*gain[:, None]
     return CP(tuple(cp.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
 
+# %% ../nbs/30_hnmf.ipynb #5c1e07a6
+def _check_of_squares(beta=2., **how):
+    "`ValueError` for another loss than that of squares."
+    if beta == 2: return
+    raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
+                     "are not formed, of which only products are known; use hncpd, or hnmf for a matrix")
+
 # %% ../nbs/30_hnmf.ipynb #2214b128
 def hntf(
     X, # Data, or a CP model
@@ -709,9 +716,7 @@ def hntf(
     **how, # `fit_flat`, for all layers; init='nndsvd' is for layer 0 only
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
-    if (beta := how.get('beta', 2.)) != 2:
-        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
-                         "are not formed, of which only products are known; use hncpd, or hnmf for a matrix")
+    _check_of_squares(**how)
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
     cp, result = first_layer(data, ranks[0], start, rngs[0], **how)
