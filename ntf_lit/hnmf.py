@@ -716,8 +716,7 @@ def hntf(
     **how, # `fit_flat`, for all layers; init='nndsvd' is for layer 0 only
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
-    _check_of_squares(**how)
-    ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
+    ranks, data, _ = check_ranks(ranks, allow_growth), as_tensor(X, mask), _check_of_squares(**how)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
     cp, result = first_layer(data, ranks[0], start, rngs[0], **how)
     if how.get('init') == 'nndsvd': how['init'] = 'random'
@@ -727,8 +726,8 @@ def hntf(
         steps.append(lifted(steps[-1][0], rank, m, balance, rng, **how))
         result = steps[-1][2]
     cps, links, results = zip(*steps)
-    layers = carried([cp.factors for cp in cps], links[1:], m)
-    return assemble([unscaled(layer, m, data) for layer in layers], results, (m,))
+    layers = [unscaled(layer, m, data) for layer in carried([cp.factors for cp in cps], links[1:], m)]
+    return assemble(layers, results, (m,))
 
 # %% ../nbs/30_hnmf.ipynb #4d7643e4
 def published_ncpd(
