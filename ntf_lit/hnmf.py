@@ -637,6 +637,13 @@ def unscaled(
     factors = tuple(f/s if k == m else f for k, f in enumerate(layer.factors))
     return replace(layer, factors=factors, model=model, relative_error=error_of(data, layer.cp))
 
+# %% ../nbs/30_hnmf.ipynb #5c1e07a4
+def _check_formed(data, beta):
+    "`ValueError` for a tensor that is given by its factors, and a loss that asks for its entries."
+    if beta == 2 or not isinstance(data, Factored): return
+    raise ValueError(f"beta={beta}: of a tensor that is given by its factors only products are known, "
+                     "which is enough for beta=2 alone; pass its array, or start= if it is a fit")
+
 # %% ../nbs/30_hnmf.ipynb #6e66c665
 def hncpd(
     X, # Data, or a CP model
@@ -653,9 +660,7 @@ def hncpd(
     "Standard HNCPD: an NCPD, and an HNMF of each of its factors (Vendrow, Haddock & Needell 2021)."
     ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, beta = check_mode(reference, len(data.shape), 'reference'), how.get('beta', 2.)
-    if beta != 2 and start is None and isinstance(data, Factored):
-        raise ValueError(f"beta={beta}: of a tensor that is given by its factors only products are known, "
-                         "which is enough for beta=2 alone; pass its array, or start= if it is a fit")
+    if start is None: _check_formed(data, beta)
     first, rest = check_seed(seed).spawn(2)
     cp, result = first_layer(data, ranks[0], start, first, **how)
     cp = balanced(cp, beta) if balance else cp
@@ -690,6 +695,13 @@ def lifted(
     link = r.params.factors[m]*gain[:, None]
     return CP(tuple(cp.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
 
+# %% ../nbs/30_hnmf.ipynb #5c1e07a6
+def _check_of_squares(beta=2., **how):
+    "`ValueError` for another loss than that of squares."
+    if beta == 2: return
+    raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
+                     "are not formed, of which only products are known; use hncpd, or hnmf for a matrix")
+
 # %% ../nbs/30_hnmf.ipynb #2214b128
 def hntf(
     X, # Data, or a CP model
@@ -704,10 +716,7 @@ def hntf(
     **how, # `fit_flat`, for all layers; init='nndsvd' is for layer 0 only
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
-    if (beta := how.get('beta', 2.)) != 2:
-        raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
-                         "are not formed, of which only products are known; use hncpd, or hnmf for a matrix")
-    ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
+    ranks, data, _ = check_ranks(ranks, allow_growth), as_tensor(X, mask), _check_of_squares(**how)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
     cp, result = first_layer(data, ranks[0], start, rngs[0], **how)
     if how.get('init') == 'nndsvd': how['init'] = 'random'
@@ -717,8 +726,8 @@ def hntf(
         steps.append(lifted(steps[-1][0], rank, m, balance, rng, **how))
         result = steps[-1][2]
     cps, links, results = zip(*steps)
-    layers = carried([cp.factors for cp in cps], links[1:], m)
-    return assemble([unscaled(layer, m, data) for layer in layers], results, (m,))
+    layers = [unscaled(layer, m, data) for layer in carried([cp.factors for cp in cps], links[1:], m)]
+    return assemble(layers, results, (m,))
 
 # %% ../nbs/30_hnmf.ipynb #4d7643e4
 def published_ncpd(

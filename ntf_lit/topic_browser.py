@@ -160,8 +160,7 @@ class Browser(W.VBox):
     own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
-    model, left_out = None, () # The model; edits not carried
-    can_refit = may_grow = False # If the model can be refitted; if its layers may grow
+    model, can_refit, may_grow, left_out = None, False, False, () # If it can be refitted, and grow; edits lost
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
@@ -381,6 +380,18 @@ def read(self:Browser,
     return self.samples.read(sample)
 
 @patch
+def passages(self:Browser,
+    word:str, # A word, or several with spaces between them
+    stratum:int=-1, # Only samples of this one; -1 for all
+    most:int=200, # How many places at most
+)->dict: # `list` of dict(sample, title, stratum, before, word, after), and `total`, how many there are
+    "Every place where a word stands, with what is around it. `ValueError` for no word, or without texts."
+    known = self.samples is not None and not self.samples.texts is self.samples.passages is None
+    if not known: raise ValueError("this browser has no texts; give samples=")
+    return self.samples.with_word(word, stratum, check_count(most, 'most'))
+
+# %% ../nbs/62b_topic_browser.ipynb #5e2b0a7c
+@patch
 def samples_of_both(self:Browser,
     topic:int, # Number of a topic
     also:int, # Number of another, of the same layer or run
@@ -395,17 +406,6 @@ def samples_of_both(self:Browser,
     if len(set(two)) < 2:
         raise ValueError(f"topic and also must be two topics, 0 to {size - 1}, not {topic} and {also}")
     return self.samples.of_both(*(self.state.members(j) for j in two), stratum, n)
-
-@patch
-def passages(self:Browser,
-    word:str, # A word, or several with spaces between them
-    stratum:int=-1, # Only samples of this one; -1 for all
-    most:int=200, # How many places at most
-)->dict: # `list` of dict(sample, title, stratum, before, word, after), and `total`, how many there are
-    "Every place where a word stands, with what is around it. `ValueError` for no word, or without texts."
-    known = self.samples is not None and not self.samples.texts is self.samples.passages is None
-    if not known: raise ValueError("this browser has no texts; give samples=")
-    return self.samples.with_word(word, stratum, check_count(most, 'most'))
 
 # %% ../nbs/62b_topic_browser.ipynb #e0d7df28
 @patch(as_prop=True)
