@@ -7,6 +7,7 @@ __all__ = ['TopicBrowser']
 
 # %% ../nbs/62b_topic_browser.ipynb #4b7c6783
 import base64
+import copy
 import json
 import logging
 import re
@@ -69,6 +70,7 @@ def live_front(
     "The front that the page's own module draws. A few samples travel along, for pages without a kernel."
     front_class = live_class()
     asked = dict(ask=browser.samples is not None, refit=browser.can_refit, samples=browser.few_samples())
+    if browser.may_grow: asked['grows'] = True
     front = front_class(data=browser.data.to_dict() | asked,
                         state=browser.state.to_dict() | front_class.answered)
     front.listener = browser.receive
@@ -158,7 +160,7 @@ class Browser(W.VBox):
     own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
-    model, can_refit, left_out = None, False, () # The model; if it can be refitted; edits not carried
+    model, can_refit, may_grow, left_out = None, False, False, () # If it can be refitted, and grow; edits lost
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
@@ -324,7 +326,8 @@ def _send_refit(browser):
 def _send_divided(browser, topic):
     if not browser.can_refit: raise ValueError("divide needs one fitted model and its data; give both")
     browser.divide(topic)
-    return dict(kind='said', text='The topic is divided; the second half is the last topic.')
+    of = ' of its layer' if browser.data.kind == 'hierarchy' else ''
+    return dict(kind='said', text=f'The topic is divided; the second half is the last topic{of}.')
 
 SENDERS = _send_samples, _send_both, _send_text, _send_passages, _send_refit, _send_divided
 ANSWERS = dict(zip(ASKED, SENDERS))
@@ -332,12 +335,14 @@ ANSWERS = dict(zip(ASKED, SENDERS))
 # %% ../nbs/62b_topic_browser.ipynb #5fda48ab
 @patch
 def _answer(self:Browser, cmd, args):
-    "Send what a page asks for."
+    "Send what a page asks for; to one that is yet to be shown, with its state."
+    front = self.front
     try: answer = ANSWERS[cmd](self, *args)
     except (ValueError, TypeError, RuntimeError) as e:
         log.warning('%s: %s', cmd, e)
         answer = dict(kind='said', text=str(e)[:300])
-    self.front.send(answer)
+    if self.front is front: front.send(answer)
+    else: self.front.state = self.front.state | dict(said=answer['text'])
 
 # %% ../nbs/62b_topic_browser.ipynb #a3f1b90d
 @patch
@@ -894,7 +899,8 @@ def _is_one(x): return hasattr(x, 'dtype') or isinstance(x, (list, tuple)) or is
 def _fit_settings(model, data, strata, mask):
     "What `fit` was given besides the data."
     one = not isinstance(data, (list, tuple, dict))
-    labels = strata is not None and hasattr(model, 'strata_rank') and one
+    over = hasattr(model, 'strata_rank') or getattr(model, 'strata_', None) is not None
+    labels = strata is not None and over and one
     return {} | (dict(strata=strata) if labels else {}) | (dict(mask=mask) if mask is not None else {})
 
 def _search_models(search, data, strata, mask):
@@ -990,7 +996,7 @@ def _begin(self:TopicBrowser, model, data, known, page, front, settings):
     ranks = rank_models(model, data, known['strata'], known['mask'])
     if ranks and len(ranks) == 1: (model,), ranks = ranks.values(), None
     self.given = data, page, known, []
-    single = ranks is None and page['others'] is None and data is not None
+    single = ranks is None and page['others'] is None and data is not None and not known.get('new_samples')
     if single: self.can_refit = isinstance(fitted_part(model)[0], _KINDS)
     found = contents_of(ranks or model, data, view_options=known, **page)
     super(TopicBrowser, self).__init__(found, front, ranks or model, **settings)
@@ -1014,61 +1020,98 @@ def _show_contents(self:Browser, contents, state):
     self._take_front(make_front(self, kind))
 
 # %% ../nbs/62b_topic_browser.ipynb #e8aaaf90
+def _in_its_place(whole, old, new):
+    "A model in the place of another, perhaps in a pipeline or a search."
+    whole = getattr(whole, 'best_estimator_', whole)
+    if not hasattr(whole, 'steps'): return new
+    whole = copy.copy(whole)
+    whole.steps = [(name, new if step is old else step) for name, step in whole.steps]
+    return whole
+
 @patch
-def _show_model(self:TopicBrowser, model, at):
-    "Show a model fitted anew, where topic j of before is topic at[j]."
-    data, page, known, before = self.given
-    found = contents_of(model, data, view_options=known | dict(names=None), **page)
+def _names_given(self:Browser):
+    "The names that somebody gave, by number: those of `names=`, and those given since."
+    found = self.contents.data
+    if self.given[2]['names'] is not None and not self.given[-1]: found = self._contents_anew(self.model).data
+    return {j: x for j, (x, y) in enumerate(zip(self.names_, found.names)) if x != y}
+
+# %% ../nbs/62b_topic_browser.ipynb #db95f243
+@patch
+def _show_model(self:Browser, part, new, at):
+    "Show a model that was fitted anew from another, where topic j of before is topic at[j]."
+    model, names = _in_its_place(self.model, part, new), self._names_given()
+    found = self._contents_anew(model)
     old, roots = self.edits, [j for j in range(len(at)) if self.merged[j] == j]
     moved = lambda x: {at[j]: y for j, y in x.items() if j in roots}
     listed = lambda x: tuple(at[j] for j in x if j in roots)
-    new = Edits(moved(old.names), {}, listed(old.hidden), listed(old.order), moved(old.notes))
+    edits = Edits(moved(names), {}, listed(old.hidden), listed(old.order), moved(old.notes))
     first = first_state(found.data, at[self.selected] if self.selected >= 0 else found.start)
-    state = with_edits(found.data, replace(first, stratum=self.stratum, mode=self.mode, lam=self.lam), new)
-    before.append((self.model, self.contents, self.state))
+    same = {name: getattr(self, name) for name in ('stratum', 'mode', 'lam', 'depth', 'shape')}
+    state = with_edits(found.data, replace(first, **same), edits)
+    self.given[-1].append((self.model, self.contents, self.state))
     self.model = model
     self._show_contents(found, replace(state, undo=({'cmd': 'restore'},)))
 
 # %% ../nbs/62b_topic_browser.ipynb #291f3c5c
 @patch
-def _refittable(self:TopicBrowser, who):
+def _to_refit(self:Browser, who, kinds):
     "(the model, its data, what else its fit was given); `ValueError` where it cannot be fitted anew."
     if not self.can_refit:
-        raise ValueError(f"{who} needs one fitted NMF, NCPD, StratifiedNMF or StratifiedNTF and its data; "
-                         "give both to the browser")
+        raise ValueError(f"{who} needs one fitted {kinds} and its data; give both to the browser")
     data, _, known, _ = self.given
     model, X, _ = fitted_part(self.model, data)
     return model, X, _fit_settings(model, X, known['strata'], known['mask'])
+
+# %% ../nbs/62b_topic_browser.ipynb #9301326e
+@patch
+def _groups(self:Browser):
+    "The topics that are merged, one list for each group; `ValueError` without any."
+    groups = [m for j in range(len(self.merged)) if len(m := self.members(j)) > 1]
+    if not groups: raise ValueError("refit: no topics are merged; merge two first")
+    return groups
+
+@patch
+def _none_merged(self:Browser):
+    "`ValueError` if topics are merged."
+    if any(j != m for j, m in enumerate(self.merged)):
+        raise ValueError("divide: some topics are merged; refit first, or take them apart")
 
 def _after_merge(at, group):
     "Numbers of topics after those of a group became one."
     rest = [j for j in sorted(set(at)) if j not in group or j == group[0]]
     return [rest.index(group[0] if j in group else j) for j in at]
 
-# %% ../nbs/62b_topic_browser.ipynb #2eef5374
+# %% ../nbs/62b_topic_browser.ipynb #66fe0155
+FLAT_KINDS = 'NMF, NCPD, StratifiedNMF or StratifiedNTF'
+
+@patch
+def _contents_anew(self:TopicBrowser, model):
+    "What is shown of a model fitted anew."
+    data, page, known, _ = self.given
+    return contents_of(model, data, view_options=known | dict(names=None), **page)
+
+# %% ../nbs/62b_topic_browser.ipynb #709a6b6a
 @patch
 def refit(self:TopicBrowser)->TopicBrowser: # Itself, with the new model; `ValueError` without merged topics
     "Fit the model anew from its merged topics."
-    model, X, how = self._refittable('refit')
-    groups = [m for j in range(len(self.merged)) if len(m := self.members(j)) > 1]
-    if not groups: raise ValueError("refit: no topics are merged; merge two first")
-    at = list(range(len(self.merged)))
-    for group in groups:
-        now = sorted(at[j] for j in group)
-        model = merge_topics(model, X, now, **how)
+    model, X, how = self._to_refit('refit', FLAT_KINDS)
+    new, at = model, list(range(len(self.merged)))
+    for group in self._groups():
+        now = sorted({at[j] for j in group})
+        new = merge_topics(new, X, now, **how)
         at = _after_merge(at, now)
-    self._show_model(model, at)
+    self._show_model(model, new, at)
     return self
 
-# %% ../nbs/62b_topic_browser.ipynb #66fe0155
+# %% ../nbs/62b_topic_browser.ipynb #6febd39f
 @patch
 def divide(self:TopicBrowser,
     topic:int, # Number of a topic that is not merged
     random_state=0, # Seeds the divisions that are tried
 )->TopicBrowser: # Itself, with one topic more, the last; `ValueError` for what cannot be divided
     "Fit the model anew with a topic in two."
-    model, X, how = self._refittable('divide')
-    if any(j != m for j, m in enumerate(self.merged)):
-        raise ValueError("divide: some topics are merged; refit first, or take them apart")
-    self._show_model(split_topic(model, X, topic, random_state=random_state, **how), list(range(model.rank)))
+    model, X, how = self._to_refit('divide', FLAT_KINDS)
+    self._none_merged()
+    new = split_topic(model, X, topic, random_state=random_state, **how)
+    self._show_model(model, new, list(range(model.rank)))
     return self

@@ -261,6 +261,14 @@ print(json.dumps([shown(x, 200) for x in json.loads(${JSON.stringify(JSON.string
   names.forEach((x, i) => assert.equal(m.cleaned(x) || '(empty)', py[i], JSON.stringify(x)));
 });
 
+test('layers that can be fitted have fewer topics than those below', () => {
+  const one = {name: 'a', first: 0, count: 4}, two = {name: 'b', first: 4, count: 3}, three = {name: 'c', first: 7, count: 1};
+  const tree = {sets: [one, two, three]}, into = merged => ({into: [0, 1, 2, 3, 4, 5, 6, 7].map(j => merged[j] ?? j)});
+  assert.deepEqual([-1, 0, 1, 2].map(l => m.shrinks(tree, into({}), l)), [true, true, false, true]);
+  assert.deepEqual([{1: 0}, {5: 4}, {5: 4, 6: 4}, {1: 0, 5: 4}].map(x => m.shrinks(tree, into(x))), [false, true, false, true]);
+  assert.ok(m.shrinks({...tree, grows: true}, into({1: 0})));
+});
+
 test('a file of edits is believed in nothing', () => {
   const taken = m.readEdits(data, JSON.stringify(file));
   assert.deepEqual([taken.names[0], taken.into, taken.notes[1], taken.hidden], ['W\ufffd', [1, 1, 2], 'why', [2]]);

@@ -1066,6 +1066,52 @@ def test_hostile_words_in_jupyterlab(notebook):
     assert page.evaluate(FOREIGN) == 0
 
 
+FITTED = """
+import numpy as np
+from ntf_lit import NMF, HierarchyBrowser, MultiHNTF, TopicBrowser
+X = np.random.default_rng(0).random((30, 12))
+"""
+
+
+def fitted_page(notebook, cell, topics):
+    "The page of a browser in a cell, and what finds its buttons."
+    box = notebook(SHOW_TRAITS + FITTED, f'b = {cell}; with_traits(b)').locator('.ntf')
+    nodes = box.locator('.ntf-graph [role=treeitem], .ntf-list [role=option]')
+    expect(nodes).to_have_count(topics)
+    return box, nodes, lambda name: box.get_by_role('button', name=name, exact=True)
+
+
+def test_nodes_are_fitted_anew_by_the_buttons(notebook):
+    "Merge, fit, divide, and back, in a layer in the middle; no button where layers would not get smaller."
+    cell = "HierarchyBrowser(MultiHNTF((6, 4, 2), random_state=0).fit(X), X, front='live')"
+    box, nodes, button = fitted_page(notebook, cell, 12)
+    box.locator('[data-id="7"]').click(position=dict(x=5, y=5))
+    expect(button('Divide')).to_be_visible()
+    expect(button('Fit anew')).to_be_hidden()
+    into = box.get_by_label('Merge the topic into')
+    into.select_option('8')
+    expect(nodes).to_have_count(11)
+    expect(button('Divide')).to_be_hidden()
+    into.select_option('9')
+    expect(nodes).to_have_count(10)  # two, as many as in the layer above: no fit of these
+    expect(button('Fit anew')).to_be_hidden()
+    button('Undo').click()
+    button('Fit anew').click()
+    expect(box.locator('.ntf-kept .ntf-note')).to_have_text('The model is fitted anew.')
+    expect(nodes).to_have_count(11)
+    expect(button('Fit anew')).to_be_hidden()
+    box.locator('[data-id="6"]').click(position=dict(x=5, y=5))
+    button('Divide').click()
+    expect(nodes).to_have_count(12)
+    expect(box.locator('.ntf-kept .ntf-note')).to_contain_text(
+        'the second half is the last topic of its layer'
+    )
+    for count in (11, 11, 12):
+        button('Undo').click()
+        expect(nodes).to_have_count(count)
+    expect(button('Undo')).to_be_disabled()
+
+
 def test_plain_widgets(notebook):
     "The same choices without our JavaScript."
     page = notebook(

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 from pages import Found
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
 from test_browsers import PAYLOADS, SAFE_TAGS, hostile
 from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
 
@@ -20,8 +22,12 @@ from ntf_lit.browser_data import POLICY
 from ntf_lit.cp_estimators import NMF
 from ntf_lit.edits import LIMIT, Edits, as_edits, carried, model_key, outlines
 from ntf_lit.files import LoadError
-from ntf_lit.merge_split import merge_topics
+from ntf_lit.hierarchy_browser import HierarchyBrowser
+from ntf_lit.hierarchy_estimators import HNMF, MultiHNTF
+from ntf_lit.merge_split import merge_nodes, merge_topics, split_node
+from ntf_lit.neural_estimators import NeuralNMF
 from ntf_lit.reading import concordance
+from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.views import view
 
@@ -257,6 +263,189 @@ def test_a_page_may_ask_for_a_fit_and_hears_why_not():
     b.receive(b.front, dict(cmd='divide', topic=1))
     assert b.model.rank == 4
     b.close()
+
+
+# --- Nodes of a hierarchy fitted anew ---
+
+RANKS, HALVES = (6, 4, 2), np.repeat(['N', 'S'], 30)
+NODES = sum(RANKS)
+
+
+@functools.cache
+def counts():
+    "Posts with chance in them, so that there are six topics to find."
+    return posts() + np.random.default_rng(1).random((60, 12))
+
+
+@functools.cache
+def grown(over, **settings):
+    "Layers of topics of the posts, over strata or not."
+    first = StratifiedNMF(RANKS[0], strata_rank=1, random_state=0) if over else None
+    model = MultiHNTF(RANKS, first=first, random_state=0, **settings)
+    return model.fit(counts(), **(dict(strata=HALVES) if over else {}))
+
+
+def nodes(over=False, front='core', **kwargs):
+    how = dict(strata=HALVES) if over else {}
+    return HierarchyBrowser(grown(over), counts(), labels=dict(term=WORDS), front=front, **how, **kwargs)
+
+
+def named_and_noted(over):
+    "Every node named by its number, one with a note, one hidden."
+    b = nodes(over)
+    for j in range(NODES):
+        b.act('name', topic=j, value=f'n{j}')
+    b.act('note', topic=7, value='as in the papers')
+    b.act('hide', topic=11)
+    return b
+
+
+def edited_names(b):
+    "(all names, those with a note, those hidden)."
+    noted = [b.names_[j] for j, note in enumerate(b.notes) if note]
+    return list(b.names_), noted, [b.names_[j] for j in b.hidden]
+
+
+def same_fit(model, other):
+    pairs = zip([*model.W_[1:], *model.layers_[0].factors], [*other.W_[1:], *other.layers_[0].factors])
+    return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
+
+
+@pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
+@pytest.mark.parametrize('layer, pair', [(0, (1, 3)), (1, (7, 9)), (2, (10, 11))])
+def test_a_refit_of_nodes_is_the_one_of_merge_nodes(over, layer, pair):
+    b = named_and_noted(over)
+    before, whole = edited_names(b), b.model
+    into, gone = pair
+    b.act('merge', topic=gone, into=into)
+    b.refit()
+    first, how = sum(RANKS[:layer]), dict(strata=HALVES) if over else {}
+    wanted = merge_nodes(whole, counts(), [j - first for j in pair], layer=layer, **how)
+    assert same_fit(b.model, wanted) and b.merged == tuple(range(NODES - 1))
+    left = [name for j, name in enumerate(before[0]) if j != gone]
+    assert edited_names(b) == (left, ['n7'], [] if gone == 11 else ['n11'])
+    assert b.act('undo') and b.model is whole and b.merged[gone] == into
+    assert b.act('undo') and edited_names(b) == before
+
+
+def test_nodes_of_two_layers_are_refitted_together():
+    b = named_and_noted(False)
+    for topic, into in ((9, 8), (5, 0), (3, 0)):
+        assert b.act('merge', topic=topic, into=into)
+    b.refit()
+    wanted = merge_nodes(
+        grown(False), counts(), [2, 3], layer=1
+    )  # else a layer would have as many as the next
+    wanted = merge_nodes(wanted, counts(), [0, 3, 5])
+    assert same_fit(b.model, wanted)
+    assert edited_names(b) == ([f'n{j}' for j in (0, 1, 2, 4, 6, 7, 8, 10, 11)], ['n7'], ['n11'])
+
+
+@pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
+@pytest.mark.parametrize('topic, layer', [(2, 0), (7, 1), (10, 2)])
+def test_a_node_in_two_is_the_one_of_split_node(over, topic, layer):
+    b = named_and_noted(over)
+    whole, before, how = b.model, edited_names(b), dict(strata=HALVES) if over else {}
+    b.divide(topic)
+    wanted = split_node(whole, counts(), topic - sum(RANKS[:layer]), layer=layer, random_state=0, **how)
+    assert same_fit(b.model, wanted)
+    names, *rest = edited_names(b)
+    del names[sum(RANKS[: layer + 1])]  # the second half stands at the end of its layer
+    assert (names, *rest) == before
+    assert b.act('undo') and b.model is whole and edited_names(b) == before
+
+
+def test_names_given_to_nodes_go_through_a_fit():
+    b = nodes(names=[{1: 'mine'}, None, ['a', 'b']])
+    b.act('merge', topic=9, into=6)
+    b.refit()
+    assert (b.names_[1], b.names_[9:]) == ('mine', ('a', 'b'))
+    same = [j for j, name in enumerate(b.data.names) if b.names_[j] == name]
+    assert same == [0, *range(2, 9)]  # all others have the words of now
+
+
+def test_the_page_of_a_hierarchy_asks_for_fits():
+    b, heard = nodes(front='live'), []
+    assert b.front.data['refit'] is True and 'grows' not in b.front.data
+    b.front.send = lambda content, buffers=None: heard.append(content['text'])
+    b.receive(b.front, dict(cmd='refit'))
+    assert heard.pop() == 'refit: no topics are merged; merge two first'
+    assert b.act('merge', topic=6, into=7) and b.act('merge', topic=8, into=7)
+    b.receive(b.front, dict(cmd='refit'))
+    assert 'ranks must decrease' in heard.pop() and b.model is grown(False)
+    b.act('undo')
+    b.receive(b.front, dict(cmd='refit'))
+    assert b.model.hierarchy_.ranks == (6, 3, 2) and b.front.state['said'] == 'The model is fitted anew.'
+    assert b.children == (b.front,) and len(b.front.data['share']) == 11
+    b.receive(b.front, dict(cmd='divide', topic=0))
+    assert b.model.hierarchy_.ranks == (7, 3, 2) and 'last topic of its layer' in b.front.state['said']
+    for seq in (1, 2, 3):
+        b.receive(b.front, dict(cmd='undo', seq=seq, page=1))
+    assert 'said' not in b.front.state
+    assert b.model is grown(False) and len(b.front.data['share']) == 12 and b.merged == tuple(range(12))
+    b.close()
+
+
+def test_what_cannot_be_fitted_anew_is_added_up():
+    X, settings = counts(), dict(random_state=0, max_iter=5)
+    labelled = MultiHNTF(RANKS, label_weight=1.0, **settings).fit(X, np.arange(60) % 2)
+    neural = NeuralNMF(RANKS, random_state=0, max_epochs=2).fit(X)
+    whole = grown(False)
+    unfit = [HNMF(RANKS, **settings).fit(X), labelled, neural, whole.hierarchy_]
+    for model, data in [*((m, X) for m in unfit), (whole, None)]:
+        b = HierarchyBrowser(model, data, front='live')
+        assert b.front.data['refit'] is False
+        assert b.act('merge', topic=0, into=1) and b.share(1) == pytest.approx(sum(b.data.share[:2]))
+        for ask in (b.refit, lambda b=b: b.divide(2)):
+            with pytest.raises(ValueError, match='needs one fitted MultiHNTF without labels and its data'):
+                ask()
+        b.close()
+
+
+def test_layers_may_grow_where_the_model_says_so():
+    grows = MultiHNTF((4, 3, 2), allow_growth=True, random_state=0).fit(counts())
+    b = HierarchyBrowser(grows, counts(), front='live')
+    assert b.front.data['grows'] is True and b.divide(4).model.hierarchy_.ranks == (4, 4, 2)
+    b.close()
+
+
+@pytest.mark.parametrize(
+    'topic, kind, says',
+    [
+        (12, ValueError, 'topic must be a number from 0 to 11, not 12'),
+        (-1, ValueError, 'topic must be at least 0'),
+        (True, TypeError, 'topic must be a whole number'),
+        ('tax', TypeError, 'topic must be a whole number'),
+    ],
+)
+def test_what_is_no_node_is_not_divided(topic, kind, says):
+    b = nodes()
+    with pytest.raises(kind, match=says):
+        b.divide(topic)
+    assert b.model is grown(False) and b.undo == ()
+
+
+# --- Pipelines fitted anew ---
+
+
+def test_a_model_in_a_pipeline_stays_in_it():
+    texts = [
+        'tax and gold',
+        'gold and silver',
+        'war and peace',
+        'peace at last',
+        'the farm',
+        'farm and tax',
+    ] * 5
+    pipe = make_pipeline(CountVectorizer(), NMF(3, random_state=0)).fit(texts)
+    b = TopicBrowser(pipe, texts, names={2: 'mine'}, front='core')
+    b.act('merge', topic=0, into=1)
+    wanted = merge_topics(pipe[1], pipe[0].transform(texts), [0, 1])
+    b.refit()
+    assert b.model[0] is pipe[0] and np.allclose(b.model[1].components_, wanted.components_)
+    b.divide(0)
+    assert b.model[1].rank == 3 and b.names_[1] == 'mine' and pipe[1].rank == 3
+    assert b.act('undo') and b.act('undo') and b.model is pipe
 
 
 # --- Reading on demand ---

@@ -8,6 +8,7 @@ import pytest
 from test_browsers_e2e import axe, axe_source, shown, violations  # noqa: F401
 
 from ntf_lit.hierarchy_browser import HierarchyBrowser
+from ntf_lit.hierarchy_estimators import MultiHNTF
 from ntf_lit.result import CP, Hierarchy, Layer
 from ntf_lit.topic_browser import TopicBrowser
 
@@ -197,6 +198,19 @@ def test_hiding_merging_and_strata_as_in_the_topic_browser(shown):  # noqa: F811
     page.get_by_label('Relevance λ', exact=True).fill('0')
     page.keyboard.press('Tab')
     assert first() != before
+
+
+def test_a_page_without_a_kernel_offers_no_fit(shown):  # noqa: F811
+    X = np.random.default_rng(0).random((30, 12))
+    b = HierarchyBrowser(MultiHNTF((5, 3, 2), random_state=0).fit(X), X, front='core')
+    assert b.can_refit
+    page = shown(b)
+    into = page.get_by_label('Merge the topic into')
+    into.select_option(into.locator('option:not([disabled])').nth(1).get_attribute('value'))
+    expect(page.locator('[role=treeitem]')).to_have_count(9)
+    expect(page.get_by_role('button', name='Save edits')).to_be_visible()
+    for name in ('Fit anew', 'Divide'):
+        expect(page.get_by_role('button', name=name)).to_have_count(0)
 
 
 @pytest.mark.parametrize(

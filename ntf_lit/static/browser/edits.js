@@ -2,7 +2,7 @@
 
 import {h, handOver} from './elements.js';
 import {editsOf, readEdits} from './kept.js';
-import {listed, members} from './state.js';
+import {listed, setOf, shrinks} from './state.js';
 
 const editButton = (text, title, onclick) => h('button', {type: 'button', title, onclick}, text);
 
@@ -77,10 +77,11 @@ export function makeEdits(page) {
     tell(page, 'The model is being fitted …');
     page.model.send?.({cmd, ...args()});
   };
-  page.refit = editButton('Fit anew', 'Fit the whole model from the merged topics', () => ask('refit', () => ({})));
-  page.divide = editButton('Divide', 'Fit the whole model with this topic in two', () =>
-    ask('divide', () => ({topic: page.state.selected})),
-  );
+  const [anew, inTwo] = page.tree
+    ? ['Fit the layers with merged topics, and those above', 'Fit the layer with this topic in two, and those above']
+    : ['Fit the whole model from the merged topics', 'Fit the whole model with this topic in two'];
+  page.refit = editButton('Fit anew', anew, () => ask('refit', () => ({})));
+  page.divide = editButton('Divide', inTwo, () => ask('divide', () => ({topic: page.state.selected})));
   page.edits = h(
     'div',
     {class: 'ntf-kept', role: 'group', 'aria-label': 'Edits'},
@@ -99,12 +100,13 @@ export function makeEdits(page) {
 }
 
 export function drawEdits(page) {
-  const {state} = page,
+  const {data, state, tree} = page,
     i = state.selected;
   if (document.activeElement !== page.note) page.note.value = i < 0 ? '' : (state.notes[i] ?? '');
   page.note.disabled = page.up.disabled = page.down.disabled = i < 0;
   page.byShare.hidden = !state.own_order.length;
   const merged = state.into.some((to, j) => to !== j);
-  page.refit.hidden = !merged;
-  page.divide.hidden = merged || i < 0 || members(state, i).length > 1;
+  page.refit.hidden = !merged || (tree && !shrinks(data, state));
+  const stays = i < 0 || (tree && !shrinks(data, state, setOf(data, i)));
+  page.divide.hidden = merged || stays;
 }

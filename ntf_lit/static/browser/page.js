@@ -22,10 +22,11 @@ let pages = 0;
 function context(model) {
   const data = model.get('data'),
     number = ++pages;
+  const {said: _, ...state} = model.get('state') ?? {};
   const page = {
     data,
     model,
-    state: {...initial(data), ...model.get('state')},
+    state: {...initial(data), ...state},
     sender: Math.floor(Math.random() * 2 ** 30), // tells this page's commands from another's
     sent: 0,
     samples: new Map(Object.entries(data.samples ?? {})),
@@ -79,12 +80,19 @@ function acts(page, commands) {
   writeLink(page);
 }
 
+/** What Python says with the state: how the fit went that a new page shows. */
+function tellSaid(page) {
+  const said = page.model.get('state')?.said;
+  if (typeof said === 'string') tell(page, said.slice(0, 300));
+}
+
 /** What Python says; the function returned stops listening. */
 function listen(page) {
   const {model} = page;
   const heard = {
     'change:state': () => {
-      const s = model.get('state') ?? {};
+      tellSaid(page);
+      const {said: _, ...s} = model.get('state') ?? {};
       if (s.page === page.sender && (s.seq ?? 0) < page.sent) return;
       const old = page.state;
       page.state = {...old, ...s, seq: page.sent};
@@ -236,6 +244,7 @@ export function render({model, el}) {
   const stop = listen(page);
   el.replaceChildren(page.box);
   draw(page);
+  tellSaid(page);
   const unwatch = followWidth(page);
   const unfollow = followLink(page);
   const unprint = followPrint(page);

@@ -42,6 +42,13 @@ export function root(state, i) {
 
 export const members = (state, i) => state.into.map((_, j) => j).filter(j => root(state, j) === i);
 
+/** Whether each layer has fewer topics than the one below, merged ones together, with one more in the layer given. */
+export function shrinks(data, state, more = -1) {
+  const whole = s => state.into.slice(s.first, s.first + s.count).filter((to, n) => to === s.first + n).length;
+  const counts = data.sets.map((s, l) => whole(s) + (l === more ? 1 : 0));
+  return !!data.grows || counts.every((n, l) => l === 0 || n < counts[l - 1]);
+}
+
 /** All that can be asked for. Each command checks its arguments and gives what changes, or nothing. */
 const COMMANDS = {
   select: (d, s, {topic}) =>
