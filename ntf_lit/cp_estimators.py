@@ -21,8 +21,8 @@ from .compressed import columns_for
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _contiguous, _door,
                                 _explained, _is_streamed, _known_labels, _names_out, _resume, _run,
-                                _same_samples, _seeds, _stream, _takes_labels, _topic_names, _whole, _with_attributes,
-                                running)
+                                _same_samples, _seeds, _stream, _takes_labels, _topic_names, _whole,
+                                _with_attributes, running)
 from .incoming import as_data
 from .init import move
 from .names import named_samples

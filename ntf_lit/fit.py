@@ -474,8 +474,8 @@ def take_up(self:Checkpoints,
         except ValueError as e: raise LoadError(f"resume: {self.path} cannot be: {e}") from e
         run.best = _best_in(run.state)
     elif not self.at:
-        raise LoadError(f"resume: {self.path} belongs to a fit of other data, or to one on another machine or "
-                        "with another number of threads, which rounds otherwise; give another path")
+        raise LoadError(f"resume: {self.path} belongs to a fit of other data, or to one on another machine "
+                        "or with another number of threads, which rounds otherwise; give another path")
 
 @patch
 def write(self:Checkpoints):

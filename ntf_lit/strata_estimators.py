@@ -24,9 +24,9 @@ from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_s
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
                                 _dataset_names, _door, _explained, _framed, _is_of_matrices, _is_streamed,
-                                _masks_of, _names_out, _resume, _run, _same_samples, _seeds, _size_of, _some_factor,
-                                _store_names, _stream, _topic_names, _whole, _with_attributes,
-                                _check_same_names, running)
+                                _masks_of, _names_out, _resume, _run, _same_samples, _seeds, _size_of,
+                                _some_factor, _store_names, _stream, _topic_names, _whole,
+                                _with_attributes, _check_same_names, running)
 from .incoming import (JOIN, Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, is_store, joined, keeps_nonzeros)
 from .names import is_missing, named_samples
