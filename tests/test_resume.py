@@ -1,4 +1,4 @@
-"""`fit(..., resume=path)`: a fit that was stopped goes on from its file, and ends bit for bit as one that was not."""
+"""`fit(..., resume=path)`: a fit that was stopped goes on from its file, bit for bit as if it had not been."""
 
 import os
 import shutil
@@ -174,11 +174,10 @@ def test_it_is_written_so_often(tmp_path, monkeypatch):
     writes, plain, clock = [], fitting._write_series, iter(range(10**6))
     monkeypatch.setattr(fitting, '_write_series', lambda *a: writes.append(1) or plain(*a))
     monkeypatch.setattr(fitting.time, 'monotonic', lambda: next(clock))  # a second per look
-    fit(
-        NCPDModel(as_data(TENSOR), 3), seed=0, max_iter=40, callbacks=[Checkpoints(tmp_path / 'a', pause=1e6)]
-    )
+    model, how = NCPDModel(as_data(TENSOR), 3), dict(seed=0, max_iter=40)
+    fit(model, **how, callbacks=[Checkpoints(tmp_path / 'a', pause=1e6)])
     assert len(writes) == 2  # at the beginning, and at the end
-    run(tmp_path / 'b', None, 10)
+    fit(model, **how, callbacks=[Checkpoints(tmp_path / 'b', pause=10)])
     assert 5 <= len(writes) - 2 <= 20
 
 
