@@ -242,6 +242,7 @@ def fit(
     check_count(max_iter, 'max_iter', 0)
     return _fit_on(model, _begin(model, start, seed, resume), max_iter, stop, callbacks)
 
+# %% ../nbs/12_fit.ipynb #0fb34451
 def _fit_on(model, run, max_iter, stop, callbacks):
     "Go on from where a fit stands, or stood when a callback kept it."
     for c in callbacks:

@@ -329,6 +329,7 @@ def fit(self:HNCPD,
     how = dict(n_init=self.n_init, beta=as_beta(self.loss), **_layer_settings(self))
     return _grow(self, hncpd, X, y, mask, reference=self.reference, **how)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #736fec8a
 @patch
 @_whole
 def fit(self:HNTF,

@@ -217,6 +217,7 @@ def fit_transform(self:NeuralNMF|NeuralNCPD,
     "`fit`, then `transform` of the same samples."
     return self.fit(X, y, mask=mask, resume=resume).transform(X)
 
+# %% ../nbs/50d_neural_estimators.ipynb #a34fa7a8
 @patch
 def score(self:NeuralNMF|NeuralNCPD,
     X:Array, # Samples (n, d_2, ..., d_N)

@@ -39,6 +39,7 @@ def _after(text, at, width):
     cut = ' '.join(cut.split())
     return space + (cut[:max(0, cut.rfind(' ', 0, width))] if len(cut) > width else cut)
 
+# %% ../nbs/61b_reading.ipynb #f3b8e9be
 def in_context(
     text:str, # A text
     pattern:re.Pattern, # From `word_pattern`

@@ -1,4 +1,4 @@
-"""`fit(..., resume=path)`: a fit that was stopped goes on from its file, bit for bit as if it had not been."""
+"""`fit(..., resume=path)`: a fit that was stopped goes on from its file, bit for bit."""
 
 import os
 import shutil
