@@ -18,7 +18,7 @@ from fastcore.basics import patch
 
 from .blocks import RULES, square_loss
 from .checks import host
-from .fit import TimeLimit, best_of, fit
+from .fit import Checkpoints, TimeLimit, best_of, fit
 from .init import leading_vectors, move
 from .ncpd import NCPDModel
 from .result import CP, History, Status
@@ -257,7 +257,7 @@ def columns_for(
                                 "columns per mode; they are fitted as they are", stacklevel=2)
         return None
     pays = gain(model.data.shape, model.rank, count) >= CHEAPER and math.prod(model.data.shape) >= MANY
-    return count if sweeps and (given or pays and sweeps >= SWEEPS) else None
+    return count if sweeps > 1 and (given or pays and sweeps >= SWEEPS) else None
 
 # %% ../nbs/20b_compressed.ipynb #20877977
 @dataclass(frozen=True)
@@ -370,7 +370,7 @@ def _by_core(model, n_init, compress, max_iter, stop, how):
     if compress == 'auto' and _sample_held(model.data, count) < HELD: return None
     core = replace(model, data=compressed(model.data, count))
     if compress == 'auto' and core.data.held < HELD: return None
-    spent, sweeps = time.monotonic() - began, max(1, max_iter - 1)
+    spent, sweeps = time.monotonic() - began, max_iter - 1
     rules = [*(_less(rule, spent) for rule in stop), _Exhausted(core.data), _Unresolved(core, 10)]
     first = best_of(core, n_init, max_iter=sweeps, stop=rules, **how)
     result = _settled(model, first, stop, max_iter - first.n_iter - 1, how['callbacks'])
@@ -390,7 +390,7 @@ def fit_compressed(
 )->tuple: # (`Result`, part of the squared norm that the core held; None if it was not used)
     "The best of some starts, on a core first where that pays; `ValueError` if it cannot be and is asked for."
     how = dict(seed=seed, n_jobs=n_jobs, callbacks=callbacks)
-    if not callbacks and (shared := _shared(model)) is not None:
+    if all(isinstance(c, Checkpoints) for c in callbacks) and (shared := _shared(model)) is not None:
         result, held = fit_compressed(shared, n_init, compress=compress, max_iter=max_iter, stop=stop, **how)
         return _in_torch(result, model), held
     found = _by_core(model, n_init, compress, max_iter, stop, how)

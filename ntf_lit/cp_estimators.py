@@ -20,9 +20,9 @@ from .checks import Array, as_float, check_count, check_number
 from .compressed import columns_for
 from .divergences import DivergenceModel, LabelledDivergence, as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _contiguous, _door,
-                                _explained, _is_streamed, _known_labels, _names_out, _run, _same_samples,
-                                _seeds, _stream, _takes_labels, _topic_names, _whole, _with_attributes,
-                                running)
+                                _explained, _is_streamed, _known_labels, _names_out, _resume, _run,
+                                _same_samples, _seeds, _stream, _takes_labels, _topic_names, _whole,
+                                _with_attributes, running)
 from .incoming import as_data
 from .init import move
 from .names import named_samples
@@ -201,8 +201,10 @@ def fit(self:NCPD,
     mask:Array=None, # True where an entry was observed; 'stored': only what sparse X stores was; None for all
     weights:Array=None, # One nonnegative number per entry; for sparse X, its pattern with weights as values
     sample_weight:Array=None, # One positive number per sample (n,)
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->NCPD: # Itself
     "Factorize a tensor; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
+    _resume(self, resume)
     return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
 
 # %% ../nbs/50a_cp_estimators.ipynb #f71e5dfa
@@ -288,8 +290,10 @@ def fit(self:NMF,
     mask:Array=None, # True where an entry was observed; 'stored': only what sparse X stores was; None for all
     weights:Array=None, # One nonnegative number per entry; for sparse X, its pattern with weights as values
     sample_weight:Array=None, # One positive number per sample (n,)
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->NMF: # Itself
     "Factorize a matrix; `ValueError` or `TypeError` if it does not hold nonnegative numbers."
+    _resume(self, resume)
     supervised = check_number(self.label_weight, 'label_weight') > 0 and y is not None
     if not supervised:
         return _fit_opened(self, *_opened(self, X, mask, weights, sample_weight))
@@ -367,7 +371,7 @@ def fit_transform(self:NCPD|NMF,
     y:Array=None, # One label per sample, for an `NMF` with `label_weight` > 0
     *,
     mask:Array=None, # True where an entry was observed, or 'stored'; None for all
-    **kw, # `weights` and `sample_weight` of `fit`
+    **kw, # `weights`, `sample_weight` and `resume` of `fit`
 )->Array: # Weights (n, rank)
     "`fit`, then `transform` of the same samples; with `weights`, those of the fit."
     self.fit(X, y, mask=mask, **kw)

@@ -6,7 +6,9 @@
 __all__ = ['running']
 
 # %% ../nbs/50_estimators.ipynb #eddbbd21
+import hashlib
 import math
+import os
 import warnings
 from dataclasses import fields, replace
 from functools import cache, wraps
@@ -25,7 +27,7 @@ from sklearn.utils.validation import validate_data
 # %% ../nbs/50_estimators.ipynb #88daff06
 from .checks import as_float, check_choice, check_count, check_number
 from .compressed import fit_compressed
-from .fit import Progress, TimeLimit, Tolerance, best_of
+from .fit import Checkpoints, Progress, TimeLimit, Tolerance, best_of, check_jobs
 from .guided import find_words, named_seeds, seed_penalty, word_mode
 from .incoming import (JOIN, Names, _is_framelike, incoming, incoming_strata, is_labelled, is_store,
                               joined, names_in, placed)
@@ -178,16 +180,39 @@ def _topic_names(est):
     names = None if est.seeds is None else named_seeds(est.seeds)[0]
     return dict(enumerate(names or ()))
 
+# %% ../nbs/50_estimators.ipynb #9608a6e7
+_SAME_RESULT = 'n_jobs', 'on_max_iter', 'time_limit', 'progress', 'callbacks'
+
+def _said(value):
+    "A setting as a short text that is the same in every process."
+    text = ' '.join((getattr(value, '__qualname__', '') or repr(value)).split())
+    if len(text) < 100: return text
+    return f'{text[:40]}... (sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]})'
+
+def _resume(est, path):
+    "Have a fit go on from a file, and write it; `ValueError`, `TypeError` or `LoadError` where it cannot."
+    if path is None: return
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"resume must be None or the path of a file, not {path!r}")
+    if isinstance(est.random_state, bool) or not isinstance(est.random_state, (int, np.integer)):
+        raise ValueError("resume= needs a whole number as random_state=, so that all starts are the same "
+                         f"again, not {est.random_state!r}")
+    if check_jobs(getattr(est, 'n_jobs', None)) > 1:
+        raise ValueError(f"n_jobs={est.n_jobs} runs starts in other processes, which resume= does not reach; "
+                         "set n_jobs=None")
+    kept = {name: _said(v) for name, v in est.get_params(deep=False).items() if name not in _SAME_RESULT}
+    est._checkpoints = [Checkpoints(path, dict(estimator=type(est).__name__) | kept)]
+
 # %% ../nbs/50_estimators.ipynb #c321ce84
 def _stops(est):
     "Stop rules besides the tolerance."
     return [] if est.time_limit is None else [TimeLimit(check_number(est.time_limit, 'time_limit'))]
 
 def _calls(est, sweeps, data=None):
-    "Callbacks, with a progress bar if there is to be one, and one of passes for data that are streamed."
+    "Callbacks: checkpoints first, then the user's, then a progress bar, and one of passes over a stream."
     bars = [Progress(sweeps, desc=type(est).__name__)] if est.progress else []
     if bars and isinstance(data, Streamed): bars.append(PassBar(data))
-    return [*est.callbacks, *bars]
+    return [*vars(est).get('_checkpoints', ()), *est.callbacks, *bars]
 
 def _best(est, model, n_init=1, callbacks=()):
     "The best of some starts of a model."

@@ -21,8 +21,8 @@ from .checks import Array, check_choice, check_count, check_number
 from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
 from .estimators import (_NAMES, _Settings, _announce, _calls, _contiguous, _door, _explained,
-                                _framed, _known_labels, _names_out, _stops, _takes_labels, _warn_of_max_iter,
-                                _whole, _with_attributes)
+                                _framed, _known_labels, _names_out, _resume, _stops, _takes_labels,
+                                _warn_of_max_iter, _whole, _with_attributes)
 from .hnmf import check_mode, check_ranks, hncpd, hnmf, hntf, predict, project, weights_above
 from .hnmf import score as accuracy
 from .incoming import as_data, as_strata
@@ -107,6 +107,9 @@ def _check_first(est, kinds):
     names = ', '.join(kind.__name__ for kind in kinds)
     if not isinstance(est.first, kinds):
         raise TypeError(f"first must be None or one of {names}, fitted or not; not {est.first!r}")
+    if '_checkpoints' in vars(est) and not hasattr(est.first, 'relative_error_'):
+        raise ValueError("resume= does not reach into first; fit first by itself, with a resume= of its own, "
+                         "and give it fitted")
     rank = check_ranks(est.ranks, est.allow_growth)[0]
     if est.first.rank != rank:
         raise ValueError(f"ranks[0]={rank}, and first has rank {est.first.rank}; give both the same")
@@ -319,11 +322,14 @@ def fit(self:HNCPD,
     y:Array=None, # Not looked at
     *,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->HNCPD: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
+    _resume(self, resume)
     how = dict(n_init=self.n_init, beta=as_beta(self.loss), **_layer_settings(self))
     return _grow(self, hncpd, X, y, mask, reference=self.reference, **how)
 
+# %% ../nbs/50c_hierarchy_estimators.ipynb #736fec8a
 @patch
 @_whole
 def fit(self:HNTF,
@@ -331,8 +337,10 @@ def fit(self:HNTF,
     y:Array=None, # Not looked at
     *,
     mask:Array=None, # True where an entry was observed, of the shape of X; None for all
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->HNTF: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
+    _resume(self, resume)
     return _grow(self, hntf, X, y, mask, mode=self.mode, n_init=self.n_init, **_layer_settings(self))
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #ed6e36fc
@@ -396,8 +404,10 @@ def fit(self:HNMF,
     *,
     strata:Array=None, # Over strata: the stratum of each sample (n,), where X is one matrix
     mask:Array=None, # True where an entry was observed, in the form of X; None for all
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->HNMF: # Itself
     "Grow the hierarchy over a matrix; `ValueError` or `TypeError` for data or ranks that do not fit."
+    _resume(self, resume)
     how = dict(n_init=self.n_init, beta=as_beta(self.loss), **_layer_settings(self))
     if self.first is not None and _check_first(self, (NMF, StratifiedNMF)):
         return _grow_over_strata(self, strata_hnmf, X, y, strata, mask, **how)
@@ -469,8 +479,10 @@ def fit(self:MultiHNTF,
     *,
     strata:Array=None, # Over strata: the stratum of each sample (n,), where X is one tensor
     mask:Array=None, # True where an entry was observed, in the form of X; None for all
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->MultiHNTF: # Itself
     "Grow the hierarchy over a tensor; `ValueError` or `TypeError` for data or ranks that do not fit."
+    _resume(self, resume)
     how = dict(train=self.train, n_init=self.n_init, link_iter=self.link_iter)
     if self.first is not None and _check_first(self, (NMF, NCPD, StratifiedNMF, StratifiedNTF)):
         return _grow_over_strata(self, strata_multi_hntf, X, y, strata, mask, **how, **_joint_settings(self))
@@ -499,9 +511,10 @@ def fit_transform(self:HNCPD|HNTF,
     y:Array=None, # Not looked at
     *,
     mask:Array=None, # True where an entry was observed; None for all
+    resume=None, # As `fit` takes it
 )->Array: # Weights (n, r_L) on the topics of the last layer
     "`fit`, then `transform` of the same samples."
-    return self.fit(X, y, mask=mask).transform(X, mask=mask)
+    return self.fit(X, y, mask=mask, resume=resume).transform(X, mask=mask)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #46e84231
 @patch
@@ -533,9 +546,10 @@ def fit_transform(self:HNMF|MultiHNTF,
     *,
     strata:Array=None, # Over strata: the stratum of each sample (n,), where X is one tensor
     mask:Array=None, # True where an entry was observed, in the form of X; None for all
+    resume=None, # As `fit` takes it
 )->Array: # Weights on the topics of the last layer, as `transform` gives them
     "`fit`, then `transform` of the same samples."
-    return self.fit(X, y, strata=strata, mask=mask).transform(X, strata=strata, mask=mask)
+    return self.fit(X, y, strata=strata, mask=mask, resume=resume).transform(X, strata=strata, mask=mask)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #ab3fbc7d
 @patch

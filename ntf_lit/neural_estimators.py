@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import Array, check_count
-from .estimators import (_NAMES, _announce, _calls, _framed, _names_out, _Settings, _stops,
+from .estimators import (_NAMES, _announce, _calls, _framed, _names_out, _resume, _Settings, _stops,
                                 _takes_labels, _whole, _with_attributes)
 from .hierarchy_estimators import _HIERARCHY, _by_labels, _grow, _layer_score, _samples, _seen
 from .hnmf import as_tensor, predict
@@ -109,8 +109,10 @@ def fit(self:NeuralNMF,
     y:Array=None, # One label per sample, -1 or None: not known; they count if `label_weight` > 0
     *,
     mask:Array=None, # Refused: missing entries must be filled first
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->NeuralNMF: # Itself
     "Train the hierarchy; `ValueError` or `TypeError` for data, ranks or settings that do not fit."
+    _resume(self, resume)
     return _train(self, _neural_nmf, X, y, mask, label_loss=self.label_loss, l1=self.l1)
 
 # %% ../nbs/50d_neural_estimators.ipynb #cb6800fd
@@ -177,8 +179,10 @@ def fit(self:NeuralNCPD,
     y:Array=None, # Not looked at
     *,
     mask:Array=None, # Refused: missing entries must be filled first
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->NeuralNCPD: # Itself
     "Train the hierarchy; `ValueError` or `TypeError` for data, ranks or settings that do not fit."
+    _resume(self, resume)
     return _train(self, _neural_ncpd, X, y, mask, train_factors=self.train_factors,
                   weights=self.weights, reference=self.reference, first=self.first)
 
@@ -208,10 +212,12 @@ def fit_transform(self:NeuralNMF|NeuralNCPD,
     y:Array=None, # One label per sample, where they take part
     *,
     mask:Array=None, # Refused: missing entries must be filled first
+    resume=None, # As `fit` takes it
 )->Array: # Weights (n, r_L) on the topics of the last layer
     "`fit`, then `transform` of the same samples."
-    return self.fit(X, y, mask=mask).transform(X)
+    return self.fit(X, y, mask=mask, resume=resume).transform(X)
 
+# %% ../nbs/50d_neural_estimators.ipynb #a34fa7a8
 @patch
 def score(self:NeuralNMF|NeuralNCPD,
     X:Array, # Samples (n, d_2, ..., d_N)

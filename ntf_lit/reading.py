@@ -22,17 +22,24 @@ def word_pattern(
 
 # %% ../nbs/61b_reading.ipynb #d46795c3
 def _before(text, at, width):
-    "The end of what stands before a place."
-    cut = ' '.join(text[max(0, at - 2*width):at].split())
-    space = ' ' if text[at-1:at].isspace() else ''
-    return cut[cut.find(' ', len(cut) - width) + 1:] + space if len(cut) > width else cut + space
+    "The end of what stands before a place, in whole words."
+    begin = max(0, at - 2*width)
+    cut, space = text[begin:at], ' ' if text[at-1:at].isspace() else ''
+    if begin and not text[begin-1].isspace(): cut = re.sub(r'^\S+', '', cut)
+    cut = ' '.join(cut.split())
+    if len(cut) <= width: return cut + space
+    gap = cut.find(' ', len(cut) - width)
+    return (cut[gap + 1:] if gap >= 0 else '') + space
 
 def _after(text, at, width):
-    "The beginning of what stands after a place."
-    cut = ' '.join(text[at:at + 2*width].split())
-    space = ' ' if text[at:at+1].isspace() else ''
+    "The beginning of what stands after a place, in whole words."
+    end = at + 2*width
+    cut, space = text[at:end], ' ' if text[at:at+1].isspace() else ''
+    if not (text[end:end+1] or ' ').isspace(): cut = re.sub(r'\S+$', '', cut)
+    cut = ' '.join(cut.split())
     return space + (cut[:max(0, cut.rfind(' ', 0, width))] if len(cut) > width else cut)
 
+# %% ../nbs/61b_reading.ipynb #f3b8e9be
 def in_context(
     text:str, # A text
     pattern:re.Pattern, # From `word_pattern`

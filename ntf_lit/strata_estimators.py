@@ -24,9 +24,9 @@ from .checks import Array, _plain_mask, as_float, check_count, check_shape, is_s
 from .divergences import as_beta, divergence_weights
 from .estimators import (_FIT, _NAMES, _SEEDED, _Settings, _announce, _as_weights, _best, _contiguous,
                                 _dataset_names, _door, _explained, _framed, _is_of_matrices, _is_streamed,
-                                _masks_of, _names_out, _run, _same_samples, _seeds, _size_of, _some_factor,
-                                _store_names, _stream, _topic_names, _whole, _with_attributes,
-                                _check_same_names, running)
+                                _masks_of, _names_out, _resume, _run, _same_samples, _seeds, _size_of,
+                                _some_factor, _store_names, _stream, _topic_names, _whole,
+                                _with_attributes, _check_same_names, running)
 from .incoming import (JOIN, Incoming, Names, _is_framelike, as_data, as_strata, incoming_strata,
                               is_bag_of_words, is_store, joined, keeps_nonzeros)
 from .names import is_missing, named_samples
@@ -389,8 +389,10 @@ def fit(self:StratifiedNTF|StratifiedNMF,
     mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
     weights:Array=None, # One nonnegative number per entry, in the form of X
     sample_weight:Array=None, # One positive number per sample, (n,) or in the form of the strata
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->object: # Itself
     "Factorize strata; `ValueError` or `TypeError` if they do not fit together or do not hold such numbers."
+    _resume(self, resume)
     if y is not None and strata is None: _warn_of_labels()
     beside = dict(mask=mask, weights=weights, sample_weight=sample_weight)
     if _are_streamed(X, strata, *beside.values()):
@@ -490,7 +492,7 @@ def fit_transform(self:StratifiedNTF|StratifiedNMF,
     *,
     strata:Array=None, # The stratum of each sample (n,), where X is one tensor; None for one stratum
     mask:Array=None, # True where observed, in the form of X; 'stored': what sparse X stores; None for all
-    **kw, # `weights` and `sample_weight` of `fit`
+    **kw, # `weights`, `sample_weight` and `resume` of `fit`
 )->Array: # Weights, as `transform` gives them; with `weights`, those of the fit
     "`fit`, then `transform` of the same samples."
     self.fit(X, y, strata=strata, mask=mask, **kw)

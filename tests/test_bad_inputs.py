@@ -10,7 +10,7 @@ from test_properties import ESTIMATORS as KINDS
 from test_properties import each, flat, good, matrix, stratified
 
 from ntf_lit import NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
-from ntf_lit.fit import Checkpoint, fit
+from ntf_lit.fit import Checkpoint, Checkpoints, fit
 from ntf_lit.incoming import as_data
 from ntf_lit.divergences import DivergenceModel
 from ntf_lit.merge_split import merge_nodes, merge_topics, split_node, split_topic
@@ -362,6 +362,7 @@ def test_the_divergence_has_one_rule():
         ),
         (lambda D, m: fit(m, seed='x'), TypeError, r"seed \(random_state\) must be None.*not 'x'"),
         (lambda D, m: Checkpoint('file', 0), ValueError, 'every must be at least 1, not 0'),
+        (lambda D, m: Checkpoints('file', pause=-1.0), ValueError, 'pause must be'),
     ],
 )
 def test_functional_layer(call, error, words):
