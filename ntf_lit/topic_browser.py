@@ -160,7 +160,7 @@ class Browser(W.VBox):
     own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
-    model, can_refit, may_grow, left_out = None, False, False, () # If it can be refitted, and grow; edits lost
+    model, can_refit, may_grow, left_out = None, False, False, () # If it can be refitted, grow; edits lost
     _valid = T.validate(*CHECKED)(_valid_trait)
     def close(self):
         "Take down the widget and everything that listens to it."
