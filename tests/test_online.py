@@ -10,6 +10,7 @@ from sklearn.decomposition import MiniBatchNMF as Theirs
 from ntf_lit import NMF, StratifiedNMF
 from ntf_lit.batch_estimators import MiniBatchNMF
 from ntf_lit.cp_estimators import _cp_model
+from ntf_lit.fit import Status
 from ntf_lit.incoming import as_data
 from ntf_lit.online import (
     Learned,
@@ -305,10 +306,12 @@ def test_what_is_said_of_a_batch_of_a_stratum(strata, loss, size):
 
 @given(st.integers(5, 30), st.integers(1, 12), st.integers(1, 40), st.booleans())
 def test_passes_and_losses_of_a_fit(n, batch_size, most, fresh):
-    "A pass that was begun counts; losses are those of a sample, whatever the batch."
+    "A pass that was begun counts; losses are those of a sample; it ends `most` batches after the least one."
     X = np.random.default_rng(0).random((n, 4)) + 0.1
     m = MiniBatchNMF(1, batch_size=batch_size, max_no_improvement=most, max_iter=9, tol=0, random_state=0,
                      fresh_restarts=fresh).fit(X)  # fmt: skip
     batches = -(-n // batch_size)
     assert m.n_iter_ == -(-m.n_steps_ // batches) and len(m.history_.objective) == m.n_steps_
     assert m.history_.objective[-1] < 3 * m.objective_ / n + 1e-9
+    idle = [i - int(np.argmin(m.history_.objective[: i + 1])) for i in range(m.n_steps_)]
+    assert max(idle[:-1], default=0) < most and (m.status_ is Status.CONVERGED) == (idle[-1] >= most)

@@ -27,11 +27,13 @@ from ntf_lit.batch_estimators import MiniBatchNMF
 from ntf_lit.choosing import RankSearchCV
 from ntf_lit.consensus import Consensus
 from ntf_lit.diagnostics import core_consistency, split_half
+from ntf_lit.blocks import RULES
 from ntf_lit.hnmf import hnmf, hntf
 from ntf_lit.incoming import as_data
 from ntf_lit.merge_split import merge_topics, split_topic
 from ntf_lit.score import relative_error
 from ntf_lit.streamed import streamed
+from ntf_lit.updates import Quadratic
 from ntf_lit.views import view
 from ntf_lit.weights import as_weighted
 
@@ -322,6 +324,31 @@ def test_what_is_measured_on_the_way(sizes, rows, magnitudes, seed):
     c, d = sorted(rng.integers(0, b - a + 1, 2))
     found = [x for _, x in D.part(a, b).part(c, d).pieces()]
     np.testing.assert_array_equal(np.concatenate([np.zeros((0, 3)), *found]), X[a + c : a + d])
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.integers(1, 5),
+    st.sampled_from(sorted(RULES)),
+    st.sampled_from(['none', 'one', 'each']),
+    st.booleans(),
+    st.integers(0, 999),
+)
+def test_rows_by_the_way_are_rows_of_the_whole(sizes, rows, rule, extra, turned, seed):
+    "Weights that a rule finds block by block, and what they make of the data, whatever is explained already."
+    rng, n = np.random.default_rng(seed), sum(sizes)
+    X, W, H = 50 * rng.random((n, 4)), rng.random((n, 2)), rng.random((4, 2))
+    place = rng.permutation(n) if turned else None
+    D = streamed([Own(x) for x in np.split(X, np.cumsum(sizes)[:-1])], rows, place).once()
+    if turned:
+        X = X[np.argsort(place)]
+    X, gram = X * D.data.scale, H.T @ H
+    E = dict(none=None, one=rng.random(2), each=rng.random((n, 2)))[extra]
+    q = D.right([W, H]).problem(gram, E)
+    new = q.rules[rule](W, q, 2)
+    want = RULES[rule](W, Quadratic(gram, X @ H, E), 2)
+    np.testing.assert_allclose(new, want, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(D.left([new]), want.T @ X, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize('size', [1e-280, 1e-30, 1e30, 1e150])
