@@ -28,8 +28,8 @@ def shared(M):
 rows, columns = shared(csr_array(X)), shared(csc_array(X))
 print('SciPy', scipy.__version__, '- tocoo() with default arguments, then the result set to zero in place')
 print('Asked for: coordinates that stand alone, or that share, whichever format they come from.')
-print(f'From compressed rows:    shares values: {rows[0]}; sum of the matrix afterwards {rows[1]:g} of {X.sum():g}')
-print(f'From compressed columns: shares values: {columns[0]}; sum of the matrix afterwards {columns[1]:g}')
+print(f'From compressed rows: shares values: {rows[0]}, sum afterwards {rows[1]:g} of {X.sum():g}')
+print(f'From compressed columns: shares values: {columns[0]}, sum afterwards {columns[1]:g}')
 sys.exit(not (rows == (True, 0.) and columns == (False, X.sum())))
 PYTHON
 "$folder/env/bin/python" "$folder/run.py"
