@@ -76,13 +76,28 @@ def own_shell(monkeypatch):
 
 
 NOTEBOOKS = notebooks(CONFIG.nbs_path)
+# Each takes eight seconds or more; nbdev-test runs them in `make test`, this here in `make test-slow`
+LONG = {
+    *('20a_divergences', '20b_compressed', '22_tv', '24_strata_divergence', '24a_strata_weights'),
+    *(
+        '26_convergence',
+        '30_hnmf',
+        '31_multi_hntf',
+        '32_strata_hierarchies',
+        '44_joint',
+        '50c_hierarchy_estimators',
+    ),
+    *('50d_neural_estimators', '51_select', '61_plots', '64a_explore', 'index'),
+}
+EXAMPLES = [pytest.param(p, marks=pytest.mark.slow) if p.stem in LONG else p for p in NOTEBOOKS]
+assert {p.stem for p in NOTEBOOKS} >= LONG
 SLOW = [p for p in NOTEBOOKS if re.search(r'#\s*\|\s*slow', p.read_text(encoding='utf-8'))]
 by_name = {'ids': lambda p: p.stem}
 as_in_jupyter = pytest.mark.filterwarnings('default')  # a notebook shows its warnings
 
 
 @as_in_jupyter
-@pytest.mark.parametrize('path', NOTEBOOKS, **by_name)
+@pytest.mark.parametrize('path', EXAMPLES, **by_name)
 def test_examples(path):
     errors = run_examples(path, CONFIG.lib_path.name)
     assert not errors, errors[0]
