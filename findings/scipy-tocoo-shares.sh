@@ -8,6 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/env"
 "$folder/env/bin/pip" install --quiet --disable-pip-version-check scipy==1.17.1 numpy==2.3.3
 cat > "$folder/run.py" <<'PYTHON'
+import inspect
 import sys
 import numpy as np
 import scipy
@@ -27,7 +28,8 @@ def shared(M):
 
 rows, columns = shared(csr_array(X)), shared(csc_array(X))
 print('SciPy', scipy.__version__, '- tocoo() with default arguments, then the result set to zero in place')
-print('Asked for: coordinates that stand alone, or that share, whichever format they come from.')
+print('Expected of one method of one name: that values are shared from both formats, or from neither.')
+print('The defaults in its signatures:', *(inspect.signature(f.tocoo) for f in (csr_array, csc_array)))
 print(f'From compressed rows: shares values: {rows[0]}, sum afterwards {rows[1]:g} of {X.sum():g}')
 print(f'From compressed columns: shares values: {columns[0]}, sum afterwards {columns[1]:g}')
 sys.exit(not (rows == (True, 0.) and columns == (False, X.sum())))

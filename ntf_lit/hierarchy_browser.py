@@ -6,7 +6,9 @@
 __all__ = ['HierarchyBrowser']
 
 # %% ../nbs/63_hierarchy_browser.ipynb #19c991af
+from bisect import bisect_right
 from dataclasses import replace
+from itertools import accumulate
 
 import ipywidgets as W
 import numpy as np
@@ -18,7 +20,7 @@ from .checks import check_count
 from .hierarchy_estimators import MultiHNTF
 from .merge_split import merge_nodes, split_node
 from .model_parts import fitted_part
-from .topic_browser import (Browser, CoreFront, _after_merge, add_common_fields, dropdown, mode_html,
+from .topic_browser import (Browser, CoreFront, _merged_anew, add_common_fields, dropdown, mode_html,
                                    side_by_side, take_view_options, titled, wrapped, texts_of)
 from .tables import Table, feature_table, node_links, node_words, tree_table
 from .views import Tree, View, shown
@@ -218,10 +220,11 @@ def _contents_anew(self:HierarchyBrowser, model):
     data, page, known, _ = self.given
     return hierarchy_contents(model, data, view_options=known | dict(names=None), **page)
 
-def _in_layer(model, layer, topics):
-    "Numbers in a layer of topics that are numbered through."
-    first = sum(model.hierarchy_.ranks[:layer])
-    return [j - first for j in topics]
+def _in_layer(model, topics):
+    "(numbers in their layer, the layer) of topics that are numbered through."
+    ends = list(accumulate(model.hierarchy_.ranks, initial=0))
+    layer = bisect_right(ends, topics[0]) - 1
+    return [j - ends[layer] for j in topics], layer
 
 # %% ../nbs/63_hierarchy_browser.ipynb #7fd1041f
 @patch
@@ -229,12 +232,11 @@ def refit(self:HierarchyBrowser
 )->HierarchyBrowser: # Itself, with the new model; `ValueError` without merged topics, or if ranks would grow
     "Fit the layers with merged topics anew, and those above."
     model, X, how = self._to_refit('refit', 'MultiHNTF without labels')
-    new, at = model, list(range(len(self.merged)))
-    for group in reversed(self._groups()): # the coarsest layer first, so that ranks decrease all the time
-        layer, now = self.data.set_of(group[0]), sorted({at[j] for j in group})
-        new = merge_nodes(new, X, _in_layer(new, layer, now), layer=layer, **how)
-        at = _after_merge(at, now)
-    self._show_model(model, new, at)
+    def merge(found, topics):
+        nodes, layer = _in_layer(found, topics)
+        return merge_nodes(found, X, nodes, layer=layer, **how)
+    groups = reversed(self._groups()) # the coarsest layer first, so that ranks decrease all the time
+    self._show_model(model, *_merged_anew(model, groups, list(range(len(self.merged))), merge))
     return self
 
 # %% ../nbs/63_hierarchy_browser.ipynb #70364440

@@ -696,9 +696,9 @@ def lifted(
     return CP(tuple(cp.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
 
 # %% ../nbs/30_hnmf.ipynb #5c1e07a6
-def _check_of_squares(beta=2., **how):
-    "`ValueError` for another loss than that of squares."
-    if beta == 2: return
+def _of_squares(how):
+    "The settings of fits; `ValueError` for another loss than that of squares."
+    if (beta := how.get('beta', 2.)) == 2: return how
     raise ValueError(f"hntf is of least squares, and beta={beta}: its layers factorize tensors that "
                      "are not formed, of which only products are known; use hncpd, or hnmf for a matrix")
 
@@ -716,9 +716,9 @@ def hntf(
     **how, # `fit_flat`, for all layers; init='nndsvd' is for layer 0 only
 )->FittedHierarchy: # `mode` carries the links; `ValueError` or `TypeError` if an argument is wrong
     "HNTF-m: an NCPD of [[I, D, S]] again and again (Cichocki, Zdunek & Amari 2007)."
-    ranks, data, _ = check_ranks(ranks, allow_growth), as_tensor(X, mask), _check_of_squares(**how)
+    ranks, data = check_ranks(ranks, allow_growth), as_tensor(X, mask)
     m, rngs = check_mode(mode, len(data.shape)), check_seed(seed).spawn(len(ranks))
-    cp, result = first_layer(data, ranks[0], start, rngs[0], **how)
+    cp, result = first_layer(data, ranks[0], start, rngs[0], **_of_squares(how))
     if how.get('init') == 'nndsvd': how['init'] = 'random'
     steps = [(cp, None, result)] # (layer, link, result)
     for rank, rng in zip(ranks[1:], rngs[1:]):

@@ -1081,6 +1081,13 @@ def _after_merge(at, group):
     rest = [j for j in sorted(set(at)) if j not in group or j == group[0]]
     return [rest.index(group[0] if j in group else j) for j in at]
 
+def _merged_anew(model, groups, at, merge):
+    "(model with the topics of every group made one by `merge`, where the topics of `at` are then)."
+    for group in groups:
+        now = sorted({at[j] for j in group})
+        model, at = merge(model, now), _after_merge(at, now)
+    return model, at
+
 # %% ../nbs/62b_topic_browser.ipynb #66fe0155
 FLAT_KINDS = 'NMF, NCPD, StratifiedNMF or StratifiedNTF'
 
@@ -1095,12 +1102,8 @@ def _contents_anew(self:TopicBrowser, model):
 def refit(self:TopicBrowser)->TopicBrowser: # Itself, with the new model; `ValueError` without merged topics
     "Fit the model anew from its merged topics."
     model, X, how = self._to_refit('refit', FLAT_KINDS)
-    new, at = model, list(range(len(self.merged)))
-    for group in self._groups():
-        now = sorted({at[j] for j in group})
-        new = merge_topics(new, X, now, **how)
-        at = _after_merge(at, now)
-    self._show_model(model, new, at)
+    merge = lambda found, topics: merge_topics(found, X, topics, **how)
+    self._show_model(model, *_merged_anew(model, self._groups(), list(range(len(self.merged))), merge))
     return self
 
 # %% ../nbs/62b_topic_browser.ipynb #6febd39f
