@@ -28,7 +28,7 @@ def shared(M):
 
 rows, columns = shared(csr_array(X)), shared(csc_array(X))
 print('SciPy', scipy.__version__, '- tocoo() with default arguments, then the result set to zero in place')
-print('Expected of one method of one name: that values are shared from both formats, or from neither.')
+print('Asked for: one method, and values that are shared from both formats, or from neither.')
 print('The defaults in its signatures:', *(inspect.signature(f.tocoo) for f in (csr_array, csc_array)))
 print(f'From compressed rows: shares values: {rows[0]}, sum afterwards {rows[1]:g} of {X.sum():g}')
 print(f'From compressed columns: shares values: {columns[0]}, sum afterwards {columns[1]:g}')
