@@ -2521,6 +2521,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.tensor.at_nonzeros': ('tensor.html#at_nonzeros', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.best_split': ('tensor.html#best_split', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.chunks': ('tensor.html#chunks', 'ntf_lit/tensor.py'),
+                                'ntf_lit.tensor.column_sums': ('tensor.html#column_sums', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.contract': ('tensor.html#contract', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.cp_inner': ('tensor.html#cp_inner', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.cp_rows': ('tensor.html#cp_rows', 'ntf_lit/tensor.py'),

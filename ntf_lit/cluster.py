@@ -32,7 +32,7 @@ from .strata_estimators import (StratifiedNMF, StratifiedNTF, _show_parts, _stra
                                        _stratum_labels)
 from .streamed import Source, _check_block, _float_of, _scale_of_all, chunk_rows
 from .stratified import StrataModel, _Coupling, _stacked_khatri_rao, by_column
-from .tensor import CHUNK, contract, gram, hadamard, inner, khatri_rao, others, power_of_two, run_sums
+from .tensor import CHUNK, column_sums, contract, gram, hadamard, inner, khatri_rao, others, power_of_two, run_sums
 from .updates import Quadratic
 
 # %% ../nbs/54_dask.ipynb #f9f8bf38
@@ -139,7 +139,7 @@ def _sums(self:Holder):
     total = np.zeros((self.strata, self.blocks[0].shape[1]), self.blocks[0].dtype)
     for rows, X in self._runs():
         own = self.stratum[rows]
-        for s in np.unique(own): total[s] += np.ravel(X[own == s].sum(0))
+        for s in np.unique(own): total[s] += column_sums(X[own == s])
     return total
 
 # %% ../nbs/54_dask.ipynb #9be115c8

@@ -21,7 +21,7 @@ from .init import move, start_cp
 from .ncpd import Labelled, NCPDModel, SupervisedModel
 from .penalties import L1, L2, Fixed, completed, priced_weights
 from .result import CP
-from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, cp_rows, hadamard, mapped, others,
+from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, column_sums, cp_rows, hadamard, mapped, others,
                             with_values)
 from .updates import ratio
 
@@ -69,7 +69,7 @@ def _neg(data, factors, t, beta):
 def _pos(data, factors, t, beta):
     "What pushes F_t down: the MTTKRP of m^(beta - 1), over the observed entries."
     masked = isinstance(data, Masked)
-    if beta == 1 and not masked: return hadamard([f.sum(0) for f in others(factors, t)]) + 0*factors[t]
+    if beta == 1 and not masked: return hadamard([column_sums(f) for f in others(factors, t)]) + 0*factors[t]
     if beta == 1: powers = lambda a, b, X: array_namespace(X).astype(data.mask[a:b], X.dtype)
     else:
         seen = _seen(data, factors)
@@ -179,7 +179,7 @@ def _sparse_divergence(data, factors, beta):
     "At the nonzeros; and what the model has elsewhere."
     M = at_nonzeros(data, factors)
     stored = _total(data.M.data, M, beta)
-    if beta == 1: return stored + float(hadamard([f.sum(0) for f in factors]).sum())
+    if beta == 1: return stored + float(hadamard([column_sums(f) for f in factors]).sum())
     if beta == 0 or M.size == math.prod(data.shape): return stored
     rows, power = cp_rows(factors), lambda M: float((M.astype(float)**beta).sum())/beta
     return stored + math.fsum(power(rows(a, b)) for a, b, _ in chunks(_body(data))) - power(M)

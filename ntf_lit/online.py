@@ -15,7 +15,7 @@ from .ncpd import cp_weights
 from .penalties import weight_prices
 from .result import CP
 from .stratified import strata_weights
-from .tensor import mttkrps, stratum_sums
+from .tensor import column_sums, mttkrps, stratum_sums
 from .updates import Quadratic, ratio
 
 # %% ../nbs/29_online.ipynb #435ffb97
@@ -147,7 +147,7 @@ def _squares_learned(state, model, s, W, rho):
     sums = remembered(state.sums, Quadratic(W.mT @ W, C), H, rho)
     faded = tuple(o and StratumSums(*(rho*x for x in (o.count, o.total, o.weights))) for o in state.own)
     total, n = stratum_sums(data, [0, len(W)])[0]/data.scale, float(len(W))
-    now = StratumSums(n, total, W.sum(0))
+    now = StratumSums(n, total, column_sums(W))
     if old is not None:
         now = StratumSums(n + rho*old.count, total + rho*old.total, now.weights + rho*old.weights)
     state = replace(state, sums=sums, own=_with(faded, s, now))

@@ -6,7 +6,7 @@
 __all__ = ['CHUNK', 'FEW', 'unfold', 'fold', 'khatri_rao', 'others', 'mttkrp', 'hadamard', 'gram', 'inner', 'cp_inner',
            'best_split', 'contract', 'power_of_two', 'DenseData', 'Dense', 'mttkrps', 'chunks', 'residual', 'cp_rows',
            'Mapped', 'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros', 'with_values',
-           'square_at_nonzeros', 'run_sums', 'segment_sum', 'stratum_sums']
+           'square_at_nonzeros', 'column_sums', 'run_sums', 'segment_sum', 'stratum_sums']
 
 # %% ../nbs/01_tensor.ipynb #90c21004
 import math
@@ -511,6 +511,18 @@ def square_at_nonzeros(
     left = data.M.data - m
     return inner(left, left) + max(0., cp_inner(factors, factors) - inner(m, m))
 
+# %% ../nbs/01_tensor.ipynb #e8efcf91
+def column_sums(
+    X, # Matrix (n, d), dense or CSR
+)->Array: # (d,), in the type of `X`
+    "Sums of the columns, added up in float64."
+    if not sp.issparse(X):
+        xp = array_namespace(X)
+        return xp.astype(xp.sum(X, axis=0, dtype=xp.float64), X.dtype)
+    cuts = range(0, max(X.nnz, 1), CHUNK)
+    total = sum(np.bincount(X.indices[c:c + CHUNK], X.data[c:c + CHUNK], X.shape[1]) for c in cuts)
+    return total.astype(X.dtype)
+
 # %% ../nbs/01_tensor.ipynb #184ca9e3
 def run_sums(
     A:Array, # (S n, ...)
@@ -527,6 +539,8 @@ def segment_sum(
 )->Array: # (S, ...)
     "Sums over consecutive runs of rows."
     sizes = np.diff(offsets)
+    if A.dtype.itemsize < 8 and sizes.max() > CHUNK:
+        return array_namespace(A).stack([column_sums(A[a:b]) for a, b in zip(offsets, offsets[1:])])
     if sizes.min() == sizes.max(): return run_sums(A, len(sizes))
     if not is_torch_array(A): return np.add.reduceat(A, offsets[:-1], axis=0)
     import torch
@@ -558,8 +572,7 @@ def _dense_sums(data, offsets):
 def _summed(data, a, b):
     "Rows a to b of sparse data, added up over their samples."
     M, shape = data.M[a:b], data.shape[1:]
-    if data.tuples[0] is None and data.tuples[1] is None:
-        return np.asarray(M.sum(0)).reshape(-1).astype(M.dtype)
+    if data.tuples[0] is None and data.tuples[1] is None: return column_sums(M)
     C = M.tocoo()
     left = [] if data.tuples[0] is None else list(data.tuples[0][1:, a:b][:, C.row])
     right = [C.col] if data.tuples[1] is None else list(data.tuples[1][:, C.col])

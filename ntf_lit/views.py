@@ -25,6 +25,7 @@ from .names import (as_words, check_keywords, counts_along, is_axis, is_missing,
 from .hnmf import FittedHierarchy
 from .incoming import is_labelled, reordered
 from .shown_data import index_sums, shown_data
+from .tensor import column_sums
 
 # %% ../nbs/60_views.ipynb #0ebece21
 _JOINERS = '\u200c\u200d' # Invisible, but parts of Persian words and of emoji
@@ -104,8 +105,8 @@ class View:
     @cached_property
     def masses(self)->np.ndarray: # (S, rank)
         "Mass of every topic in every stratum."
-        if len(self.strata) == 1: return self.weights.sum(0)[None]
-        return np.array([self.weights[self.stratum == s].sum(0) for s in range(len(self.strata))])
+        if len(self.strata) == 1: return column_sums(self.weights)[None]
+        return np.array([column_sums(self.weights[self.stratum == s]) for s in range(len(self.strata))])
     @cached_property
     def sample_masses(self)->np.ndarray: # (n,)
         "Mass of every sample, the features of its stratum included."
