@@ -24,6 +24,7 @@ from .blocks import RULES, BlockModel, relative_error
 from .checks import check_shape, need
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _run, _whole
+from .incoming import keeps_nonzeros, open_sparse
 from .init import uniform
 from .ncpd import NCPDModel
 from .nnls import nnls_gram
@@ -81,13 +82,17 @@ class Piece:
 def _read(piece):
     "The rows of a piece, checked, dense or in compressed rows."
     store = piece.store
-    if sp.issparse(store):
+    if keeps_nonzeros(store):
         X = store[piece.a:piece.b]
-        _check_block(X.data[None] if X.nnz else np.zeros((1, 1)), 0, f'{piece.name} (its stored values)')
-        return X.astype(_float_of(X.dtype))
+        return _nonzeros(X.compute(scheduler='synchronous') if hasattr(X, 'compute') else X, piece)
     if hasattr(store, 'compute'):
         return _in_order(store[piece.a:piece.b].compute(scheduler='synchronous'), piece)
     return _in_order(Source(store, piece.name, 1).read(piece.a, piece.b), piece)
+
+def _nonzeros(X, piece):
+    X = open_sparse(X, piece.name).tocsr()
+    _check_block(X.data[None] if X.nnz else np.zeros((1, 1)), 0, f'{piece.name} (its stored values)')
+    return X.astype(_float_of(X.dtype))
 
 def _in_order(X, piece):
     X = np.ascontiguousarray(X, _float_of(X.dtype))

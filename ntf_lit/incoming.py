@@ -86,6 +86,9 @@ def _refuse_foreign(X, name):
                         f"{name}[{(list(X.data_vars) or ['name'])[0]!r}]")
     if _has(X, 'collect', 'lazy'):
         raise TypeError(f"{name} is a query that was not run; pass {name}.collect()")
+    if _has(X, 'to_dask_array', 'npartitions'):
+        raise TypeError(f"{name} is a Dask frame, whose rows are not counted; pass "
+                        f"{name}.to_dask_array(lengths=True), or {name}.compute() if it fits into memory")
     if isinstance(X, DenseData):
         raise TypeError(f"{name} is data that are made ready ({type(X).__name__}); pass what they were made "
                         "of")
@@ -116,18 +119,23 @@ def from_bag_of_words(
 
 # %% ../nbs/01a_incoming.ipynb #ed9b7fba
 def _is_sptensor(X): return hasattr(X, 'subs') and hasattr(X, 'vals') # of pyttb
+def _is_on_disk(X): return _has(X, 'to_memory', 'group', 'format') # sparse rows, of anndata
+def _is_lazy(X): return not _has(X, 'iloc') and is_sparse(getattr(X, '_meta', None)) # sparse blocks, of Dask
 
 def keeps_nonzeros(
     X, # Anything
 )->bool: # True for sparse arrays of any library, and for pyttb's sptensor
     "Whether `X` stores only some of its entries."
-    return not is_labelled(X) and (is_sparse(X) or _is_sptensor(X) or _has(X, 'to_coo'))
+    if is_labelled(X): return False
+    return is_sparse(X) or _is_sptensor(X) or _has(X, 'to_coo') or _is_on_disk(X) or _is_lazy(X)
 
 def open_sparse(
     X, # Sparse data of any library
     name:str='X', # What to call it in a message
 )->object: # A SciPy matrix if of order two, else `COO`
     "Sparse data in a form that this package knows; `ValueError` if what is not listed is not zero."
+    if _is_on_disk(X): X = X.to_memory()
+    if _is_lazy(X): X = X.compute()
     if sp.issparse(X) and len(X.shape) == 2: return X
     if _has(X, 'to_coo') and not hasattr(X, 'tocoo'): X = check_fill(X, name).to_coo() # of pydata's DOK
     if _is_sptensor(X):
@@ -158,6 +166,7 @@ def copied_bytes(
     name:str='X', # What to call it in a message
 )->int: # 0 where they are in memory, or can be used where they are
     "How much memory a copy takes of data that are read from elsewhere."
+    if _is_on_disk(X): return sum(int(X.group[k].nbytes) for k in ('data', 'indices'))
     if not is_store(X): return 0
     dtype = as_float(np.empty(0, X.dtype), name).dtype
     if isinstance(X, np.memmap) and X.dtype == dtype and X.flags.c_contiguous: return 0
@@ -172,6 +181,7 @@ def tell_of_copy(
     said = f"{name} is a {type(X).__name__} of {size/2**30:.3g} GiB, and is needed here as a whole"
     cure = ("NMF, NCPD, StratifiedNMF and StratifiedNTF read it in blocks (without mask= and weights), and "
             "partial_fit takes a batch; or pass part of it")
+    if _is_on_disk(X): cure = f"partial_fit takes a batch, say {name}[:1000]; or pass part of it"
     if size > whole: raise MemoryError(f"{said}; this machine has {whole/2**30:.3g} GiB. {cure}")
     if size > COPY: warnings.warn(f"{said}: it is copied into memory. {cure}", stacklevel=2)
 

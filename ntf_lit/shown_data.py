@@ -25,6 +25,7 @@ from .tensor import COO, _stack_sparse
 # %% ../nbs/59_shown_data.ipynb #d3168226
 def _sparse_in(X, name):
     "Sparse data as CSR or `COO`."
+    tell_of_copy(X, name)
     X = open_sparse(X, name)
     if len(X.shape) > 2 or sp.issparse(X): return X.tocsr() if sp.issparse(X) else X
     return sp.csr_array((X.data, tuple(X.coords)), shape=X.shape)

@@ -45,6 +45,7 @@ SPARSE = {
     'pydata gcxs',
     'pydata dok',
     'pyttb, sparse',
+    'dask, sparse',
     'bag of words',
     'scipy coo',
     'sparse strata',

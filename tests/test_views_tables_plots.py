@@ -643,6 +643,7 @@ MATRICES = {
     'pydata dok': lambda X: pytest.importorskip('sparse').DOK.from_numpy(X),
     'pyttb': Tensor,
     'pyttb, sparse': Sptensor,
+    'dask, sparse': lambda X: pytest.importorskip('dask.array').from_array(X, 5).map_blocks(sp.csr_array),
     'bag of words': lambda X: [[(int(j), x[j]) for j in np.flatnonzero(x)] for x in X],
     'list of strata': lambda X: strata_of(X, list),
     'dict of strata': strata_of,
