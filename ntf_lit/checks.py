@@ -176,8 +176,8 @@ def check_shape(
 )->tuple: # The shape as whole numbers
     "`ValueError` for too few modes or an empty one."
     if any(d != d for d in shape):
-        raise ValueError(f"{name} has shape {tuple(shape)}, nan where a number of rows is not known yet; call "
-                         f"{name}.compute_chunk_sizes() first")
+        raise ValueError(f"{name} has shape {tuple(shape)}, nan where a number of rows is not known yet; "
+                         f"call {name}.compute_chunk_sizes() first")
     shape = tuple(int(d) for d in shape)
     if len(shape) < min_order:
         modes = 'mode' if len(shape) == 1 else 'modes'

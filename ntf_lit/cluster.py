@@ -33,7 +33,8 @@ from .strata_estimators import (StratifiedNMF, StratifiedNTF, _show_parts, _stra
                                        _stratum_labels)
 from .streamed import Source, _check_block, _float_of, _scale_of_all, chunk_rows
 from .stratified import StrataModel, _Coupling, _stacked_khatri_rao, by_column
-from .tensor import CHUNK, column_sums, contract, gram, hadamard, inner, khatri_rao, others, power_of_two, run_sums
+from .tensor import (CHUNK, column_sums, contract, gram, hadamard, inner, khatri_rao, others,
+                            power_of_two, run_sums)
 from .updates import Quadratic
 
 # %% ../nbs/54_dask.ipynb #f9f8bf38
