@@ -21,8 +21,8 @@ from .init import move, start_cp
 from .ncpd import Labelled, NCPDModel, SupervisedModel
 from .penalties import L1, L2, Fixed, completed, priced_weights
 from .result import CP
-from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, column_sums, cp_rows, hadamard, mapped,
-                            others, with_values)
+from .tensor import (Dense, Masked, Sparse, at_nonzeros, chunks, column_sums, cp_rows, hadamard,
+                            mapped, others, with_values)
 from .updates import ratio
 
 # %% ../nbs/20a_divergences.ipynb #13ce9d56
