@@ -124,7 +124,8 @@ def modes_regrown(
     found, m = [], h.modes[0]
     for k, (f, A, S) in enumerate(zip(F, h.A, h.S)):
         parts = [(s*scale if k == 0 else s, a) for s, a in zip(S, A)]
-        partners = partners_of(h.S[m][layer-1], S[layer-1]) if layer and k != m else range(h[layer].rank)
+        partners = range(h[layer].rank)
+        if layer and k != m: partners = partners_of(h.S[m][layer-1], S[layer-1])
         found.append(regrown(f.mT, parts, layer - 1, lambda G, p=partners: change(G, p), how))
     return found
 

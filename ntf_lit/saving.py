@@ -85,7 +85,7 @@ def _packed(texts):
     return np.frombuffer(b''.join(x.encode('utf-8', 'surrogatepass') + b'\0' for x in texts), np.uint8)
 
 def _list(writer, x, where):
-    kind, types = type(x).__name__, {type(v) for v in x}
+    kind, types = 'list' if isinstance(x, list) else 'tuple', {type(v) for v in x}
     if types == {str} and len(x) > 4: return {'texts': writer.array(_packed(x)), 'as': kind}
     if len(x) > 16 and types in ({int}, {float}) and all(abs(v) < 2**62 for v in x if types == {int}):
         return {'numbers': writer.array(np.array(x, types.pop())), 'as': kind}

@@ -396,7 +396,9 @@ def test_what_cannot_be_fitted_anew_is_added_up():
         assert b.front.data['refit'] is False
         assert b.act('merge', topic=0, into=1) and b.share(1) == pytest.approx(sum(b.data.share[:2]))
         for ask in (b.refit, lambda b=b: b.divide(2)):
-            with pytest.raises(ValueError, match='needs one fitted estimator of a hierarchy, without labels, and its data'):
+            with pytest.raises(
+                ValueError, match='needs one fitted estimator of a hierarchy, without labels, and its data'
+            ):
                 ask()
         b.close()
 
@@ -421,7 +423,9 @@ def test_nodes_of_every_kind_are_fitted_anew(kind):
 
 def same_layers(model, other):
     pairs = zip(model.layers_, other.layers_)
-    return all(np.allclose(f, g, rtol=1e-9, atol=1e-12) for a, b in pairs for f, g in zip(a.factors, b.factors))
+    return all(
+        np.allclose(f, g, rtol=1e-9, atol=1e-12) for a, b in pairs for f, g in zip(a.factors, b.factors)
+    )
 
 
 def test_layers_may_grow_where_the_model_says_so():

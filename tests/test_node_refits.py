@@ -122,8 +122,9 @@ def test_a_split_is_seeded(kind):
 @each
 def test_names_move_along(kind):
     m, X, how = fitted(kind)
-    named = replace(m.hierarchy_, layers=tuple(
-        replace(l, names=tuple(f'{n} {j}' for j in range(l.rank))) for n, l in enumerate(m.layers_)))  # fmt: skip
+    names = [tuple(f'{n} {j}' for j in range(layer.rank)) for n, layer in enumerate(m.layers_)]
+    layers = tuple(replace(layer, names=own) for layer, own in zip(m.layers_, names))
+    named = replace(m.hierarchy_, layers=layers)
     model = type(m).__new__(type(m))
     model.__dict__ |= vars(m) | dict(hierarchy_=named, layers_=list(named.layers))
     h = merge_nodes(model, X, ['1 2', '1 0'], layer=1, name='both', **how)
