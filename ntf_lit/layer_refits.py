@@ -54,7 +54,7 @@ def refitted(
 ): # The `Result`; never above the best of the starts
     "A layer from the best of some starts."
     def begun(F, **more):
-        lifted = [f if how['beta'] == 2 else _lifted(f) for f in started(data, F)]
+        lifted = [_lifted(f, how['beta']) for f in started(data, F)]
         init = lambda data, rank: [lifted[0]*data.scale, *lifted[1:]]
         return fit_flat(data, F[0].shape[1], init=init, **how | more)
     if len(starts) > 1:
@@ -62,10 +62,11 @@ def refitted(
         starts = [min(tried, key=lambda r: r.objective).params.factors]
     return begun(starts[0])
 
-def _lifted(f):
-    "A factor without zeros, which multiplicative updates could not leave."
+def _lifted(f, beta):
+    "A factor without columns of zeros, which could not grow; without any, where updates are multiplicative."
     xp = array_namespace(f)
-    return xp.where(f > 0, f, f + 1e-9*(float(f.mean()) or 1.))
+    stays = f > 0 if beta < 2 else xp.max(f, axis=0) > 0
+    return xp.where(stays, f, f + (1e-9 if beta < 2 else 1e-12)*(float(f.mean()) or 1.))
 
 # %% ../nbs/51c_layer_refits.ipynb #8827e56b
 def regrown(
@@ -152,7 +153,8 @@ def _lift(below, m, rank, starts, how):
            for F in starts]
     r = refitted(factored(slices), raw, how)
     link = r.params.factors[m]*gain[:, None]
-    return CP(tuple(below.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
+    F = tuple(below.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))
+    return CP(F), link, r
 
 def hntf_regrown(
     data, # The data
