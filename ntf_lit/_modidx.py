@@ -1306,6 +1306,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'ntf_lit.merge_split._grown_anew': ('merge_split.html#_grown_anew', 'ntf_lit/merge_split.py'),
                                      'ntf_lit.merge_split._joined': ('merge_split.html#_joined', 'ntf_lit/merge_split.py'),
                                      'ntf_lit.merge_split._kind_anew': ('merge_split.html#_kind_anew', 'ntf_lit/merge_split.py'),
+                                     'ntf_lit.merge_split._layer_0': ('merge_split.html#_layer_0', 'ntf_lit/merge_split.py'),
+                                     'ntf_lit.merge_split._links_of': ('merge_split.html#_links_of', 'ntf_lit/merge_split.py'),
                                      'ntf_lit.merge_split._masses': ('merge_split.html#_masses', 'ntf_lit/merge_split.py'),
                                      'ntf_lit.merge_split._merged_names': ('merge_split.html#_merged_names', 'ntf_lit/merge_split.py'),
                                      'ntf_lit.merge_split._moved_settings': ('merge_split.html#_moved_settings', 'ntf_lit/merge_split.py'),

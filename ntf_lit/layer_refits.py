@@ -45,6 +45,7 @@ def settings_of(
     found = {name: getattr(model, name) for name in ('max_iter', 'tol', 'inner') if hasattr(model, name)}
     return found | dict(beta=beta, rule='nnls' if beta == 2 else 'mu')
 
+# %% ../nbs/51c_layer_refits.ipynb #1652d310
 TRIED = 30 # Sweeps for each start, where there are several
 
 def refitted(
@@ -156,6 +157,11 @@ def _lift(below, m, rank, starts, how):
     F = tuple(below.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))
     return CP(F), link, r
 
+def _scaled_layer(layer, m, data):
+    "A layer of the scaled data; its carrier has the sizes."
+    return CP(tuple(f*data.scale if k == m else f for k, f in enumerate(layer.factors)))
+
+# %% ../nbs/51c_layer_refits.ipynb #0066a682
 def hntf_regrown(
     data, # The data
     cp:CP, # Layer 0, of the scaled data
@@ -176,10 +182,6 @@ def hntf_regrown(
     layers = carried([c.factors for c in cps], links, m)
     kept = [None]*(len(h) - len(results))
     return assemble([unscaled(x, m, data) for x in layers], kept + results, (m,))
-
-def _scaled_layer(layer, m, data):
-    "A layer of the scaled data; its carrier has the sizes."
-    return CP(tuple(f*data.scale if k == m else f for k, f in enumerate(layer.factors)))
 
 # %% ../nbs/51c_layer_refits.ipynb #ad661591
 def neural_nmf_regrown(
@@ -202,6 +204,21 @@ def neural_nmf_regrown(
     return _neural_nmf_result(data, race(starts), [None]*len(h))
 
 # %% ../nbs/51c_layer_refits.ipynb #de5f1dec
+def _stacked(h, chains, held):
+    "Topics of every mode, then links as stacks; those held as they were."
+    import torch
+    from ntf_lit.nnls_layer import as_torch
+    chains = [[*A[:held], *(a for _, a in parts[held:])] for A, parts in zip(h.A, chains)]
+    chains = [list(map(as_torch, c)) for c in chains]
+    return (*(c[0] for c in chains), *map(torch.stack, zip(*(c[1:] for c in chains))))
+
+def _held(order, n, layer, model):
+    "Numbers of the variables below a layer: topics of every mode, stacks of links, the factors last."
+    if layer == 0: return ()
+    below = range(order + layer - 2) if layer > 1 else ()
+    return (*below, *(range(n, n + order) if model.train_factors else ()))
+
+# %% ../nbs/51c_layer_refits.ipynb #98edbc5b
 def neural_ncpd_regrown(
     data, # The data
     cp:CP, # Layer 0, of the scaled data
@@ -223,17 +240,3 @@ def neural_ncpd_regrown(
         init = _stacked(h, [parts for parts, _ in found], max(layer - 1, 0))
         starts.append(replace(model, init=init, held=_held(len(cp.factors), len(init), layer, model)))
     return _neural_ncpd_result(data, cp, race(starts), None, h.modes[0])
-
-def _stacked(h, chains, held):
-    "Topics of every mode, then links as stacks; those held as they were."
-    import torch
-    from ntf_lit.nnls_layer import as_torch
-    chains = [[*A[:held], *(a for _, a in parts[held:])] for A, parts in zip(h.A, chains)]
-    chains = [list(map(as_torch, c)) for c in chains]
-    return (*(c[0] for c in chains), *map(torch.stack, zip(*(c[1:] for c in chains))))
-
-def _held(order, n, layer, model):
-    "Numbers of the variables below a layer: topics of every mode, stacks of links, the factors last."
-    if layer == 0: return ()
-    below = range(order + layer - 2) if layer > 1 else ()
-    return (*below, *(range(n, n + order) if model.train_factors else ()))

@@ -333,20 +333,15 @@ def _flat_of(model, X, data):
     if getattr(model, 'first_', None) is not None: return model.first_
     start = list(model.layers_[0].cp.plain().factors)
     kind = NMF if len(start) == 2 else NCPD
-    flat = kind(len(start[0].T), init=start, **_flat_settings(model) | dict(max_iter=0)).fit(X, **data)
-    return flat.set_params(max_iter=getattr(model, 'max_iter', flat.max_iter), init='random')
+    flat = kind(len(start[0].T), init=start, **_flat_settings(model)).fit(X, **data)
+    return flat.set_params(max_iter=getattr(model, 'max_iter', 300), init='random')
 
 def _flat_settings(model):
     "What the layer 0 of a hierarchy is fitted by, as settings of a flat estimator."
-    grown = hasattr(model, 'solver')
-    settings = dict(inner=model.inner, tol=model.tol) if grown else dict(tol=1e-9)
+    settings = dict(inner=model.inner, tol=model.tol) if hasattr(model, 'solver') else dict(tol=1e-9)
     loss = model.loss if isinstance(model, (HNMF, HNCPD)) else 'frobenius'
     solver = getattr(model, 'solver', 'hals') if as_beta(loss) == 2 else 'mu'
-    return settings | dict(loss=loss, solver=solver, max_iter=300)
-
-def _bottom(flat):
-    "The parameters of a flat estimator."
-    return flat.model_ if isinstance(flat, (StratifiedNMF, StratifiedNTF)) else flat.cp_
+    return settings | dict(loss=loss, solver=solver, max_iter=0)
 
 def _relinked(P, links, keep, max_iter):
     "Links from the layer `keep` on refitted one after another, each over those below."
@@ -356,6 +351,24 @@ def _relinked(P, links, keep, max_iter):
         if l < keep or not P.square: found.append(Links(W, None, Status.CONVERGED, History().add(0., 0.)))
         else: found.append(_settled(P, polish(P, W, max_iter=max_iter), max_iter))
     return found
+
+# %% ../nbs/52_merge_split.ipynb #42d5b588
+def _bottom(flat):
+    "The parameters of a flat estimator."
+    return flat.model_ if isinstance(flat, (StratifiedNMF, StratifiedNTF)) else flat.cp_
+
+def _joined(h, made, layer, names):
+    "A refitted hierarchy, with all below its changed layer as it was."
+    kept = {name: (*getattr(h, name)[:layer], *getattr(made, name)[layer:]) for name in ('status', 'history')}
+    layers = (*h.layers[:layer], *made.layers[layer:])
+    return replace(made, layers=tuple(replace(l, names=n) for l, n in zip(layers, names)), **kept)
+
+def _links_of(model): return [host(W).astype(float) for W in model.W_[1:]]
+
+def _layer_0(model, X, data):
+    "Layer 0 as a flat estimator, None where it is trained with all others; `ValueError` for other data."
+    _check_same_data(model, X, data)
+    return None if isinstance(model, NeuralNMF) else _flat_of(model, X, data)
 
 # %% ../nbs/52_merge_split.ipynb #73c0b437
 def _grown_anew(model, flat, X, data, links, layer, names):
@@ -367,12 +380,6 @@ def _grown_anew(model, flat, X, data, links, layer, names):
     found = _relinked(P, links, max(0, layer - 1), model.link_iter)
     made = multi_result(data, cp, None, None, found, False, [None]*len(h), error)
     return _told(model, flat, _joined(h, replace(made, strata=strata), layer, names), changed)
-
-def _joined(h, made, layer, names):
-    "A refitted hierarchy, with all below its changed layer as it was."
-    kept = {name: (*getattr(h, name)[:layer], *getattr(made, name)[layer:]) for name in ('status', 'history')}
-    layers = (*h.layers[:layer], *made.layers[layer:])
-    return replace(made, layers=tuple(replace(l, names=n) for l, n in zip(layers, names)), **kept)
 
 def _told(model, flat, h, changed):
     "An estimator like another, of a hierarchy of other ranks."
@@ -454,16 +461,14 @@ def merge_nodes(
     _ranks_after(model, layer, 1 - len(nodes))
     sizes = np.linalg.norm(host(h[layer].factors[h.modes[-1]]), axis=0)
     at = [j for j in range(h[layer].rank) if j not in nodes or j == min(nodes)]
-    largest = max(nodes, key=lambda j: sizes[j])
-    name = name or (h[layer].names or {largest: None})[largest]
-    names = _names_after(h, layer, at, {at.index(min(nodes)): name})
-    _check_same_data(model, X, data)
-    flat = None if isinstance(model, NeuralNMF) else _flat_of(model, X, data)
-    if layer == 0 and flat is not None: flat = merge_topics(flat, X, nodes, name=name, **data)
+    called = name or (h[layer].names or [None]*len(sizes))[max(nodes, key=lambda j: sizes[j])]
+    names = _names_after(h, layer, at, {at.index(min(nodes)): called})
+    flat = _layer_0(model, X, data)
+    if layer == 0 and flat: flat = merge_topics(flat, X, nodes, name=name, **data)
     change = lambda F, at=None: [summed_topics(F, [(at or range(len(sizes)))[j] for j in nodes])[0]]
     if not isinstance(model, MultiHNTF): return _regrown(model, flat, X, data, layer, change, names)
-    links = summed_nodes([host(W).astype(float) for W in model.W_[1:]], layer, nodes, sizes)
-    return _grown_anew(model, flat, X, data, links, layer, names)
+    start = summed_nodes(_links_of(model), layer, nodes, sizes)
+    return _grown_anew(model, flat, X, data, start, layer, names)
 
 # %% ../nbs/52_merge_split.ipynb #a9ec685b
 def _best_division(model, flat, X, data, links, layer, node, n_init, rng):
@@ -497,14 +502,11 @@ def split_node(
     node, = _node_numbers(h[layer], [node], 'split_node')
     check_count(n_init, 'n_init')
     _ranks_after(model, layer, 1)
-    _check_same_data(model, X, data)
-    flat = None if isinstance(model, NeuralNMF) else _flat_of(model, X, data)
-    names = _names_after(h, layer, [*range(h[layer].rank), node], {})
-    if layer == 0 and flat is not None:
-        flat = split_topic(flat, X, node, n_init=n_init, random_state=rng, **data)
+    flat, names = _layer_0(model, X, data), _names_after(h, layer, [*range(h[layer].rank), node], {})
+    if not layer and flat: flat = split_topic(flat, X, node, n_init=n_init, random_state=rng, **data)
     change = lambda F, at=None: [divided_topic(F, at[node] if at else node, rng) for _ in range(n_init)]
     if not isinstance(model, MultiHNTF): return _regrown(model, flat, X, data, layer, change, names)
-    links = [host(W).astype(float) for W in model.W_[1:]]
+    links = _links_of(model)
     if layer: links = _best_division(model, flat, X, data, links, layer, node, n_init, rng)
     else: links = divided_node(links, 0, node, 1, 1)
     return _grown_anew(model, flat, X, data, links, layer, names)
