@@ -379,6 +379,8 @@ def test_layouts_change_no_bit_and_a_mask_of_ones_nothing(train):
         m = MultiHNTF((4, 3, 2), **how).fit(X)
         for a, b in zip(want.layers_, m.layers_):
             assert all(np.array_equal(f, g) for f, g in zip(a.factors, b.factors))
+    if train == 'joint':
+        return  # it refuses a mask
     m = MultiHNTF((4, 3, 2), **how).fit(d.tensors, mask=[np.ones(A.shape, bool) for A in d.tensors])
     assert all(np.array_equal(a, b) for a, b in zip(want.first_.topics_, m.first_.topics_))
     for a, b in zip(
