@@ -17,8 +17,7 @@ from fastcore.basics import patch
 from .browser_data import (Contents, Samples, compared_views, contents_page, named_by_kinds,
                                   pictures_of, sample_texts)
 from .checks import check_count
-from .hierarchy_estimators import MultiHNTF
-from .merge_split import merge_nodes, split_node
+from .merge_split import _TREES, merge_nodes, split_node
 from .model_parts import fitted_part
 from .topic_browser import (Browser, CoreFront, _merged_anew, add_common_fields, dropdown, mode_html,
                                    side_by_side, take_view_options, titled, wrapped, texts_of)
@@ -132,10 +131,12 @@ def _fill_nodes(self:HierarchyCore, browser):
     self.beside.value = browser.beside if browser.beside != browser.selected else -1
 
 # %% ../nbs/63_hierarchy_browser.ipynb #84edc0bc
+TREE_KINDS = 'estimator of a hierarchy, without labels,'
+
 def _has_free_nodes(model):
     "Whether nodes of a model can be merged and divided by a fit."
     model = fitted_part(model)[0]
-    return isinstance(model, MultiHNTF) and all(B is None for B in model.hierarchy_.classes)
+    return isinstance(model, _TREES) and all(B is None for B in model.hierarchy_.classes)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #4845703a
 class HierarchyBrowser(Browser):
@@ -231,7 +232,7 @@ def _in_layer(model, topics):
 def refit(self:HierarchyBrowser
 )->HierarchyBrowser: # Itself, with the new model; `ValueError` without merged topics, or if ranks would grow
     "Fit the layers with merged topics anew, and those above."
-    model, X, how = self._to_refit('refit', 'MultiHNTF without labels')
+    model, X, how = self._to_refit('refit', TREE_KINDS)
     def merge(found, topics):
         nodes, layer = _in_layer(found, topics)
         return merge_nodes(found, X, nodes, layer=layer, **how)
@@ -246,7 +247,7 @@ def divide(self:HierarchyBrowser,
     random_state=0, # Seeds the divisions that are tried
 )->HierarchyBrowser: # Itself, with one topic more, the last of its layer; `ValueError` if that cannot be
     "Fit the layer of a topic anew with the topic in two, and the layers above."
-    model, X, how = self._to_refit('divide', 'MultiHNTF without labels')
+    model, X, how = self._to_refit('divide', TREE_KINDS)
     self._none_merged()
     if check_count(topic, 'topic', 0) >= (size := len(self.merged)):
         raise ValueError(f"topic must be a number from 0 to {size - 1}, not {topic}")

@@ -178,6 +178,23 @@ def first_layer(
     F = [check_factor(f, f'start[{k}]', (d, rank), data.like) for k, (f, d) in enumerate(zip(F, data.shape))]
     return CP((F[0]*data.scale, *F[1:])), None
 
+# %% ../nbs/30_hnmf.ipynb #42bd2f27
+def _in_order(chain, rows, columns):
+    "Matrices with rows and columns in another order; None leaves them."
+    as_index = lambda order: slice(None) if order is None else order
+    return tuple(M[as_index(r)][:, as_index(c)] for M, r, c in zip(chain, rows, columns))
+
+def _trained_in_order(h, orders):
+    "A and S of a hierarchy with the topics of every layer in another order."
+    stay, up = [None]*len(orders), orders[1:]
+    if not h.S: return _in_order(h.A, orders, up), ()
+    if not isinstance(h.S[0], tuple):
+        return _in_order(h.A, (None, *orders), orders), _in_order(h.S, stay, orders)
+    own = lambda k: k == h.modes[0]
+    A = tuple(_in_order(chain, (None, *up), up) if own(k) else chain for k, chain in enumerate(h.A))
+    S = tuple(_in_order(chain, [orders[0]]*len(chain), up if own(k) else stay) for k, chain in enumerate(h.S))
+    return A, S
+
 # %% ../nbs/30_hnmf.ipynb #bf840645
 @dataclass(frozen=True)
 class FittedHierarchy(Hierarchy):
@@ -188,13 +205,16 @@ class FittedHierarchy(Hierarchy):
     classes: tuple = () # B (classes, r_l) where there are labels, else None
     class_names: tuple = () # Names of the classes where there are labels, else None
     strata: object = None # `Strata` of layer 0 in a hierarchy over strata; its features are in all layers
+    A: tuple = () # HNCPD: per mode, topics (d_k, r_1) and links (r_{l-1}, r_l), columns of length one
+    S: tuple = () # HNCPD: per mode, their weights (r_0, r_l), components as rows
 
     def rearranged(self,
         orders, # For each layer, the topics in their new order
     )->dict: # Fields that change
         "What goes along when the topics of the layers are put in another order."
         classes = tuple(B if B is None else B[:, o] for B, o in zip(self.classes, orders))
-        if self.strata is None: return dict(classes=classes)
+        A, S = _trained_in_order(self, orders)
+        if self.strata is None: return dict(classes=classes, A=A, S=S)
         turn = lambda F: F[:, orders[0]]
         strata = replace(self.strata, W=turn(self.strata.W), H=tuple(map(turn, self.strata.H)))
         return dict(classes=classes, strata=strata)
@@ -287,6 +307,31 @@ def _hnmf_result(
     sizes = [F[0].sum(0)/s for F in factors]
     classes = [None if B is None else B*size for (_, _, B), size in zip(parts, sizes)]
     return assemble(layers, results, (1,), classes, labels)
+
+# %% ../nbs/30_hnmf.ipynb #fcc71b82
+def chain_parts(
+    h, # An HNMF, sizes in its topics
+    beta:float=2., # The order of the loss; below 2 columns sum to one
+)->list: # (weights (n, r_l), topics or links (r_{l-1}, r_l)), one pair per layer
+    "What the layers of an HNMF were fitted as: topics and links of length one, sizes in the weights."
+    parts, n = [], 1.
+    for layer in h.layers:
+        A = layer.links[0]*n[:, None] if layer.links else layer.factors[1]
+        n = array_namespace(A).sqrt((A*A).sum(0)) if beta == 2 else A.sum(0)
+        parts.append((layer.factors[0]*n, ratio(A, n)))
+    return parts
+
+def chain_hierarchy(
+    parts, # (weights, topics or links), one pair per layer
+    results=(), # `Result` or None, one per layer; None for those left out in front
+)->FittedHierarchy: # Sizes in the topics
+    "A chain over a matrix as a hierarchy of it, in normal form."
+    topics, factors = None, []
+    for W, A in parts:
+        topics = A if topics is None else topics @ A
+        factors.append([W, topics])
+    layers = carried(factors, [A for _, A in parts[1:]], 1)
+    return assemble(layers, [None]*(len(parts) - len(results)) + list(results), (1,))
 
 # %% ../nbs/30_hnmf.ipynb #3319b6ab
 def given_parts(
@@ -666,17 +711,36 @@ def hncpd(
     cp = balanced(cp, beta) if balance else cp
     stopped = len(ranks) == 1 or (result and result.status is Status.INTERRUPTED)
     modes = [] if stopped else hncpd_modes(cp, ranks[1:], balance=balance, seed=rest, **how)
-    return _hncpd_result(data, cp, result, modes, m)
+    return _hncpd_result(data, cp, result, modes, m, beta)
 
 # %% ../nbs/30_hnmf.ipynb #8f6c36ff
-def _hncpd_result(data, cp, result, modes, m):
+def _hncpd_result(data, cp, result, modes, m, beta=2.):
     "The layers of an HNCPD as one record, in the units of the data."
     layers = tuple(unscaled(layer, m, data) for layer in _hncpd_layers(cp, modes, m))
+    S, A = _of_modes(modes, data.scale, beta)
     status = (result and result.status, *(modes[m].status if modes else ()))
     history = (result and result.history, *(modes[m].history if modes else ()))
-    return FittedHierarchy(layers, status[:len(layers)], history[:len(layers)], (m,))
+    return FittedHierarchy(layers, status[:len(layers)], history[:len(layers)], (m,), A=A, S=S)
+
+def _of_modes(modes, scale, beta):
+    "(weights, topics and links) of each mode's hierarchy, in the units of the data."
+    parts = [chain_parts(h, beta) for h in modes]
+    S, A = (tuple(tuple(p[i] for p in own) for own in parts) for i in (0, 1))
+    return tuple(s if k else tuple(w/scale for w in s) for k, s in enumerate(S)), A
 
 # %% ../nbs/30_hnmf.ipynb #001a7c1f
+def lifted_slices(
+    cp:CP, # A layer
+    m:int, # The carrying mode
+    balance:bool, # Balance the layer first?
+)->tuple: # (the CP model [[I, D_k]], what its links are multiplied by for the layer as it stands)
+    "What the next layer of an HNTF-m factorizes."
+    G = balanced(cp) if balance else cp
+    f = G.factors[m]
+    eye = array_namespace(*G.factors).eye(cp.rank, dtype=f.dtype, device=f.device)
+    slices = CP(tuple(eye if k == m else g for k, g in enumerate(G.factors)))
+    return slices, ratio(f.sum(0), cp.factors[m].sum(0))
+
 def lifted(
     cp:CP, # A layer
     rank:int, # Components of the next
@@ -686,12 +750,8 @@ def lifted(
     **how, # `fit_flat`
 )->tuple: # (the next layer, link, `Result`)
     "One step of HNTF-m: the NCPD of [[I, D_k]]."
-    G = balanced(cp) if balance else cp
-    f = G.factors[m]
-    eye = array_namespace(*G.factors).eye(cp.rank, dtype=f.dtype, device=f.device)
-    slices = CP(tuple(eye if k == m else g for k, g in enumerate(G.factors)))
+    slices, gain = lifted_slices(cp, m, balance)
     r = fit_flat(factored(slices), rank, seed, **how)
-    gain = ratio(f.sum(0), cp.factors[m].sum(0)) # To the units of the layer as it stands
     link = r.params.factors[m]*gain[:, None]
     return CP(tuple(cp.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
 

@@ -22,12 +22,15 @@ from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
 from .estimators import _door
 from .guided import named_seeds
-from .hierarchy_estimators import MultiHNTF, _gain, _keep_first, _keep_layers
+from .hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF, _gain, _keep_first, _keep_layers
 from .hnmf import as_tensor, balanced, check_mode, check_ranks, error_of, first_layer
-from .incoming import as_strata
+from .incoming import as_data, as_strata
 from .init import move
+from .layer_refits import (hncpd_regrown, hnmf_regrown, hntf_regrown, neural_ncpd_regrown,
+                                  neural_nmf_regrown, settings_of)
 from .multi_hntf import Links, _settled, climbed, contracted, multi_result, polish, without_holes
 from .names import names_order
+from .neural_estimators import NeuralNCPD, NeuralNMF, _keep_trained, _training
 from .penalties import Fixed
 from .result import CP, History, Status, Strata
 from .strata_estimators import StratifiedNMF, StratifiedNTF, _strata, _strata_model
@@ -90,6 +93,7 @@ def _refitted(model, X, data, start, **changes):
 
 def _check_same_data(model, X, data):
     "`ValueError` unless data have the names of the fit, in its order."
+    model = getattr(model, 'first_', None) or model
     probe, strata = clone(model), isinstance(model, (StratifiedNMF, StratifiedNTF))
     found = {k: v for k, v in data.items() if k in ('mask', 'strata') and not isinstance(v, str)}
     names = _strata(probe, X, **found, reset=True).names if strata else _door(probe, X, reset=True).names
@@ -243,10 +247,13 @@ def split_topic(
     return new
 
 # %% ../nbs/52_merge_split.ipynb #fd717da5
+_TREES = MultiHNTF, HNMF, HNCPD, HNTF, NeuralNMF, NeuralNCPD
+
 def _check_tree(model, layer, name):
     "The layer's number; `TypeError` or `ValueError` unless its nodes can be changed."
-    if not isinstance(model, MultiHNTF):
-        raise TypeError(f"{name} takes a fitted MultiHNTF, not {type(model).__name__}; topics of flat models "
+    if not isinstance(model, _TREES):
+        kinds = ', '.join(kind.__name__ for kind in _TREES)
+        raise TypeError(f"{name} takes a fitted {kinds}, not {type(model).__name__}; topics of flat models "
                         "are for merge_topics and split_topic")
     check_is_fitted(model)
     if any(B is not None for B in model.hierarchy_.classes):
@@ -323,15 +330,18 @@ def _over_cp(flat, cp, X, new, mask=None):
 # %% ../nbs/52_merge_split.ipynb #cfd29469
 def _flat_of(model, X, data):
     "Layer 0 as a fitted flat estimator."
-    if model.first_ is not None: return model.first_
+    if getattr(model, 'first_', None) is not None: return model.first_
     start = list(model.layers_[0].cp.plain().factors)
-    settings = dict(solver=model.solver, inner=model.inner, tol=model.tol)
-    flat = (NMF if len(start) == 2 else NCPD)(len(start[0].T), init=start, max_iter=0, **settings)
-    return flat.fit(X, **data).set_params(max_iter=model.max_iter, init=model.init)
+    kind = NMF if len(start) == 2 else NCPD
+    flat = kind(len(start[0].T), init=start, **_flat_settings(model)).fit(X, **data)
+    return flat.set_params(max_iter=getattr(model, 'max_iter', 300), init='random')
 
-def _bottom(flat):
-    "The parameters of a flat estimator."
-    return flat.model_ if isinstance(flat, (StratifiedNMF, StratifiedNTF)) else flat.cp_
+def _flat_settings(model):
+    "What the layer 0 of a hierarchy is fitted by, as settings of a flat estimator."
+    settings = dict(inner=model.inner, tol=model.tol) if hasattr(model, 'solver') else dict(tol=1e-9)
+    loss = model.loss if isinstance(model, (HNMF, HNCPD)) else 'frobenius'
+    solver = getattr(model, 'solver', 'hals') if as_beta(loss) == 2 else 'mu'
+    return settings | dict(loss=loss, solver=solver, max_iter=0)
 
 def _relinked(P, links, keep, max_iter):
     "Links from the layer `keep` on refitted one after another, each over those below."
@@ -342,30 +352,81 @@ def _relinked(P, links, keep, max_iter):
         else: found.append(_settled(P, polish(P, W, max_iter=max_iter), max_iter))
     return found
 
+# %% ../nbs/52_merge_split.ipynb #42d5b588
+def _bottom(flat):
+    "The parameters of a flat estimator."
+    return flat.model_ if isinstance(flat, (StratifiedNMF, StratifiedNTF)) else flat.cp_
+
+def _joined(h, made, layer, names):
+    "A refitted hierarchy, with all below its changed layer as it was."
+    kept = {name: (*getattr(h, name)[:layer], *getattr(made, name)[layer:]) for name in ('status', 'history')}
+    layers = (*h.layers[:layer], *made.layers[layer:])
+    return replace(made, layers=tuple(replace(l, names=n) for l, n in zip(layers, names)), **kept)
+
+def _links_of(model): return [host(W).astype(float) for W in model.W_[1:]]
+
+def _layer_0(model, X, data):
+    "Layer 0 as a flat estimator, None where it is trained with all others; `ValueError` for other data."
+    _check_same_data(model, X, data)
+    return None if isinstance(model, NeuralNMF) else _flat_of(model, X, data)
+
 # %% ../nbs/52_merge_split.ipynb #73c0b437
 def _grown_anew(model, flat, X, data, links, layer, names):
     "The hierarchy over a layer 0 by links from a start; layers below `layer` stay."
     h, changed = model.hierarchy_, layer == 0
-    bottom = _bottom(flat) if changed else (h.strata or h[0].cp)
+    bottom = _bottom(flat) if changed else (getattr(h, 'strata', None) or h[0].cp)
     over = _over_strata if isinstance(bottom, Strata) else _over_cp
     data, cp, P, error, strata = over(flat, bottom, X, changed, **data)
     found = _relinked(P, links, max(0, layer - 1), model.link_iter)
     made = multi_result(data, cp, None, None, found, False, [None]*len(h), error)
-    kept = lambda old, new: (*old[:layer], *new[layer:])
-    layers = tuple(replace(l, names=n) for l, n in zip(made.layers, names))
-    made = replace(made, layers=layers, strata=strata, status=kept(h.status, made.status),
-                   history=kept(h.history, made.history))
-    return _told(model, flat, made, changed)
+    return _told(model, flat, _joined(h, replace(made, strata=strata), layer, names), changed)
 
 def _told(model, flat, h, changed):
     "An estimator like another, of a hierarchy of other ranks."
     new = copy.copy(model)
     new.ranks = h.ranks
     _keep_layers(new, h)
-    if model.first_ is None: return new
+    if isinstance(new, (NeuralNMF, NeuralNCPD)): _keep_trained(new)
+    if getattr(model, 'first_', None) is None: return new
     if changed: new.first = flat
     if h.strata is not None: new._gain = _gain(flat.model_, h.strata)
     return _keep_first(new, flat)
+
+# %% ../nbs/52_merge_split.ipynb #792fcd1a
+def _regrown(model, flat, X, data, layer, change, names):
+    "The hierarchy refitted from a changed layer on; `change` gives starts for that layer."
+    h, new = model.hierarchy_, layer == 0
+    if isinstance(model, NeuralNMF):
+        x = as_data(_door(clone(model), X, reset=True))
+        return _told(model, flat, _joined(h, _neural_anew(model, x, h, layer, change), layer, names), new)
+    bottom = _bottom(flat) if new else (getattr(h, 'strata', None) or h[0].cp)
+    over = _over_strata if isinstance(bottom, Strata) else _over_cp
+    x, cp, _, error, strata = over(flat, bottom, X, new, **data)
+    made = _kind_anew(model, x, cp, h, layer, change, error)
+    if strata is not None:
+        W, *H = made[0].cp.factors
+        made = replace(made, strata=replace(strata, W=W, H=tuple(H)) if new else h.strata)
+    return _told(model, flat, _joined(h, made, layer, names), new)
+
+def _kind_anew(model, data, cp, h, layer, change, error):
+    "A hierarchy of any kind over a layer 0, refitted from a change on."
+    how = settings_of(model)
+    if isinstance(model, NeuralNCPD): return _neural_anew(model, data, h, layer, change, cp)
+    if isinstance(model, HNMF): return hnmf_regrown(data, cp, h, layer, change, how, error)
+    regrown = hncpd_regrown if isinstance(model, HNCPD) else hntf_regrown
+    return regrown(data, cp, h, layer, change, how)
+
+# %% ../nbs/52_merge_split.ipynb #721c515c
+def _neural_anew(model, data, h, layer, change, cp=None):
+    "A Neural NMF or Neural NCPD, trained again from a changed layer on."
+    how, training = dict(max_iter=60) | settings_of(model), _training(model)
+    if isinstance(model, NeuralNMF):
+        from ntf_lit.neural_nmf import _nmf_model                              # brings in torch
+        untrained = _nmf_model(data, [None]*len(h), model.loss, model.l1, model.label_loss, training)
+        return neural_nmf_regrown(data, h, layer, change, how, untrained)
+    from ntf_lit.neural_ncpd import _ncpd_model
+    untrained = _ncpd_model(data, len(h), model.train_factors, model.loss, model.weights, 0., training)
+    return neural_ncpd_regrown(data, cp, h, layer, change, how, untrained)
 
 # %% ../nbs/52_merge_split.ipynb #92d850ee
 def _names_after(h, layer, at, named):
@@ -384,35 +445,37 @@ def _ranks_after(model, layer, more):
 
 # %% ../nbs/52_merge_split.ipynb #a0cbb76e
 def merge_nodes(
-    model:MultiHNTF, # A fitted hierarchy, over strata or not; it stays as it is
+    model, # A fitted hierarchy of any kind, over strata or not; it stays as it is
     X, # What it was fitted to
     nodes, # The nodes to put together: numbers or names, two or more
     *,
     layer:int=0, # Their layer
     name:str=None, # What to call the new node; the name of the largest when left out
     **data, # What else `fit` was given: `mask`, `strata`
-)->MultiHNTF: # With a layer of smaller rank; `ValueError` or `TypeError` for what cannot be merged
-    "Put nodes of a layer together; its links, and those above, are refitted from there."
+)->object: # With a layer of smaller rank; `ValueError` or `TypeError` for what cannot be merged
+    "Put nodes of a layer together; the layer, and those above, are refitted from there."
     layer = _check_tree(model, layer, 'merge_nodes')
     h, given = model.hierarchy_, [nodes] if np.ndim(nodes) == 0 else list(nodes)
     nodes = _node_numbers(h[layer], given, 'merge_nodes')
     if len(nodes) < 2: raise ValueError(f"merge_nodes: {nodes} is no group; name two nodes or more")
     _ranks_after(model, layer, 1 - len(nodes))
-    flat, sizes = _flat_of(model, X, data), np.linalg.norm(host(h[layer].factors[-1]), axis=0)
-    _check_same_data(flat, X, data)
-    if layer == 0: flat = merge_topics(flat, X, nodes, name=name, **data)
-    links = summed_nodes([host(W).astype(float) for W in model.W_[1:]], layer, nodes, sizes)
+    sizes = np.linalg.norm(host(h[layer].factors[h.modes[-1]]), axis=0)
     at = [j for j in range(h[layer].rank) if j not in nodes or j == min(nodes)]
-    largest = max(nodes, key=lambda j: sizes[j])
-    name = name or (h[layer].names or {largest: None})[largest]
-    names = _names_after(h, layer, at, {at.index(min(nodes)): name})
-    return _grown_anew(model, flat, X, data, links, layer, names)
+    called = name or (h[layer].names or [None]*len(sizes))[max(nodes, key=lambda j: sizes[j])]
+    names = _names_after(h, layer, at, {at.index(min(nodes)): called})
+    flat = _layer_0(model, X, data)
+    if layer == 0 and flat: flat = merge_topics(flat, X, nodes, name=name, **data)
+    change = lambda F, at=None: [summed_topics(F, [(at or range(len(sizes)))[j] for j in nodes])[0]]
+    if not isinstance(model, MultiHNTF): return _regrown(model, flat, X, data, layer, change, names)
+    start = summed_nodes(_links_of(model), layer, nodes, sizes)
+    return _grown_anew(model, flat, X, data, start, layer, names)
 
 # %% ../nbs/52_merge_split.ipynb #a9ec685b
 def _best_division(model, flat, X, data, links, layer, node, n_init, rng):
     "The best start for a node in two: divisions at random, and two copies, which lose nothing."
-    h, over = model.hierarchy_, _over_cp if model.hierarchy_.strata is None else _over_strata
-    P = over(flat, h.strata or h[0].cp, X, False, **data)[2]
+    h, strata = model.hierarchy_, getattr(model.hierarchy_, 'strata', None)
+    over = _over_cp if strata is None else _over_strata
+    P = over(flat, strata or h[0].cp, X, False, **data)[2]
     for below in links[:layer-1]: P = climbed(P, below)
     c = 2**(-1/P.order)
     starts = [divided_node(links, layer, node, c, c, 1/(2*c))]
@@ -424,7 +487,7 @@ def _best_division(model, flat, X, data, links, layer, node, n_init, rng):
 
 # %% ../nbs/52_merge_split.ipynb #8dd6c2e3
 def split_node(
-    model:MultiHNTF, # A fitted hierarchy, over strata or not; it stays as it is
+    model, # A fitted hierarchy of any kind, over strata or not; it stays as it is
     X, # What it was fitted to
     node, # The node to split, a number or a name
     *,
@@ -432,18 +495,18 @@ def split_node(
     n_init:int=10, # How many divisions to try
     random_state=None, # Seeds the divisions: None, a whole number or a `Generator`
     **data, # What else `fit` was given: `mask`, `strata`
-)->MultiHNTF: # With a node more, the last of its layer; `ValueError` or `TypeError` if it cannot be
-    "Divide a node in two; its links, and those above, are refitted from there."
+)->object: # With a node more, the last of its layer; `ValueError` or `TypeError` if it cannot be
+    "Divide a node in two; its layer, and those above, are refitted from there."
     layer = _check_tree(model, layer, 'split_node')
     h, rng = model.hierarchy_, check_seed(random_state)
     node, = _node_numbers(h[layer], [node], 'split_node')
     check_count(n_init, 'n_init')
     _ranks_after(model, layer, 1)
-    flat, links = _flat_of(model, X, data), [host(W).astype(float) for W in model.W_[1:]]
-    _check_same_data(flat, X, data)
+    flat, names = _layer_0(model, X, data), _names_after(h, layer, [*range(h[layer].rank), node], {})
+    if not layer and flat: flat = split_topic(flat, X, node, n_init=n_init, random_state=rng, **data)
+    change = lambda F, at=None: [divided_topic(F, at[node] if at else node, rng) for _ in range(n_init)]
+    if not isinstance(model, MultiHNTF): return _regrown(model, flat, X, data, layer, change, names)
+    links = _links_of(model)
     if layer: links = _best_division(model, flat, X, data, links, layer, node, n_init, rng)
-    else:
-        flat = split_topic(flat, X, node, n_init=n_init, random_state=rng, **data)
-        links = divided_node(links, 0, node, 1, 1)
-    names = _names_after(h, layer, [*range(h[layer].rank), node], {})
+    else: links = divided_node(links, 0, node, 1, 1)
     return _grown_anew(model, flat, X, data, links, layer, names)

@@ -26,7 +26,7 @@ from .hnmf import (Factored, FittedHierarchy, as_tensor, assemble, balanced, che
 from .init import move
 from .blocks import nnls_rule
 from .result import CP, History, Layer, Result, Status
-from .tensor import Masked, Sparse, chunks, cp_rows, hadamard, others, residual
+from .tensor import Dense, Masked, Sparse, chunks, cp_rows, hadamard, others, residual
 from .updates import Quadratic, mu, ratio
 
 # %% ../nbs/31_multi_hntf.ipynb #88647886
@@ -524,6 +524,7 @@ def without_holes(
 )->object: # Data without a mask
     "Missing entries filled with the model of layer 0."
     if not isinstance(data, Masked): return data
+    if bool(data.mask.all()): return Dense(data.arrays, data.scale, data.square)
     filled = data.filled(rows)
     return replace(filled, square=residual(filled, lambda a, b: 0.))
 

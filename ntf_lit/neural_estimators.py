@@ -46,6 +46,10 @@ def _training(est):
 def _train(est, build, X, y, mask, **settings):
     "Train a hierarchy on X and keep it."
     _grow(est, build, X, y, mask, loss=est.loss, init=est.init, training=_training(est), **settings)
+    return _keep_trained(est)
+
+def _keep_trained(est):
+    "Spread what was trained over the attributes."
     h = est.hierarchy_
     est.A_, est.S_, r = h.A, h.S, h.result
     est.objective_, est.n_iter_ = (r.objective, r.n_iter) if r else (None, 0)

@@ -14,7 +14,7 @@ import torch
 from fastcore.basics import patch
 
 from .checks import Array, check_choice, check_count, check_number, check_seed
-from .hnmf import (FittedHierarchy, _hncpd_layers, as_tensor, balanced, carried, check_mode,
+from .hnmf import (FittedHierarchy, _hncpd_layers, as_tensor, balanced, chain_hierarchy, check_mode,
                           check_ranks, first_layer, fit_flat, unscaled)
 from .multi_hntf import multi_hntf
 from .neural_nmf import (INITS, InterruptedStart, NeuralHierarchy, as_neural, check_chain,
@@ -288,15 +288,6 @@ def _trained_parts(data, cp, r):
     chains = [(a, *(stack[k] for stack in links)) for k, a in enumerate(first)]
     return F, chains, [tuple(exact_weights(f.mT, c)) for f, c in zip(F, chains)]
 
-# %% ../nbs/43_neural_ncpd.ipynb #a6f40174
-def _mode_hierarchy(chain, S):
-    "One mode's hierarchy of its factor, components as samples."
-    topics, parts = None, []
-    for a, w in zip(chain, S):
-        topics = a if topics is None else topics @ a
-        parts.append([w, topics])
-    return FittedHierarchy(tuple(carried(parts, chain[1:], 1)))
-
 # %% ../nbs/43_neural_ncpd.ipynb #639df4a5
 def _neural_ncpd_result(
     data, # As it came
@@ -307,7 +298,8 @@ def _neural_ncpd_result(
 ):
     "A Neural NCPD in the units of the data."
     scale, (F, A, S) = data.scale, _trained_parts(data, cp, r)
-    modes = [_mode_hierarchy(a, [w*scale if k == 0 else w for w in s]) for k, (a, s) in enumerate(zip(A, S))]
+    S_scaled = [[w*scale for w in s] if k == 0 else s for k, s in enumerate(S)]
+    modes = [chain_hierarchy(list(zip(s, a))) for s, a in zip(S_scaled, A)]
     layers = tuple(unscaled(l, mode, data) for l in _hncpd_layers(CP((F[0]*scale, *F[1:])), modes, mode))
     of_layers = lambda x: (ncpd and getattr(ncpd, x), *[getattr(r, x)]*(len(layers) - 1))
     status, history = map(of_layers, ('status', 'history'))

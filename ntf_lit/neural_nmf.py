@@ -14,7 +14,8 @@ from array_api_compat import array_namespace
 from fastcore.basics import patch
 
 from .checks import Array, check_choice, check_number, check_seed, host
-from .hnmf import FittedHierarchy, _hnmf_result, check_mode, check_ranks, hnmf, layer_labels
+from .hnmf import (FittedHierarchy, _hnmf_result, _trained_in_order, check_mode, check_ranks, hnmf,
+                          layer_labels)
 from .init import move
 from .nnls import nnls
 from .nnls_layer import (as_torch, chain_weights, data_product, gram_layer, project_columns,
@@ -243,23 +244,6 @@ class NeuralHierarchy(Hierarchy):
         classes = tuple(B if B is None else B[:, o] for B, o in zip(self.classes, orders))
         A, S = _trained_in_order(self, orders)
         return dict(classes=classes, A=A, S=S)
-
-# %% ../nbs/42_neural_nmf.ipynb #77665b95
-def _in_order(chain, rows, columns):
-    "Matrices with rows and columns in another order; None leaves them."
-    as_index = lambda order: slice(None) if order is None else order
-    return tuple(M[as_index(r)][:, as_index(c)] for M, r, c in zip(chain, rows, columns))
-
-def _trained_in_order(h, orders):
-    "A and S of a hierarchy with the topics of every layer in another order."
-    stay, up = [None]*len(orders), orders[1:]
-    if not h.S: return _in_order(h.A, orders, up), ()
-    if not isinstance(h.S[0], tuple):
-        return _in_order(h.A, (None, *orders), orders), _in_order(h.S, stay, orders)
-    own = lambda k: k == h.modes[0]
-    A = tuple(_in_order(chain, (None, *up), up) if own(k) else chain for k, chain in enumerate(h.A))
-    S = tuple(_in_order(chain, [orders[0]]*len(chain), up if own(k) else stay) for k, chain in enumerate(h.S))
-    return A, S
 
 # %% ../nbs/42_neural_nmf.ipynb #43d929a4
 def as_neural(

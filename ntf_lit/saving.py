@@ -18,7 +18,7 @@ from array_api_compat import is_torch_array
 from .checks import host
 from .estimators import _is_found
 from .files import LoadError, load_arrays, save_arrays
-from .result import CP, Status, leaves
+from .result import CP, Status, _FirstOf, leaves
 
 # %% ../nbs/53_saving.ipynb #adb25915
 RECORDS = dict(CP='result', Strata='result', Layer='result', Hierarchy='result', History='result',
@@ -85,7 +85,7 @@ def _packed(texts):
     return np.frombuffer(b''.join(x.encode('utf-8', 'surrogatepass') + b'\0' for x in texts), np.uint8)
 
 def _list(writer, x, where):
-    kind, types = type(x).__name__, {type(v) for v in x}
+    kind, types = 'list' if isinstance(x, list) else 'tuple', {type(v) for v in x}
     if types == {str} and len(x) > 4: return {'texts': writer.array(_packed(x)), 'as': kind}
     if len(x) > 16 and types in ({int}, {float}) and all(abs(v) < 2**62 for v in x if types == {int}):
         return {'numbers': writer.array(np.array(x, types.pop())), 'as': kind}
@@ -153,7 +153,7 @@ _KINDS = [(type(None), _plain), (bool, _plain), (_is_time, _time), (np.str_, _te
           (int, _plain), (float, _float), (str, _plain), (Status, _status), (is_torch_array, _tensor),
           (_of_numbers, _array), (_of_objects, _object_array), (np.random.Generator, _generator),
           (np.random.RandomState, _generator), (_Settings, _settings), (_in_records, _record),
-          (_in_estimators, _estimator), (dict, _dict), (list, _list), (tuple, _list)]
+          (_in_estimators, _estimator), (dict, _dict), (list, _list), (tuple, _list), (_FirstOf, _list)]
 
 def _written(value):
     "(arrays, JSON) of a value."
@@ -269,10 +269,13 @@ def _named_values(reader, told, allowed, what, all_=True):
         raise ValueError(f"a {what} does not have the parts {', '.join(allowed)}")
     return {name: reader.value(v) for name, v in told.items()}
 
+_SINCE = dict(FittedHierarchy=('A', 'S')) # Fields that files of an earlier release do not have
+
 def _read_record(reader, told):
-    cls = _class(told['record'], RECORDS)
-    allowed = [f.name for f in fields(cls)]
-    made = cls(**_named_values(reader, told['fields'], allowed, cls.__name__))
+    cls, found = _class(told['record'], RECORDS), told['fields']
+    later = _SINCE.get(cls.__name__, ()) if isinstance(found, dict) else ()
+    allowed = [f.name for f in fields(cls) if f.name not in later or f.name in found]
+    made = cls(**_named_values(reader, found, allowed, cls.__name__))
     _check(made)
     return made
 

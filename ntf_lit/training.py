@@ -269,6 +269,7 @@ class TrainableModel:
     "A loss and how it is trained: what is the same for all such models."
     data: object = None # What is modelled, with its `scale` and `square`
     training: Training = AS_USUAL # How it is trained
+    held: tuple = () # Variables that stay as they are, by their numbers
     running: dict = field(default_factory=dict, init=False, compare=False, repr=False) # What is under way
 
     def __post_init__(self):
@@ -336,13 +337,16 @@ def evaluate(self:TrainingRun)->float: # The loss, at least 0
     loss = self.model.loss_of(self.variables)
     loss.backward()
     if isinstance(self.optimizer, BoundedLBFGS): self.model.tangent(self.variables)
+    for t in self.model.held: self.variables[t].grad.zero_()
     self.loss = float(loss.detach())
     return max(self.loss, 0.)
 
 @patch
 def land(self:TrainingRun)->float: # The loss there
     "The projection, forward and backward."
-    with torch.no_grad(): self.model.project(self.variables, self.state.variables)
+    with torch.no_grad():
+        self.model.project(self.variables, self.state.variables)
+        for t in self.model.held: self.variables[t].copy_(self.state.variables[t])
     with torch.enable_grad(): self.evaluate()
     return self.loss
 

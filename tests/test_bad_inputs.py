@@ -855,7 +855,7 @@ def test_nodes_to_merge_or_split():
         split_node(m, X, 0, n_init=0)
     with refuses(NotFittedError, 'is not fitted yet'):
         merge_nodes(MultiHNTF((4, 2)), X, [0, 1])
-    with refuses(TypeError, 'split_node takes a fitted MultiHNTF, not NCPD'):
+    with refuses(TypeError, 'split_node takes a fitted MultiHNTF, HNMF, .*, NeuralNCPD, not NCPD'):
         split_node(NCPD(2).fit(X), X, 0)
     labelled = MultiHNTF((4, 2), label_weight=1.0, max_iter=3).fit(X, [0, 1] * 3 + [0])
     with refuses(ValueError, 'does not refit the classes of a model with labels'):

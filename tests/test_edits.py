@@ -23,9 +23,9 @@ from ntf_lit.cp_estimators import NMF
 from ntf_lit.edits import LIMIT, Edits, as_edits, carried, model_key, outlines
 from ntf_lit.files import LoadError
 from ntf_lit.hierarchy_browser import HierarchyBrowser
-from ntf_lit.hierarchy_estimators import HNMF, MultiHNTF
+from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.merge_split import merge_nodes, merge_topics, split_node
-from ntf_lit.neural_estimators import NeuralNMF
+from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
 from ntf_lit.reading import concordance
 from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.topic_browser import TopicBrowser
@@ -389,17 +389,43 @@ def test_the_page_of_a_hierarchy_asks_for_fits():
 def test_what_cannot_be_fitted_anew_is_added_up():
     X, settings = counts(), dict(random_state=0, max_iter=5)
     labelled = MultiHNTF(RANKS, label_weight=1.0, **settings).fit(X, np.arange(60) % 2)
-    neural = NeuralNMF(RANKS, random_state=0, max_epochs=2).fit(X)
     whole = grown(False)
-    unfit = [HNMF(RANKS, **settings).fit(X), labelled, neural, whole.hierarchy_]
+    unfit = [labelled, whole.hierarchy_]
     for model, data in [*((m, X) for m in unfit), (whole, None)]:
         b = HierarchyBrowser(model, data, front='live')
         assert b.front.data['refit'] is False
         assert b.act('merge', topic=0, into=1) and b.share(1) == pytest.approx(sum(b.data.share[:2]))
         for ask in (b.refit, lambda b=b: b.divide(2)):
-            with pytest.raises(ValueError, match='needs one fitted MultiHNTF without labels and its data'):
+            with pytest.raises(
+                ValueError, match='needs one fitted estimator of a hierarchy, without labels, and its data'
+            ):
                 ask()
         b.close()
+
+
+@pytest.mark.parametrize('kind', [HNMF, HNCPD, HNTF, NeuralNMF, NeuralNCPD])
+def test_nodes_of_every_kind_are_fitted_anew(kind):
+    "The buttons are there, and do what `merge_nodes` and `split_node` do; undo brings the model back."
+    quick = dict(max_epochs=5, race_epochs=2) if kind in (NeuralNMF, NeuralNCPD) else dict(max_iter=20)
+    whole = kind((5, 4, 2), random_state=0, **quick).fit(counts())
+    b = HierarchyBrowser(whole, counts(), front='live')
+    assert b.front.data['refit'] is True
+    assert b.act('name', topic=6, value='law') and b.act('merge', topic=7, into=6)
+    b.receive(b.front, dict(cmd='refit'))
+    wanted = merge_nodes(whole, counts(), [1, 2], layer=1)
+    assert b.model.hierarchy_.ranks == wanted.hierarchy_.ranks == (5, 3, 2) and b.names_[6] == 'law'
+    assert same_layers(b.model, wanted)
+    b.receive(b.front, dict(cmd='divide', topic=6))
+    assert same_layers(b.model, split_node(wanted, counts(), 1, layer=1, random_state=0))
+    assert b.act('undo') and b.act('undo') and b.model is whole
+    b.close()
+
+
+def same_layers(model, other):
+    pairs = zip(model.layers_, other.layers_)
+    return all(
+        np.allclose(f, g, rtol=1e-9, atol=1e-12) for a, b in pairs for f, g in zip(a.factors, b.factors)
+    )
 
 
 def test_layers_may_grow_where_the_model_says_so():

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from ntf_lit import HNMF, NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Callback, fit
 from ntf_lit.incoming import as_strata
+from ntf_lit.result import CP
 from ntf_lit.strata_hierarchies import JointStrataModel, StrataLayers, strata_multi_hntf
 from ntf_lit.stratified import StrataModel
 from ntf_lit.synthetic import hierarchical_strata, random_strata
@@ -272,3 +273,117 @@ def test_planted_hierarchies_beat_one_without_strata():
     for l in range(3):
         ours = np.concatenate([h.stratified(l).full(s) for s in range(5)])
         assert np.linalg.norm(ours - clean) < np.linalg.norm(plain.layers_[l].cp.full() - clean)
+
+
+# --- the same model said in another way (P4, P7 to P9, P11, P12, P20, P21) ---
+
+
+def exact_layers(shape):
+    "Strata whose layers of 4, 3 and 2 topics are all exact: topics that are alike are put together."
+    N, rng = len(shape) + 1, np.random.default_rng(1)
+    F = [rng.random((d, 2))[:, [0, 1, 1, 1]] for d in (21, *shape)]
+    links = np.zeros((4, 3)), np.zeros((3, 2))
+    links[0][0, 0] = links[0][1, 1] = links[1][0, 0] = 1
+    links[0][2:, 2] = 2 ** (1 / N) / 2
+    links[1][1:, 1] = 3 ** (1 / N) / (1 + 2 ** (1 / N))
+    V = tuple(tuple(rng.random((d, 1)) for _ in range(3)) for d in shape)
+    return F, links, V
+
+
+def at(model, V, W, H, links):
+    "Layers at the parameters given, those of the data."
+    stacked = tuple(np.stack(v) for v in V)
+    scale, old = model.data.scale, model.init.strata
+    p = type(old)((stacked[0] * scale, *stacked[1:]), W * scale, H, old.offsets)
+    return StrataLayers(p, tuple(links))
+
+
+@pytest.mark.parametrize('rule', ['mu', 'hals'])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_exact_layers_are_a_fixed_point(rule, shape):
+    (W, *H), links, V = exact_layers(shape)
+    X, cuts = CP((W, *H)).full(), ((0, 8), (8, 14), (14, 21))
+    parts = [X[a:b] + CP((np.ones((b - a, 1)), *(v[s] for v in V))).full() for s, (a, b) in enumerate(cuts)]
+    model = joint_model(parts, rule, ranks=(1, 1, 1))
+    p = at(model, V, W, tuple(H), links)
+    assert model.objective(p) < 1e-12 * model.data.square
+    moved = model.sweep(p, 0)[0]
+    for a, b in zip(arrays(p), arrays(moved)):
+        assert abs(a - b).max() <= 1e-6 * abs(a).max()
+
+
+def turned(model, p, modes=None, indices=None, components=None):
+    "Parameters for data whose modes or indices, or topics, stand in another order."
+    s = p.strata
+    H, V, links = list(s.H), list(s.V), list(p.links)
+    W = s.W
+    if modes is not None:
+        H, V = [H[k] for k in modes], [V[k] for k in modes]
+    if indices is not None:
+        H, V = [h[i] for h, i in zip(H, indices)], [v[:, i] for v, i in zip(V, indices)]
+    if components is not None:
+        W, H, links[0] = W[:, components], [h[:, components] for h in H], links[0][components]
+    return StrataLayers(type(s)(tuple(V), W, tuple(H), s.offsets), tuple(links))
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_modes_indices_and_components_in_another_order(rule):
+    tensors = strata((7, 6)).tensors
+    model, rng = joint_model(tensors, rule), np.random.default_rng(2)
+    p, order = model.init, [rng.permutation(7), rng.permutation(6)]
+    swapped = joint_model([A.transpose(0, 2, 1) for A in tensors], rule)
+    assert np.isclose(swapped.objective(turned(model, p, modes=[1, 0])), model.objective(p), rtol=1e-12)
+    mixed = joint_model([A[:, order[0]][:, :, order[1]] for A in tensors], rule)
+    c = rng.permutation(4)
+    for other, how in ((mixed, dict(indices=order)), (model, dict(components=c))):
+        a, b = p, turned(model, p, **how)
+        for k in range(3):
+            a, b = model.sweep(a, k)[0], other.sweep(b, k)[0]
+        tol = 1e-9 if rule == 'mu' or 'indices' in how else None  # HALS goes through components in turn
+        for x, y in zip(arrays(turned(model, a, **how)), arrays(b)) if tol else ():
+            assert np.allclose(x, y, rtol=tol, atol=tol * abs(x).max())
+
+
+def test_a_stratum_in_two_with_the_same_features_is_one():
+    tensors = strata((7, 6)).tensors
+    model = joint_model(tensors, ranks=(2, 2, 2))
+    s = model.init.strata
+    again = joint_model([tensors[0][:3], tensors[0][3:], *tensors[1:]], ranks=(2, 2, 2, 2))
+    V = tuple(np.concatenate([v[:1], v]) for v in s.V)
+    p = StrataLayers(type(s)(V, s.W, s.H, again.init.strata.offsets), model.init.links)
+    assert np.isclose(again.objective(p), model.objective(model.init), rtol=1e-12)
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_every_sample_twice_changes_no_topic(rule):
+    tensors = strata((7, 6)).tensors
+    one, two = joint_model(tensors, rule), joint_model([np.repeat(A, 2, axis=0) for A in tensors], rule)
+    s, gain = one.init.strata, two.data.scale / one.data.scale
+    twice = type(s)((s.V[0] * gain, *s.V[1:]), np.repeat(s.W * gain, 2, axis=0), s.H, two.init.strata.offsets)
+    p, q = one.init, StrataLayers(twice, one.init.links)
+    for k in range(4):
+        p, q = one.sweep(p, k)[0], two.sweep(q, k)[0]
+    for a, b in zip((*p.strata.H, *p.links), (*q.strata.H, *q.links)):
+        assert np.allclose(a, b, rtol=1e-8, atol=1e-8 * abs(a).max())
+
+
+@pytest.mark.parametrize('train', TRAIN)
+def test_layouts_change_no_bit_and_a_mask_of_ones_nothing(train):
+    d = strata((7, 6))
+    how = dict(first=first_layer((7, 6)), train=train, **SHORT)
+    want = MultiHNTF((4, 3, 2), **how).fit(d.tensors)
+    fixed = [A.copy() for A in d.tensors]
+    for A in fixed:
+        A.flags.writeable = False
+    for X in ([np.asfortranarray(A) for A in d.tensors], [np.repeat(A, 2, 0)[::2] for A in d.tensors], fixed):
+        m = MultiHNTF((4, 3, 2), **how).fit(X)
+        for a, b in zip(want.layers_, m.layers_):
+            assert all(np.array_equal(f, g) for f, g in zip(a.factors, b.factors))
+    if train == 'joint':
+        return  # it refuses a mask
+    m = MultiHNTF((4, 3, 2), **how).fit(d.tensors, mask=[np.ones(A.shape, bool) for A in d.tensors])
+    assert all(np.array_equal(a, b) for a, b in zip(want.first_.topics_, m.first_.topics_))
+    for a, b in zip(
+        want.layers_, m.layers_
+    ):  # sums over all strata at once: to rounding, which links magnify
+        assert all(np.allclose(f, g, rtol=1e-4, atol=1e-6 * f.max()) for f, g in zip(a.factors, b.factors))
