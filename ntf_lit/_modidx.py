@@ -110,6 +110,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data.Samples.with_word': ( 'browser_data.html#samples.with_word',
                                                                                   'ntf_lit/browser_data.py'),
+                                      'ntf_lit.browser_data._as_kinds': ('browser_data.html#_as_kinds', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data._compared': ('browser_data.html#_compared', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data._courses': ('browser_data.html#_courses', 'ntf_lit/browser_data.py'),
                                       'ntf_lit.browser_data._feature_in': ('browser_data.html#_feature_in', 'ntf_lit/browser_data.py'),

@@ -12,6 +12,7 @@ import math
 import numbers
 import re
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from html import escape
 from importlib.resources import files
@@ -61,6 +62,11 @@ def first_terms(
 
 # %% ../nbs/62_browser_data.ipynb #102c35dc
 KINDS = ('words', 'labels', 'ordered')
+
+def _as_kinds(kinds):
+    "What is known of modes as a dict; `TypeError` for anything else."
+    if kinds is None or isinstance(kinds, Mapping): return dict(kinds or {})
+    raise TypeError(f"kinds must be a dict mode -> kind, not {type(kinds).__name__}")
 
 def mode_kind(
     v:View, # A view
@@ -198,7 +204,7 @@ def _one_mode(views, k, kinds, n):
 # %% ../nbs/62_browser_data.ipynb #54e24fa0
 def _page_modes(views, kinds, n):
     "Every mode of some views, the words first: [(numbers of its modes, what the page needs)]."
-    v, kinds = views[0], dict(kinds or {})
+    v, kinds = views[0], _as_kinds(kinds)
     pair, both = _image_modes(v, kinds)
     for k in range(len(v.modes)): mode_kind(v, k, kinds) # those that are not shown, too
     several = v.shape[0] > 1 and len({w.labels[0] for w in views}) == 1
@@ -376,7 +382,9 @@ def as_pictures(
     n:int, # How many samples there are
 )->np.ndarray: # (n, height, width)
     "Pictures in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
-    parts = [np.asarray(x) for x in images]
+    if not isinstance(images, Iterable) or isinstance(images, (str, bytes, Mapping)):
+        raise TypeError(f"images must be a list of pictures, one per sample, not {type(images).__name__}")
+    parts = list(map(np.atleast_1d, images))
     if len(parts) != n and sum(map(len, parts)) == n: parts = [x for stratum in parts for x in stratum]
     if len(parts) != n:
         raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
@@ -842,6 +850,9 @@ def compared_views(
 )->ComparedViews: # A frozen record
     "A model, and the models it is compared with, as views that can stand side by side."
     views, shares, t = _views_of(model, data, layered, names=names, strata=strata, **view_options)
+    if others is not None and not isinstance(others, Iterable):
+        raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}: put it in "
+                        "brackets")
     if not others:
         called = [f'layer {l}' for l in range(len(views))] if t else ['this run']
         return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t)
@@ -860,7 +871,7 @@ def named_by_kinds(
     kinds:dict=None, # What their modes are said to be
 )->ComparedViews: # A new record, or the same
     "Views whose topics nobody named are named by the kinds of their modes."
-    if not kinds: return found
+    if not (kinds := _as_kinds(kinds)): return found
     def again(v):
         pairs = zip(v.names, default_names(v), default_names(v, kinds))
         return replace(v, names=tuple(new if name == old else name for name, old, new in pairs))

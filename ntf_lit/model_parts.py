@@ -38,7 +38,10 @@ class Parts:
 # %% ../nbs/59a_model_parts.ipynb #0aebfe15
 def _matrix(F, name):
     "A nonnegative matrix of doubles in memory; `ValueError` or `TypeError` for anything else."
-    if is_sparse(F): F = F.todense() if hasattr(F, 'todense') else F.toarray()
+    if is_sparse(F):
+        dense = getattr(F, 'todense', getattr(F, 'toarray', None))
+        if dense is None: raise TypeError(f"{name} is a {type(F).__name__}; make it a dense matrix")
+        F = dense()
     F = np.asarray(host(as_float(F, name)), np.float64)
     if F.ndim != 2: raise ValueError(f"{name} must be a matrix, indices x topics, not of shape {F.shape}")
     if np.isnan(F).any():

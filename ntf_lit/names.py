@@ -223,7 +223,7 @@ def named_samples(
     name:str, # What the entries are called in a message
 )->list: # One entry per sample, if their number was right
     "What is known of samples, in their order. `TypeError` for a text or a set, `ValueError` for other names."
-    if isinstance(values, (str, bytes, Set)): return _listed(values, name)
+    if isinstance(values, (str, bytes, Set)) or not isinstance(values, Iterable): return _listed(values, name)
     index = getattr(values, 'index', None) if hasattr(type(values), 'iloc') else None
     if isinstance(values, Mapping): index, values = values.keys(), list(values.values())
     if index is None:

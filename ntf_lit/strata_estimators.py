@@ -124,7 +124,9 @@ def _listed_labels(strata, n, samples):
         raise TypeError("strata is a dict, and X has no names of samples that it could belong to; pass a "
                         "list with one label per sample")
     by_name = samples is not None and hasattr(strata, 'keys') or isinstance(strata, (str, set))
-    labels = np.asarray(named_samples(strata, samples, 'strata') if by_name else strata)
+    if by_name: strata = named_samples(strata, samples, 'strata')
+    try: labels = np.asarray(strata)
+    except ValueError as e: raise ValueError(f"strata must hold one label per sample: {e}") from None
     if labels.shape == (n,): return labels
     raise ValueError(f"strata must hold one label per sample, {n} of them, not shape {labels.shape}")
 

@@ -433,7 +433,8 @@ def _own_names(parts, shown):
 # %% ../nbs/60_views.ipynb #ebf3b15a
 def _flat(names):
     "Names of all samples, from one list or from one list per stratum."
-    nested = names is not None and len(names) and all(isinstance(x, (list, tuple, np.ndarray)) for x in names)
+    some = hasattr(names, '__len__') and len(names)
+    nested = some and all(isinstance(x, (list, tuple, np.ndarray)) for x in names)
     return [x for stratum in names for x in stratum] if nested else names
 
 def _index_names(words, mode, n):
