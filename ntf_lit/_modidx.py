@@ -1416,6 +1416,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ntf_lit.names.counts_along': ('names.html#counts_along', 'ntf_lit/names.py'),
                                'ntf_lit.names.has_order': ('names.html#has_order', 'ntf_lit/names.py'),
                                'ntf_lit.names.is_axis': ('names.html#is_axis', 'ntf_lit/names.py'),
+                               'ntf_lit.names.is_list': ('names.html#is_list', 'ntf_lit/names.py'),
                                'ntf_lit.names.is_missing': ('names.html#is_missing', 'ntf_lit/names.py'),
                                'ntf_lit.names.measures': ('names.html#measures', 'ntf_lit/names.py'),
                                'ntf_lit.names.named_samples': ('names.html#named_samples', 'ntf_lit/names.py'),

@@ -12,7 +12,7 @@ import math
 import numbers
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from html import escape
 from importlib.resources import files
@@ -22,7 +22,7 @@ from fastcore.basics import patch
 
 from .checks import check_choice, check_count, is_frame
 from .synthetic import Dataset
-from .names import has_order, is_missing, named_samples, order_keys, short_dates
+from .names import has_order, is_list, is_missing, named_samples, order_keys, short_dates
 from .edits import model_key
 from .incoming import is_labelled
 from .reading import concordance
@@ -382,9 +382,9 @@ def as_pictures(
     n:int, # How many samples there are
 )->np.ndarray: # (n, height, width)
     "Pictures in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
-    if not isinstance(images, Iterable) or isinstance(images, (str, bytes, Mapping)):
-        raise TypeError(f"images must be a list of pictures, one per sample, not {type(images).__name__}")
-    parts = list(map(np.atleast_1d, images))
+    parts = list(map(np.atleast_1d, images)) if is_list(images) and not isinstance(images, Mapping) else []
+    if not parts or any(x.dtype.kind not in 'biuf' for x in parts):
+        raise TypeError(f"images must hold one picture of numbers per sample, not {type(images).__name__}")
     if len(parts) != n and sum(map(len, parts)) == n: parts = [x for stratum in parts for x in stratum]
     if len(parts) != n:
         raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
@@ -850,9 +850,10 @@ def compared_views(
 )->ComparedViews: # A frozen record
     "A model, and the models it is compared with, as views that can stand side by side."
     views, shares, t = _views_of(model, data, layered, names=names, strata=strata, **view_options)
-    if others is not None and not isinstance(others, Iterable):
+    if others is not None and not is_list(others):
         raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}: put it in "
                         "brackets")
+    others = None if others is None else others if hasattr(others, 'items') else list(others)
     if not others:
         called = [f'layer {l}' for l in range(len(views))] if t else ['this run']
         return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t)

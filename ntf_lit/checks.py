@@ -344,7 +344,7 @@ def check_labels(
     name:str='labels', # What to call them in a message
 )->list: # Of `str`
     "One name per index; `ValueError` if their number is wrong, `TypeError` for what is no list."
-    if not isinstance(labels, Iterable):
+    if not isinstance(labels, Iterable) or getattr(labels, 'ndim', 1) == 0:
         raise TypeError(f"{name} must be a list with one name per index, not {type(labels).__name__}")
     labels = [str(x) for x in labels]
     if len(labels) != size:

@@ -77,6 +77,7 @@ def _check_columns(F):
 def _read_factors(cp, sample_mode=0):
     "Factors of a CP model with the samples first; one row of ones where there are no samples."
     F = [_matrix(f, f'factor {k}') for k, f in enumerate(cp.factors)]
+    if not F: raise ValueError("the model has no factors; give one matrix per mode")
     labels = list(map(_row_names, cp.factors))
     _check_columns(F)
     if len(F) == 1: F, labels = [np.ones((1, F[0].shape[1])), *F], [None, *labels]

@@ -1075,21 +1075,20 @@ ODD = dict(
     complex=np.ones((6, 3)) * 1j,
     scalar=np.array(2.0),
     sparse=COO(np.zeros((2, 1), int), np.ones(1), (6, 3)),
-    records=np.ones(6, dtype=[('a', 'f8'), ('b', 'i4')]),
     times=np.array(['2020'] * 6, 'M8[Y]').reshape(6, 1, 1),
 )
 SIX = np.random.default_rng(0).random((6, 3))
 FITTED = NMF(2, random_state=0, max_iter=2).fit(SIX)
 TAKES = dict(  # argument, what a message may call it, a call with it
-    X=('X', lambda x: NMF(2, random_state=0, max_iter=2).fit(x)),
-    strata_of=('X', lambda x: StratifiedNMF(2, random_state=0, max_iter=2).fit(x)),
+    X=('X|2D', lambda x: NMF(2, random_state=0, max_iter=2).fit(x)),
+    strata_of=('X|2D', lambda x: StratifiedNMF(2, random_state=0, max_iter=2).fit(x)),
     mask=('mask|X', lambda x: NMF(2).fit(SIX, mask=x)),
     weights=('weights|X', lambda x: NMF(2).fit(SIX, weights=x)),
     sample_weight=('sample_weight', lambda x: NMF(2).fit(SIX, sample_weight=x)),
     y=('y', lambda x: NMF(2, label_weight=1.0).fit(SIX, y=x)),
     strata=('strata', lambda x: StratifiedNMF(2).fit(SIX, strata=x)),
     init=('init|start|factor', lambda x: NMF(2, init=x).fit(SIX)),
-    model=('model|factor|data', lambda x: view(x)),
+    model=('model|factors?|data', lambda x: view(x)),
     data=('data', lambda x: view(FITTED, x)),
     labels=('labels', lambda x: view(FITTED, labels=x)),
     samples=('samples|labels', lambda x: view(FITTED, samples=x)),
@@ -1098,7 +1097,7 @@ TAKES = dict(  # argument, what a message may call it, a call with it
     times=('times', lambda x: TopicBrowser(FITTED, SIX, times=x)),
     texts=('samples|images', lambda x: TopicBrowser(FITTED, SIX, samples=x)),
     kinds=('kinds', lambda x: TopicBrowser(FITTED, SIX, kinds=x)),
-    others=('others|model|factor|data', lambda x: TopicBrowser(FITTED, SIX, others=x)),
+    others=('others|model|factors?|data', lambda x: TopicBrowser(FITTED, SIX, others=x)),
     images=('images', lambda x: TopicBrowser(FITTED, SIX, images=x)),
     edits=('edits|read', lambda x: TopicBrowser(FITTED, SIX, edits=x)),
 )
