@@ -33,8 +33,10 @@ def _of_mapping(words, name):
                      f"{len(words) - 1}; pass a list in the order of the columns, or a dict word -> column")
 
 # %% ../nbs/00a_names.ipynb #0c5c6ed1
-def is_list(x):
-    "Whether something yields entries, one after another: no text, no single number."
+def is_list(
+    x, # Anything
+)->bool: # False for a text, and for a single number in an array
+    "Whether something yields entries, one after another."
     return isinstance(x, Iterable) and not isinstance(x, (str, bytes)) and getattr(x, 'ndim', 1) != 0
 
 def _listed(words, name):

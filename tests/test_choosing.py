@@ -125,7 +125,7 @@ def test_strata_with_one_rank_per_stratum():
 def test_weights_at_the_end_of_the_grid_are_said():
     d = random_strata([8, 9], (7, 6), 2, 1, seed=0)
     search = searched(
-        d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[100.0, 1000.0], rule='min'
+        d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[1e-3, 1000.0], rule='min'
     )
     assert any('tv_weight' in doubt for doubt in search.doubts_)
     table = search.cv_results_

@@ -695,3 +695,22 @@ def test_what_is_told_of_a_node(drawn, h):
         for r in found['rows'] if up.any() else ():
             if len(r) == 4 and r[0] in own and p[r[0]] > 0.02:
                 says([r[3]], [own[r[0]] / p[r[0]]], atol=0.03)
+
+
+@given(st.integers(0, 99), st.integers(-1, 2))
+@settings(max_examples=10)
+def test_more_strata_than_two(drawn, seed, by):
+    "A head orders the table by its column; a period without samples is left out of the course of all."
+    rng = np.random.default_rng(seed)
+    W, H = rng.random((6, 4)), [rng.random((5, 4))]
+    m = as_shown(W, H, [np.zeros((3, 5, 0))], [2, 2, 2])
+    data = payload(m.view, times=('year', [1990, 1991, 1992] * 2))
+    [table] = drawn(data, [], ['strata', by])
+    column = [share(m, int(r[0][0]), slice(None) if by < 0 else m.stratum == by) for r in table['rows'][1:]]
+    close(column, sorted(column, reverse=True), rtol=1e-3)
+    says([r[by + 2] for r in table['rows'][1:]], column)
+    [whole] = drawn(data, [], ['course', 0])
+    gone = data | dict(course=data['course'] | dict(all=[True, False, True]))
+    [left] = drawn(gone, [], ['course', 0])
+    years = lambda found: [x.split(': ')[0] for x in found['titles']]
+    assert years(whole) == ['1990', '1991', '1992'] and years(left) == ['1990', '1992']
