@@ -70,8 +70,8 @@ def data_parts(
     if _has(data, 'iloc', 'str'): data = list(data) # a Series
     if type(data).__name__.endswith('GroupBy'):
         data = {key[0] if isinstance(key, tuple) and len(key) == 1 else key: part for key, part in data}
-    if isinstance(data, Mapping) and data and not is_sparse(data): return list(data), list(data.values())
-    if not isinstance(data, (list, tuple, Mapping)): return None, [data]
+    if isinstance(data, Mapping) and not is_sparse(data) and data: return list(data), list(data.values())
+    if is_sparse(data) or not isinstance(data, (list, tuple, Mapping)): return None, [data]
     if not data: raise ValueError(f"the data are an empty {type(data).__name__}; give one array per stratum")
     if all(isinstance(x, str) for x in data):
         raise TypeError("the data are texts; pass what the vectorizer makes of them, or as model a fitted "

@@ -1321,3 +1321,31 @@ def test_a_small_picture_has_the_means(high, wide, side, seed):
               for a in range(0, high, step)]  # fmt: skip
     close(shrunk(picture, side), blocks)
     assert max(shrunk(picture, side).shape) <= side
+
+
+@given(st.integers(0, 99))
+@settings(max_examples=6)
+def test_a_tensor_in_strata_with_its_data(seed):
+    "Drivers of the samples of every stratum, peaks of features, what explains an index of any mode, lifts."
+    rng, sizes = np.random.default_rng(seed), [2, 3]
+    W, H = rng.random((5, 2)), [rng.random((3, 2)), rng.random((6, 2))]
+    V = [rng.random((2, d, 2)) for d in (3, 6)]
+    m = as_shown(W, H, V, sizes, rng, 'dense')
+    v = m.view
+    for i, j in itertools.product(range(5), range(2)):
+        match = m.data[i] * np.outer(profile(m, j, 1), profile(m, j, 2))
+        close(tables.drivers(v, j, i)[0], match.sum(1))
+        close(tables.drivers(v, j, i)[1], match.sum(0))
+    for r in tables.feature_table(v):
+        p = profile(m, features_of(m, v.strata.index(r['stratum']))[r['feature']], 1)
+        assert r['mostly at place'] == PLACES[int(p.argmax())]
+    for i, place in enumerate(PLACES[:3]):
+        part = np.array([over(p, 1)[i] for p in m.parts])
+        close(tables.term_topics(v, place, 'place')['part'], np.sort(part / part.sum())[::-1])
+    rare = [X * (np.arange(6) > 0) for X in v.data]
+    t = tables.topic_terms(view(v_model(W, H, V), rare, labels=labels_of(H)), 0, n=6)
+    assert {r['term']: r['lift'] for r in t}[WORDS[0]] == math.inf
+
+
+def v_model(W, H, V):
+    return Strata(tuple(V), W, tuple(H), (0, 2, 5))
