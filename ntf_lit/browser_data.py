@@ -850,10 +850,8 @@ def compared_views(
 )->ComparedViews: # A frozen record
     "A model, and the models it is compared with, as views that can stand side by side."
     views, shares, t = _views_of(model, data, layered, names=names, strata=strata, **view_options)
-    if others is not None and not is_list(others):
-        raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}: put it in "
-                        "brackets")
-    others = None if others is None else others if hasattr(others, 'items') else list(others)
+    if others is not None and (not is_list(others) or hasattr(others, 'dtype')):
+        raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}")
     if not others:
         called = [f'layer {l}' for l in range(len(views))] if t else ['this run']
         return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t)
@@ -888,7 +886,8 @@ def pictures_of(
 )->tuple: # (texts or None, pictures or None)
     "Texts and pictures of samples: pictures given as texts are pictures, and so are pixels in the data."
     v = found.views[0]
-    several = images is None and isinstance(texts, (list, tuple, np.ndarray)) and len(texts) > 0
+    listed = isinstance(texts, (list, tuple, np.ndarray)) and is_list(texts)
+    several = images is None and listed and len(texts) > 0
     if several and np.ndim(texts[0]) > 1: texts, images = None, texts
     if images is not None: return texts, as_pictures(images, v.shape[0])
     return texts, pixel_pictures(v, kinds)
