@@ -886,9 +886,8 @@ def pictures_of(
 )->tuple: # (texts or None, pictures or None)
     "Texts and pictures of samples: pictures given as texts are pictures, and so are pixels in the data."
     v = found.views[0]
-    listed = isinstance(texts, (list, tuple, np.ndarray)) and is_list(texts)
-    several = images is None and listed and len(texts) > 0
-    if several and np.ndim(texts[0]) > 1: texts, images = None, texts
+    listed = texts if isinstance(texts, (list, tuple, np.ndarray)) and is_list(texts) else ()
+    if images is None and len(listed) and np.ndim(listed[0]) > 1: texts, images = None, texts
     if images is not None: return texts, as_pictures(images, v.shape[0])
     return texts, pixel_pictures(v, kinds)
 

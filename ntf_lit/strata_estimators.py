@@ -121,7 +121,7 @@ def _apart(X):
 def _listed_labels(strata, n, samples):
     "One label per sample as an array; `TypeError` or `ValueError` if there are not so many."
     if isinstance(strata, Mapping) and samples is None:
-        raise TypeError("strata is a dict, and X has no names of samples; pass one label per sample in a list")
+        raise TypeError("strata is a dict, and X has no names of samples; list one label per sample")
     by_name = samples is not None and hasattr(strata, 'keys') or isinstance(strata, (str, set))
     if by_name: strata = named_samples(strata, samples, 'strata')
     try: labels = np.asarray(strata)

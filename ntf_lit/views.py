@@ -565,7 +565,7 @@ def _as_view(parts, shown, labels, samples, strata, names, terms, unit, corpus=N
     data = () if shown is None else shown.arrays
     v = replace(v, term_mode=_term_mode(modes, terms, labels, words), data=data)
     v = replace(v, corpus=corpus or _corpus(v))
-    return named(replace(v, names=default_names(v)), _first(names, parts.names, {}))
+    return named(replace(v, names=default_names(v)), _first(names, parts.names or {}))
 
 def _data_of(data, mask, parts):
     "Data and mask in plain arrays, None where there are none."
