@@ -12,6 +12,7 @@ import math
 import numbers
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from html import escape
 from importlib.resources import files
@@ -21,7 +22,7 @@ from fastcore.basics import patch
 
 from .checks import check_choice, check_count, is_frame
 from .synthetic import Dataset
-from .names import has_order, is_missing, named_samples, order_keys, short_dates
+from .names import has_order, is_list, is_missing, named_samples, order_keys, short_dates
 from .edits import model_key
 from .incoming import is_labelled
 from .reading import concordance
@@ -61,6 +62,11 @@ def first_terms(
 
 # %% ../nbs/62_browser_data.ipynb #102c35dc
 KINDS = ('words', 'labels', 'ordered')
+
+def _as_kinds(kinds):
+    "What is known of modes as a dict; `TypeError` for anything else."
+    if kinds is None or isinstance(kinds, Mapping): return dict(kinds or {})
+    raise TypeError(f"kinds must be a dict mode -> kind, not {type(kinds).__name__}")
 
 def mode_kind(
     v:View, # A view
@@ -198,7 +204,7 @@ def _one_mode(views, k, kinds, n):
 # %% ../nbs/62_browser_data.ipynb #54e24fa0
 def _page_modes(views, kinds, n):
     "Every mode of some views, the words first: [(numbers of its modes, what the page needs)]."
-    v, kinds = views[0], dict(kinds or {})
+    v, kinds = views[0], _as_kinds(kinds)
     pair, both = _image_modes(v, kinds)
     for k in range(len(v.modes)): mode_kind(v, k, kinds) # those that are not shown, too
     several = v.shape[0] > 1 and len({w.labels[0] for w in views}) == 1
@@ -376,7 +382,9 @@ def as_pictures(
     n:int, # How many samples there are
 )->np.ndarray: # (n, height, width)
     "Pictures in shades of grey. `ValueError` for another number, unequal sizes or negative shades."
-    parts = [np.asarray(x) for x in images]
+    parts = list(map(np.atleast_1d, images)) if is_list(images) and not isinstance(images, Mapping) else []
+    if not parts or any(x.dtype.kind not in 'biuf' for x in parts):
+        raise TypeError(f"images must hold one picture of numbers per sample, not {type(images).__name__}")
     if len(parts) != n and sum(map(len, parts)) == n: parts = [x for stratum in parts for x in stratum]
     if len(parts) != n:
         raise ValueError(f"images has {len(parts)} pictures for {n} samples; give one per sample")
@@ -842,6 +850,8 @@ def compared_views(
 )->ComparedViews: # A frozen record
     "A model, and the models it is compared with, as views that can stand side by side."
     views, shares, t = _views_of(model, data, layered, names=names, strata=strata, **view_options)
+    if others is not None and (not is_list(others) or hasattr(others, 'dtype')):
+        raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}")
     if not others:
         called = [f'layer {l}' for l in range(len(views))] if t else ['this run']
         return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t)
@@ -860,7 +870,7 @@ def named_by_kinds(
     kinds:dict=None, # What their modes are said to be
 )->ComparedViews: # A new record, or the same
     "Views whose topics nobody named are named by the kinds of their modes."
-    if not kinds: return found
+    if not (kinds := _as_kinds(kinds)): return found
     def again(v):
         pairs = zip(v.names, default_names(v), default_names(v, kinds))
         return replace(v, names=tuple(new if name == old else name for name, old, new in pairs))
@@ -876,8 +886,8 @@ def pictures_of(
 )->tuple: # (texts or None, pictures or None)
     "Texts and pictures of samples: pictures given as texts are pictures, and so are pixels in the data."
     v = found.views[0]
-    several = images is None and isinstance(texts, (list, tuple, np.ndarray)) and len(texts) > 0
-    if several and np.ndim(texts[0]) > 1: texts, images = None, texts
+    listed = texts if isinstance(texts, (list, tuple, np.ndarray)) and is_list(texts) else ()
+    if images is None and len(listed) and np.ndim(listed[0]) > 1: texts, images = None, texts
     if images is not None: return texts, as_pictures(images, v.shape[0])
     return texts, pixel_pictures(v, kinds)
 

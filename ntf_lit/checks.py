@@ -12,7 +12,7 @@ import importlib
 import math
 import numbers
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -208,9 +208,13 @@ def check_mask(
 # %% ../nbs/00_checks.ipynb #3efe0746
 def _plain_mask(mask):
     "A mask of any make as an array; `ValueError` if it does not say everywhere."
-    if is_sparse(mask): return np.asarray(mask.todense() if hasattr(mask, 'todense') else mask.toarray())
+    if is_sparse(mask):
+        dense = getattr(mask, 'todense', getattr(mask, 'toarray', None))
+        if dense is None: raise TypeError(f"mask is a {type(mask).__name__}; make it a dense array")
+        return np.asarray(dense())
     if hasattr(mask, 'mask') and isinstance(mask, np.ma.MaskedArray): mask = mask.filled(False)
-    mask = mask.to_numpy() if hasattr(mask, 'to_numpy') else host(mask)
+    try: mask = mask.to_numpy() if hasattr(mask, 'to_numpy') else host(mask)
+    except ValueError as e: raise ValueError(f"mask is not a rectangular array: {e}") from None
     if mask.dtype.kind != 'O': return mask
     if not all(isinstance(x, (bool, np.bool_, numbers.Real)) for x in mask.flat):
         raise ValueError("mask has entries that are missing or no truth values; fill them with True or False")
@@ -342,7 +346,9 @@ def check_labels(
     size:int, # How many indices the mode has
     name:str='labels', # What to call them in a message
 )->list: # Of `str`
-    "One name per index; `ValueError` if their number is wrong."
+    "One name per index; `ValueError` if their number is wrong, `TypeError` for what is no list."
+    if not isinstance(labels, Iterable) or getattr(labels, 'ndim', 1) == 0:
+        raise TypeError(f"{name} must be a list with one name per index, not {type(labels).__name__}")
     labels = [str(x) for x in labels]
     if len(labels) != size:
         raise ValueError(f"{name} has {len(labels)} names for a mode of {size} indices; give one per index")

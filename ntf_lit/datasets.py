@@ -436,8 +436,8 @@ def olivetti_strata(
 
 # %% ../nbs/03a_datasets.ipynb #7c4e1a03
 def _check_from_one(path, coords):
-    "`ValueError` unless indices are whole numbers from 1 on."
-    wrong = np.argwhere(((coords < 1) | (coords != np.floor(coords))).T)
+    "`ValueError` unless indices are whole numbers from 1 on, and small enough to be exact."
+    wrong = np.argwhere(~((coords >= 1) & (coords < 2**53) & (coords == np.floor(coords))).T)
     if not len(wrong): return
     entry, mode = wrong[0]
     raise ValueError(f"{path}: entry {entry + 1} has the index {coords[mode, entry]:g} in mode {mode}; "
@@ -454,7 +454,7 @@ def _tns_shape(path, coords, shape):
 # %% ../nbs/03a_datasets.ipynb #7c4e1a02
 def _tns_head(path):
     "(lines before the entries, shape, number of entries); `ValueError` for a head that is none."
-    with open(path, encoding='utf-8') as f:
+    with open(path, encoding='latin-1') as f: # digits, and comments in any writing
         if f.readline().strip() != 'sptensor': return 0, None, None
         numbers = [f.readline().split() for _ in range(3)]
     try:
@@ -471,7 +471,7 @@ def read_tns(
 )->COO: # The tensor; `ValueError` where the file holds something else
     "A sparse tensor from a text file; entries that are listed again add up."
     skip, said, count = _tns_head(path)
-    try: table = np.loadtxt(path, comments='#', ndmin=2, skiprows=skip)
+    try: table = np.loadtxt(path, comments='#', ndmin=2, skiprows=skip, encoding='latin-1')
     except ValueError as e: raise ValueError(f"{path} is no .tns file: {e}") from None
     if not table.size or table.shape[1] < 3:
         raise ValueError(f"{path} is no .tns file: a line has two indices at least, and a value")

@@ -375,6 +375,8 @@ def _known_labels(y):
     "(labels, true where known); an unknown one is replaced by some known one."
     y = np.asarray(y, object)
     if y.ndim != 1: raise ValueError(f"y must hold one label per sample; it has shape {y.shape}")
+    if odd := [v for v in y if isinstance(v, (list, tuple, dict, set, np.ndarray))]:
+        raise ValueError(f"y must hold one label per sample, not {odd[0]!r}")
     known = np.array([not gone and v != -1 for gone, v in zip(is_missing(y), y)])
     if not known.any(): raise ValueError("y has no known label; give some, or set label_weight=0")
     some = y[known][0]

@@ -38,7 +38,10 @@ class Parts:
 # %% ../nbs/59a_model_parts.ipynb #0aebfe15
 def _matrix(F, name):
     "A nonnegative matrix of doubles in memory; `ValueError` or `TypeError` for anything else."
-    if is_sparse(F): F = F.todense() if hasattr(F, 'todense') else F.toarray()
+    if is_sparse(F):
+        dense = getattr(F, 'todense', getattr(F, 'toarray', None))
+        if dense is None: raise TypeError(f"{name} is a {type(F).__name__}; make it a dense matrix")
+        F = dense()
     F = np.asarray(host(as_float(F, name)), np.float64)
     if F.ndim != 2: raise ValueError(f"{name} must be a matrix, indices x topics, not of shape {F.shape}")
     if np.isnan(F).any():
@@ -74,6 +77,7 @@ def _check_columns(F):
 def _read_factors(cp, sample_mode=0):
     "Factors of a CP model with the samples first; one row of ones where there are no samples."
     F = [_matrix(f, f'factor {k}') for k, f in enumerate(cp.factors)]
+    if not F: raise ValueError("the model has no factors; give one matrix per mode")
     labels = list(map(_row_names, cp.factors))
     _check_columns(F)
     if len(F) == 1: F, labels = [np.ones((1, F[0].shape[1])), *F], [None, *labels]

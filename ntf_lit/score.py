@@ -30,6 +30,7 @@ def as_cp(
     if not isinstance(model, (tuple, list)):
         raise TypeError("a CP model is a CP, (weights, factors) or a list of factors, not "
                         f"{type(model).__name__}")
+    if not model: raise ValueError("the list of factors is empty; give one matrix per mode")
     if len(model) == 2 and isinstance(model[1], (tuple, list)): return CP(tuple(model[1]), model[0])
     return CP(tuple(model))
 

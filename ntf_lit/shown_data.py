@@ -71,9 +71,9 @@ def data_parts(
     if _has(data, 'iloc', 'str'): data = list(data) # a Series
     if type(data).__name__.endswith('GroupBy'):
         data = {key[0] if isinstance(key, tuple) and len(key) == 1 else key: part for key, part in data}
-    if isinstance(data, Mapping) and not is_sparse(data): return list(data), list(data.values())
-    if not isinstance(data, (list, tuple)): return None, [data]
-    if not data: raise ValueError("the data are an empty list; give one array per stratum")
+    if isinstance(data, Mapping) and not is_sparse(data) and data: return list(data), list(data.values())
+    if is_sparse(data) or not isinstance(data, (list, tuple, Mapping)): return None, [data]
+    if not data: raise ValueError(f"the data are an empty {type(data).__name__}; give one array per stratum")
     if all(isinstance(x, str) for x in data):
         raise TypeError("the data are texts; pass what the vectorizer makes of them, or as model a fitted "
                         "pipeline that begins with it")
@@ -168,6 +168,7 @@ def _one_part(X, mask, width, name):
     if is_bag_of_words(stored): array, seen = from_bag_of_words(stored, width), None
     elif keeps_nonzeros(stored): array, seen = _sparse_in(stored, name), None
     else: array, seen = _dense_in(stored, name)
+    if not array.shape: raise TypeError(f"{name} must be an array, or a list of them, not {type(X).__name__}")
     if mask is not None:
         mask = _checked_mask(mask, array, (modes, labels), name)
         array, seen = _filled(array, mask if seen is None else mask & seen)

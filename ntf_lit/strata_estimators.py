@@ -121,10 +121,11 @@ def _apart(X):
 def _listed_labels(strata, n, samples):
     "One label per sample as an array; `TypeError` or `ValueError` if there are not so many."
     if isinstance(strata, Mapping) and samples is None:
-        raise TypeError("strata is a dict, and X has no names of samples that it could belong to; pass a "
-                        "list with one label per sample")
+        raise TypeError("strata is a dict, and X has no names of samples; list one label per sample")
     by_name = samples is not None and hasattr(strata, 'keys') or isinstance(strata, (str, set))
-    labels = np.asarray(named_samples(strata, samples, 'strata') if by_name else strata)
+    if by_name: strata = named_samples(strata, samples, 'strata')
+    try: labels = np.asarray(strata)
+    except ValueError: labels = np.empty((0, 0)) # lists of several lengths
     if labels.shape == (n,): return labels
     raise ValueError(f"strata must hold one label per sample, {n} of them, not shape {labels.shape}")
 

@@ -953,7 +953,7 @@ def contents_of(
     if several and others is not None: raise ValueError("give several ranks, or others=, not both")
     lead, *rest = models.values() if several else [models]
     others = {str(i): _bare_model(m) for i, m in enumerate(rest)} if several else others
-    found = topic_contents(_bare_model(lead), data, others or None, **options)
+    found = topic_contents(_bare_model(lead), data, others, **options)
     page = replace(found.data, stability=_stability(list(models.values()) if several else [models])) \
         if several or not others else found.data
     if several and len(models) > 1:

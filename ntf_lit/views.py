@@ -399,12 +399,12 @@ def _by_size(labels, shape, unit, own):
 def _word_lists(labels, N):
     "Labels as a dict mode -> list of words or None; `ValueError` for what is one list of words."
     pairs = labels.items() if isinstance(labels, dict) else None
-    if pairs is None and isinstance(labels, (list, tuple, np.ndarray)):
+    if pairs is None and isinstance(labels, (list, tuple, np.ndarray)) and getattr(labels, 'ndim', 1):
         pairs = [(f'mode {k + 1 + N - len(labels)}', words) for k, words in enumerate(labels)]
     no_words = (int, float, np.generic) if isinstance(labels, dict) else (str, bytes, int, float, np.generic)
     single = pairs is None or any(isinstance(w, no_words) for _, w in pairs)
     if single or len(pairs) > N:
-        sized = hasattr(labels, '__len__')
+        sized = hasattr(labels, '__len__') and getattr(labels, 'ndim', 1)
         found = f"names {len(labels)} modes" if sized else f"is a {type(labels).__name__}"
         raise ValueError(f"labels {found}; the model has {N}, samples included; for the words of one "
                          "mode pass labels={'term': words}")
@@ -434,7 +434,8 @@ def _own_names(parts, shown):
 # %% ../nbs/60_views.ipynb #ebf3b15a
 def _flat(names):
     "Names of all samples, from one list or from one list per stratum."
-    nested = names is not None and len(names) and all(isinstance(x, (list, tuple, np.ndarray)) for x in names)
+    some = hasattr(names, '__len__') and getattr(names, 'ndim', 1) and len(names)
+    nested = some and all(isinstance(x, (list, tuple, np.ndarray)) for x in names)
     return [x for stratum in names for x in stratum] if nested else names
 
 def _index_names(words, mode, n):
@@ -565,7 +566,7 @@ def _as_view(parts, shown, labels, samples, strata, names, terms, unit, corpus=N
     data = () if shown is None else shown.arrays
     v = replace(v, term_mode=_term_mode(modes, terms, labels, words), data=data)
     v = replace(v, corpus=corpus or _corpus(v))
-    return named(replace(v, names=default_names(v)), names or parts.names or {})
+    return named(replace(v, names=default_names(v)), _first(names, parts.names or {}))
 
 def _data_of(data, mask, parts):
     "Data and mask in plain arrays, None where there are none."
@@ -589,7 +590,7 @@ def view(
     new_samples:bool=None, # Whether `data` are other samples, to `transform`; by number and names if None
 )->View: # A frozen record; `ValueError` if anything does not fit, `TypeError` for what is no such model
     "Any model as a `View`: checked, in normal form, with names."
-    if isinstance(model, View): return named(model, names or {})
+    if isinstance(model, View): return named(model, _first(names, {}))
     model, data, words = fitted_part(model, data)
     parts = _with_words(read_model(model, sample_mode), words)
     shown = _data_of(data, mask, parts)

@@ -64,6 +64,8 @@ print(json.dumps(sorted(COMMANDS)))`).filter(c => c !== 'samples');
     {cmd: 'versus', stratum: 0},
   ];
   for (const bad of refused) assert.equal(m.reduce(data, start, bad), start);
+  const east = m.reduce(data, start, {cmd: 'stratum', stratum: 0});
+  assert.equal(m.reduce(data, east, {cmd: 'versus', stratum: 0}), east); // nothing is compared with itself
 });
 
 test('edits can be undone, one by one', () => {
@@ -97,7 +99,8 @@ test('the page and Python do the same', () => {
     ['edits', {value: JSON.stringify(file)}], ['edits', {value: JSON.stringify(file)}], ['undo', {}],
     ['edits', {value: '{'}], ['edits', {value: JSON.stringify({...file, merged: {0: 1, 1: 0}})}],
     ['edits', {value: JSON.stringify({...file, merged: {0: 2}})}],
-    ['edits', {value: JSON.stringify({...file, key: 'other'})}], ['select', {topic: 0}],
+    ['edits', {value: JSON.stringify({...file, key: 'other'})}], ['undo', {}], ['select', {topic: 1}], ['beside', {topic: 0}],
+    ['edits', {value: JSON.stringify(file)}], ['undo', {}], ['select', {topic: 0}],
     ['edits', {value: JSON.stringify(file)}],
   ];
   const py = python(`import json
@@ -131,6 +134,9 @@ test('merged topics are mixed by their shares', () => {
 test('rows, lists and search', () => {
   assert.deepEqual(m.rows(data, {...start, lam: 1}, 0, 0).map(r => r.item), [0, 3]);
   assert.deepEqual(m.rows(data, {...start, stratum: 1}, 0, 0).map(r => r.corpus), [.3, .1]);
+  assert.deepEqual(m.rows(data, start, 2, 0).map(r => [r.corpus, r.whole]), [[.3, .3]]); // of its own set
+  const salient = {...start, order: 2};
+  for (const stratum of [-1, 0, 1]) assert.deepEqual(m.rows(data, {...salient, stratum}, 1, 0).map(r => r.item), [2, 1]);
   const steady = {...data, stability: [.9, null, .2]};
   assert.deepEqual([0, 1, 2].map(i => m.stability(steady, start, i)), [.9, null, .2]);
   assert.equal(m.stability(steady, m.reduce(data, start, {cmd: 'merge', topic: 1, into: 0}), 0), null);
@@ -140,10 +146,14 @@ test('rows, lists and search', () => {
   assert.deepEqual(m.listed(data, start).map(x => x.id), [0, 1]);
   assert.deepEqual(m.listed(data, {...start, stratum: 1, hidden: [0]}).map(x => x.id), [1, 0]);
   assert.deepEqual(m.listed(data, {...start, own_order: [1]}).map(x => x.id), [1, 0]);
+  assert.deepEqual(m.listed(data, {...start, own_order: [1, 0]}).map(x => x.id), [1, 0]);
+  assert.deepEqual(m.listed(data, {...start, own_order: [0, 1]}).map(x => x.id), [0, 1]);
   assert.deepEqual(m.listed(data, {...start, own_order: [1, 0], hidden: [1]}).map(x => x.id), [0, 1]);
   const found = m.listed(data, {...start, query: 'GOLD'});
   assert.deepEqual(found.map(x => [x.id, x.hits]), [[1, 1]]);
   close(found[0].share, .3 * .5 / .2); // of all there is of the word, whatever topics keep it
+  const verse = {...start, names: ['verse', 'tax', 'gold'], query: 'VER'}; // by its name alone
+  assert.deepEqual(m.listed(data, verse).map(x => [x.id, x.share]), [[0, 0]]);
   assert.deepEqual([...m.matching(data, ' WA')], [0]);
   assert.deepEqual([...m.matching(data, '')], []);
   assert.deepEqual(m.listed(data, {...start, query: 'qqq'}), []);

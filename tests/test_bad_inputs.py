@@ -1,5 +1,7 @@
 """What is refused, and in which words: a message names argument, value and cure. And what is not refused."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,8 @@ from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Status
 from ntf_lit.stratified import StrataModel
 from ntf_lit.tensor import COO
+from ntf_lit.topic_browser import TopicBrowser
+from ntf_lit.views import view
 
 
 def with_last(X, change):
@@ -1045,3 +1049,67 @@ def test_a_store_that_shrinks(tmp_path):
         file.truncate(40_000)
     with refuses(ValueError, 'X shrank while it was read: it has 125 rows where 150 are needed; fit again'):
         NMF(2, random_state=0).fit(data)
+
+
+# --- anything at all, for any argument ---
+
+
+class Odd:
+    "An object that is nothing that a fit or a page knows."
+
+    def __repr__(self):
+        return 'Odd()'
+
+
+ODD = dict(
+    number=3,
+    text='x',
+    bytes=b'x',
+    true=True,
+    dict={},
+    of_numbers={1: 2},
+    ragged=[[], [], [1j, 2.5]],
+    empty=[],
+    object=Odd(),
+    objects=[Odd(), Odd()],
+    complex=np.ones((6, 3)) * 1j,
+    scalar=np.array(2.0),
+    sparse=COO(np.zeros((2, 1), int), np.ones(1), (6, 3)),
+    times=np.array(['2020'] * 6, 'M8[Y]').reshape(6, 1, 1),
+)
+SIX = np.random.default_rng(0).random((6, 3))
+FITTED = NMF(2, random_state=0, max_iter=2).fit(SIX)
+TAKES = dict(  # argument, what a message may call it, a call with it
+    X=('X|2D', lambda x: NMF(2, random_state=0, max_iter=2).fit(x)),
+    strata_of=('X|2D', lambda x: StratifiedNMF(2, random_state=0, max_iter=2).fit(x)),
+    mask=('mask|X', lambda x: NMF(2).fit(SIX, mask=x)),
+    weights=('weights|X', lambda x: NMF(2).fit(SIX, weights=x)),
+    sample_weight=('sample_weight', lambda x: NMF(2).fit(SIX, sample_weight=x)),
+    y=('y', lambda x: NMF(2, label_weight=1.0).fit(SIX, y=x)),
+    strata=('strata', lambda x: StratifiedNMF(2).fit(SIX, strata=x)),
+    init=('init|start|factor', lambda x: NMF(2, init=x).fit(SIX)),
+    model=('model|factors?|data', lambda x: view(x)),
+    data=('data', lambda x: view(FITTED, x)),
+    labels=('labels', lambda x: view(FITTED, labels=x)),
+    samples=('samples|labels', lambda x: view(FITTED, samples=x)),
+    names=('names|topic', lambda x: view(FITTED, names=x)),
+    groups=('strata', lambda x: view(FITTED, strata=x)),
+    times=('times', lambda x: TopicBrowser(FITTED, SIX, times=x)),
+    texts=('samples|images', lambda x: TopicBrowser(FITTED, SIX, samples=x)),
+    kinds=('kinds', lambda x: TopicBrowser(FITTED, SIX, kinds=x)),
+    others=('others|model|factors?|data', lambda x: TopicBrowser(FITTED, SIX, others=x)),
+    images=('images', lambda x: TopicBrowser(FITTED, SIX, images=x)),
+    edits=('edits|read', lambda x: TopicBrowser(FITTED, SIX, edits=x)),
+)
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('what', ODD)
+@pytest.mark.parametrize('argument', TAKES)
+def test_anything_is_taken_or_refused_in_our_words(argument, what):
+    "Never an error from somewhere inside: the message names the argument."
+    called, call = TAKES[argument]
+    try:
+        call(ODD[what])
+    except (ValueError, TypeError) as e:
+        assert re.search(rf'\b({called})\b', str(e)), f'{type(e).__name__}: {e}'

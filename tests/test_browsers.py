@@ -20,7 +20,7 @@ import traitlets as T
 from pages import Found
 
 from ntf_lit.browser_data import MODULES, html_page, page_module, safe_json
-from ntf_lit.browser_state import COMMANDS
+from ntf_lit.browser_state import COMMANDS, checked_command, sizes
 from ntf_lit.cp_estimators import NCPD, NMF
 from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.hierarchy_estimators import HNCPD, HNMF
@@ -291,6 +291,28 @@ def test_fuzzed_messages_do_no_harm(small, caplog):
     )
     assert any('ignored' in r.message for r in caplog.records)
     json.dumps(small.state.to_dict())
+
+
+def test_the_last_fifty_edits_can_be_undone(small):
+    for i in range(60):
+        small.act('name', topic=0, value=f'n{i}')
+    for i in range(58, 8, -1):
+        assert small.act('undo') and small.names_[0] == f'n{i}'
+    small.act('undo')
+    assert small.names_[0] == 'n9'
+
+
+@pytest.mark.parametrize('cmd', [cmd for cmd, args in COMMANDS.items() if args])
+def test_true_is_no_number_in_a_command(small, cmd):
+    size = sizes(small.data)
+    fits = {str: 'x', list: [0]}
+    good = {
+        name: fits.get(low, max(0, low) if low not in (str, list) else 0) for name, low, _ in COMMANDS[cmd]
+    }
+    assert checked_command(dict(cmd=cmd, **good), size)
+    for name, low, _ in COMMANDS[cmd]:
+        bad = [True] if low is list else True
+        assert checked_command(dict(cmd=cmd, **good | {name: bad}), size) is None
 
 
 def test_a_page_cannot_set_traits(small):

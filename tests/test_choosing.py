@@ -1,6 +1,9 @@
 """Choosing ranks: the same bits for any number of processes, searches that go on, peers' formulas."""
 
+import copy
+import itertools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,11 +11,11 @@ import scipy.sparse as sp
 from hypothesis import assume, given, settings, strategies as st
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
-from ntf_lit.choosing import RankSearchCV
+from ntf_lit.choosing import RankSearchCV, _Search, _text
 from ntf_lit.consensus import Consensus, clusters, medians, near_distance, one_run
 from ntf_lit.diagnostics import component_variation, core_consistency, leverage, slab_errors
 from ntf_lit.fit import fit
-from ntf_lit.heldout import entry_folds, fold_loss
+from ntf_lit.heldout import FLOOR, entry_folds, fold_loss, thinned_folds
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP
@@ -122,9 +125,12 @@ def test_strata_with_one_rank_per_stratum():
 def test_weights_at_the_end_of_the_grid_are_said():
     d = random_strata([8, 9], (7, 6), 2, 1, seed=0)
     search = searched(
-        d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[100.0, 1000.0], rule='min'
+        d.tensors, quick(StratifiedNTF, tv='component'), (2,), weight=[1e-3, 1000.0], rule='min'
     )
     assert any('tv_weight' in doubt for doubt in search.doubts_)
+    table = search.cv_results_
+    tried = [(-e, s['tv_weight']) for e, s in zip(table['mean_test_score'], table['params'])]
+    assert len(tried) == 2 and search.best_params_['tv_weight'] == min(tried)[1]
     four = random_cp((9, 8, 7), 4, seed=0).tensors[0]
     with pytest.warns(UserWarning, match='the largest tried'):
         RankSearchCV(quick(), (1, 2), cv=3, rule='min', random_state=0).fit(four)
@@ -394,3 +400,97 @@ def test_a_path_goes_on_from_where_it_was(seed, monkeypatch):
     module.path_losses(case, fold, [dict(rank=r) for r in range(1, 7)], seed)
     assert len(found) == 6
     assert (np.diff(found) <= 1e-9 * found[0]).all()
+
+
+@pytest.mark.parametrize('form', ['dense', 'masked', 'sparse'])
+@given(st.integers(2, 5), st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_counts_are_dealt_out_once(form, folds, seed):
+    "Every count is to be predicted once, from all others, which are as many times as many."
+    rng = np.random.default_rng(seed)
+    A, seen = rng.poisson(3.0, (6, 5)) + 1.0, rng.random((6, 5)) < 0.8
+    seen[0, 0] = True
+    data = dict(dense=as_data(A), masked=as_data(A, seen), sparse=as_data(sp.csr_array(A)))[form]
+    whole = A * seen if form == 'masked' else A
+    counts = lambda d: d.M.toarray() / d.scale if form == 'sparse' else np.concatenate(d.arrays)
+    total = np.zeros(A.shape)
+    for fold in thinned_folds(data, folds, rng):
+        np.testing.assert_allclose(counts(fold.train) + counts(fold.test), whole)
+        assert fold.share == 1 / (folds - 1) and not fold.hides
+        total += counts(fold.test)
+    np.testing.assert_allclose(total, whole)
+
+
+@given(st.integers(2, 4), st.booleans(), st.booleans(), st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_entries_are_hidden_once(folds, fibres, masked, seed):
+    "Of four parts, each hides as many as any other: entries, or whole fibres of what was observed."
+    rng = np.random.default_rng(seed)
+    A = rng.random((8, 7, 5))
+    seen = rng.random(A.shape) < 0.8 if masked else np.ones(A.shape, bool)
+    try:
+        found = entry_folds(as_data(A, seen if masked else None), folds, 0.25, rng, fibres)
+    except ValueError:
+        assume(False)
+    hidden = np.array([seen & ~np.asarray(fold.train.mask) for fold in found])
+    assert (hidden.sum(0) <= 1).all() and (folds < 4 or (hidden.any(0) == seen).all())
+    assert all((np.asarray(fold.test.mask) == h).all() for fold, h in zip(found, hidden))
+    if fibres:
+        whole = hidden | ~seen
+        assert ((hidden.any(-1) == (whole.all(-1) & seen.any(-1))) | ~seen.any(-1)).all()
+        hidden = hidden.any(-1)
+    sizes = hidden.reshape(folds, -1).sum(1)
+    assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize('beta', [2.0, 1.0])
+@given(st.booleans(), st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_the_loss_of_what_was_not_seen(beta, thinned, seed):
+    "The mean over the entries that were predicted; no prediction above the largest value that was seen."
+    rng = np.random.default_rng(seed)
+    A = rng.poisson(3.0, (8, 7)) + 1.0
+    F = [rng.random((d, 2)) * 3 for d in A.shape]
+    how = thinned_folds(as_data(A), 3, rng) if thinned else entry_folds(as_data(A), 3, 0.2, rng)
+    fold, m = how[0], F[0] @ F[1].T
+    x = np.concatenate(fold.test.arrays)
+    train = np.concatenate(fold.train.arrays)
+    if thinned:
+        m, mean = m / 2, train.mean() / 2
+    else:
+        at = np.asarray(fold.test.mask)
+        m, mean = np.minimum(m, train.max())[at], train.sum() / np.asarray(fold.train.mask).sum()
+        x = A[at]
+    if beta == 1:
+        m = (1 - FLOOR) * m + FLOOR * mean
+    with np.errstate(all='ignore'):
+        each = (x - m) ** 2 / 2 if beta == 2 else np.where(x > 0, x * np.log(x / m), 0) - x + m
+    found = fold_loss(NCPDModel(fold.train, 2), CP(tuple(F)), fold, beta)
+    np.testing.assert_allclose(found, each.mean(), rtol=1e-9)
+
+
+def test_every_job_of_a_search_has_a_seed_of_its_own(monkeypatch):
+    import ntf_lit.choosing as module
+
+    drawn, plain = [], module.run_jobs
+
+    def watched(jobs, *args):
+        drawn.extend(copy.deepcopy(job[-1]).integers(2**60) for job in jobs.values())
+        return plain(jobs, *args)
+
+    monkeypatch.setattr(module, 'run_jobs', watched)
+    searched(X[:, :, 0], quick(NMF), ranks=(1, 2), splits=2, gain=1.0)
+    assert len(drawn) >= 3 and len(set(drawn)) == len(drawn)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_of_ridges_the_least_mean_error_counts(seed):
+    losses = np.random.default_rng(seed).random((3, 4, 2))  # folds, settings, ridges
+    path = [dict(rank=r) for r in range(1, 5)]
+    tried = {_text(s): (s, losses[:, i]) for i, s in enumerate(path)}
+    search = _Search(SimpleNamespace(gain=0.85), SimpleNamespace(size=lambda s: s['rank']), [], 0, '', tried)
+    t = search.trials(path)
+    for i, r in itertools.product(range(4), range(2)):
+        assert t.mean[i] <= losses[:, i, r].mean()
+        assert any((t.errors[:, i] == losses[:, i, q]).all() for q in range(2))

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from test_shown_properties import (
     share,
 )
 
+from ntf_lit import tables
 from ntf_lit.browser_data import Samples, page_data
 from ntf_lit.browser_state import checked_command, first_state, next_state, sizes
 from ntf_lit.hierarchy_browser import HierarchyBrowser
@@ -37,6 +39,7 @@ from ntf_lit.views import view
 
 BROWSER = Path(str(files('ntf_lit'))) / 'static/browser'
 MODULES = 'state format layout compare topic overview publish samples reader figures links kept list'.split()
+MODULES += ['hierarchy']
 
 # As much of a document as the page's modules ask for, then one answer per line
 HARNESS = """
@@ -68,7 +71,10 @@ globalThis.document = {createElement: make, createElementNS: (_, t) => make(t), 
 globalThis.window = {innerHeight: 1000};
 const m = Object.assign({}, ...(await Promise.all(MODULES.map(name => import(name)))));
 const known = {
-  table: p => m.tableShown(p), strata: p => m.strataCompared(p), sets: p => m.setsCompared(p),
+  table: p => m.tableShown(p), sets: p => m.setsCompared(p),
+  strata: (p, sorted = -1) => m.strataCompared(Object.assign(p, {sorted})),
+  overlaid: (p, i, k) => m.overlay(p, i, k, 600, 190),
+  node: (p, i) => m.nodeDetail(Object.assign(p, {tree: true}), i, 500),
   features: p => m.features(p), overview: p => m.overview(p), words: p => m.wordsByTopics(p),
   terms: (p, i, k) => m.terms(p, i, k), course: (p, i) => m.course(p, i, 600),
   figure: (p, i, k) => m.orderedFigure(p, i, k, 600, 190),
@@ -100,6 +106,7 @@ const shown = e => {
   const all = e.all(), of = tag => all.filter(x => x.tag === tag), text = x => x.textContent;
   const cells = row => row.kids.filter(x => ['td', 'th'].includes(x.tag));
   return {
+    marks: of('text').map(text), labels: all.map(x => x.at['aria-label']).filter(Boolean),
     text: text(e), rows: of('tr').map(r => cells(r).map(text)), titles: of('title').map(text),
     heat: of('tr').map(r => cells(r).map(c => +(c.style['--ntf-v'] ?? NaN))),
     paths: of('path').map(p => p.at.d),
@@ -213,6 +220,10 @@ def test_topics_and_strata_in_tables(drawn, m, draw):
     else:
         for r in rows:
             says(r[1:], [of(at(r), s) for s in (-1, *S)])
+        by = draw.draw(st.sampled_from([-1, *S]))
+        [sorted_by] = drawn(payload(v), commands, ['strata', by])
+        column = [of(at(r), by) for r in sorted_by['rows'][1:]]
+        close(column, sorted(column, reverse=True), rtol=1e-3, atol=1e-4)
 
 
 @given(models())
@@ -225,6 +236,10 @@ def test_features_of_the_strata(drawn, m):
         return
     want = [[sum(shares), *sorted((x for x in shares if x > 0), reverse=True)] for shares in own]
     says([re.sub(' of it', '', t) for t in found['values']], sum(want, []))
+    bare = replace(v, sizes=0 * v.sizes)
+    both = payload([bare, v], sets=['one', 'two'])
+    asked = [drawn(both, [['set', dict(set=n)]], ['features'])[0] for n in range(2)]
+    assert asked[0] is None and asked[1]['values'] == found['values']  # of the run shown
 
 
 # --- words ---
@@ -401,7 +416,16 @@ def test_courses_of_merged_topics(drawn, m, draw):
     i, j = draw.draw(st.permutations(range(m.rank)))[:2]
     s = draw.draw(st.integers(-1, len(v.strata) - 1))
     commands = [['merge', dict(topic=i, into=j)], ['stratum', dict(stratum=s)]]
-    [found] = drawn(payload(v, times=('year', times)), commands, ['course', j])
+    data = payload(v, times=('year', times))
+    [found], [all_] = drawn(data, commands, ['course', j]), drawn(data, commands[:1], ['overview'])
+    course = data['course']
+    parts = [a + b for a, b in zip(course['total'][i], course['total'][j])]
+    most = f'most in {course["labels"][int(np.argmax(parts))]}, '
+    said = [x.removeprefix(most) for x in all_['labels'] if x.startswith('most in ')]
+    assert any(abs(number(x)[0] - max(parts)) <= number(x)[1] + 2e-3 for x in said if 'most' not in x)
+    gone = course | dict(all=[False, *course['all'][1:]], has=[[False, *h[1:]] for h in course['has']])
+    [left] = drawn(data | dict(course=gone), commands, ['course', j])
+    assert not any(x.startswith(f'{course["labels"][0]}:') for x in left['titles'])  # nothing is no zero
     inside = np.ones(len(m.stratum), bool) if s < 0 else m.stratum == s
     for title in found['titles']:
         when, said = title.split(': ')
@@ -436,6 +460,8 @@ def test_a_curve_and_the_corpus_behind_it(drawn, m, draw):
     close([h for _, h in found['drawn']], (base - 8) * p / top, rtol=1e-2, atol=0.06)
     heights = [base - float(y) for y in re.findall(r'[LM][-\d.]+,([-\d.]+)H', found['paths'][-1])]
     close(heights, (base - 8) * line / top, rtol=1e-2, atol=0.06)
+    assert found['marks'][0] == '0'
+    says(found['marks'][1:3], [top / 2, top], 1e-2)
     kept = [w for w, x in zip(v.labels[k], p) if x > 0]
     assert [r[0] for r in table[1:]] == kept  # in the order of the mode
 
@@ -617,3 +643,74 @@ def test_links_of_merged_topics(drawn, h, draw):
     found = {a: x for a, x in up[start[l] + j]}
     close([found.get(int(start[l + 1]) + a, 0) for a in range(t.ranks[l + 1])], flow, rtol=2e-2, atol=2e-3)
     assert up[start[l] + i] == []
+
+
+@given(models(), st.data())
+@settings(max_examples=20)
+def test_topics_laid_over_each_other(drawn, m, draw):
+    "Each as a part of its own peak, and none that is hidden."
+    v, k = m.view, m.view.term_mode
+    data = payload(v, kinds={v.modes[k]: 'ordered'})
+    at = next(n for n, mode in enumerate(data['modes']) if mode['name'] == v.modes[k])
+    j, hidden = (draw.draw(st.integers(0, m.rank - 1)) for _ in range(2))
+    shown = [i for i in range(m.rank) if i == j or i != hidden]
+    [found] = drawn(data, [['hide', dict(topic=hidden)]], ['overlaid', j, at])
+    assert len(found['paths']) == len(shown)
+    curves = [[float(y) for y in re.findall(r'[ML][-\d.]+,([-\d.]+)', d)] for d in found['paths']]
+    base = 190 - 34
+    want = [base - (base - 8) * ratio(p, p.max()) for p in (profile(m, i, k) for i in shown)]
+    close(np.sort(np.round(curves, 0), axis=0), np.sort(np.round(want, 0), axis=0), atol=1.1)
+    assert sorted(found['marks'][:3]) == ['0', '0.5', '1']
+
+
+@given(models(), st.data())
+@settings(max_examples=20)
+def test_topics_in_the_order_of_their_stability(drawn, m, draw):
+    data = payload(m.view)
+    data['stability'] = draw.draw(st.lists(st.floats(0, 1), min_size=m.rank, max_size=m.rank))
+    by, names = drawn(data, [], ['order', 'stability'], ['order', 'name'])
+    steady = [data['stability'][i] for i in by]
+    assert steady == sorted(steady, reverse=True) and sorted(by) == list(range(m.rank))
+    assert [data['names'][i] for i in names] == sorted(data['names'])
+
+
+@given(hierarchies())
+@settings(max_examples=20)
+def test_what_is_told_of_a_node(drawn, h):
+    "Its words with their own part, what it is made of, and what it is part of."
+    t, layers = h
+    data = json.loads(json.dumps(HierarchyBrowser(t, front='core').data.to_dict()))
+    start, shares = np.cumsum([0, *t.ranks]), layer_shares(layers)
+    for l, j in [(l, j) for l, layer in enumerate(layers) for j in range(layer.rank)]:
+        [found] = drawn(data, [['select', dict(topic=int(start[l] + j))]], ['node', int(start[l] + j)])
+        up = declared(layers[l + 1])[j] if l + 1 < len(layers) else np.zeros(0)
+        flow = shares[l - 1] * declared(layers[l])[:, j] if l else np.zeros(0)
+        made, part = np.sort(ratio(flow, flow.sum()))[::-1], np.sort(up)[::-1]
+        links = [r for r in found['rows'] if len(r) == 3 and re.match(r'\d', r[0])]
+        want = [*made[made > 1e-3], *part[part > 1e-3]]
+        links = [r for r in links if number(r[2])[0] > 1.5e-3]
+        says([r[2] for r in links], want, 1e-2, atol=2e-3)
+        own = dict(zip(*(tables.node_words(t, l, j, 99)[c] for c in ('term', 'own'))))
+        p = dict(zip(*(tables.node_words(t, l, j, 99)[c] for c in ('term', 'probability'))))
+        for r in found['rows'] if up.any() else ():
+            if len(r) == 4 and r[0] in own and p[r[0]] > 0.02:
+                says([r[3]], [own[r[0]] / p[r[0]]], atol=0.03)
+
+
+@given(st.integers(0, 99), st.integers(-1, 2))
+@settings(max_examples=10)
+def test_more_strata_than_two(drawn, seed, by):
+    "A head orders the table by its column; a period without samples is left out of the course of all."
+    rng = np.random.default_rng(seed)
+    W, H = rng.random((6, 4)), [rng.random((5, 4))]
+    m = as_shown(W, H, [np.zeros((3, 5, 0))], [2, 2, 2])
+    data = payload(m.view, times=('year', [1990, 1991, 1992] * 2))
+    [table] = drawn(data, [], ['strata', by])
+    column = [share(m, int(r[0][0]), slice(None) if by < 0 else m.stratum == by) for r in table['rows'][1:]]
+    close(column, sorted(column, reverse=True), rtol=1e-3)
+    says([r[by + 2] for r in table['rows'][1:]], column)
+    [whole] = drawn(data, [], ['course', 0])
+    gone = data | dict(course=data['course'] | dict(all=[True, False, True]))
+    [left] = drawn(gone, [], ['course', 0])
+    years = lambda found: [x.split(': ')[0] for x in found['titles']]
+    assert years(whole) == ['1990', '1991', '1992'] and years(left) == ['1990', '1992']

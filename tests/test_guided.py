@@ -16,7 +16,8 @@ from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, TopicBrowser
 from ntf_lit.blocks import RULES
 from ntf_lit.guided import seed_penalty
 from ntf_lit.incoming import as_data, as_strata
-from ntf_lit.merge_split import divided_topic, merge_topics, split_topic, summed_topics
+from ntf_lit.merge_split import divided_node, divided_topic, merge_topics, split_topic, summed_nodes
+from ntf_lit.merge_split import summed_topics
 from ntf_lit.ncpd import NCPDModel, SupervisedModel, Targets
 from ntf_lit.penalties import L1, L2, Fixed
 from ntf_lit.stratified import StrataModel
@@ -279,3 +280,38 @@ def test_masks_and_weights_come_again():
         assert merged.objective_ <= merged.history_.objective[0] * (1 + 1e-9)
         parts = split_topic(m, X, 0, n_init=2, random_state=0, **how)
         assert parts.objective_ <= parts.history_.objective[0] * (1 + 1e-9)
+
+
+@given(st.integers(0, 1), st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_nodes_put_together_pass_on_what_their_parts_do(layer, seed):
+    "What comes into them and what goes out of them stays; halves of a node have it between them."
+    rng = np.random.default_rng(seed)
+    links, ranks = [rng.random((4, 3)), rng.random((3, 2))], (4, 3, 2)
+    sizes, nodes = rng.random(ranks[layer]) + 0.1, [0, 2]
+    rest = [j for j in range(ranks[layer]) if j not in nodes]
+    new = summed_nodes(links, layer, nodes, sizes)
+    whole = np.array([sizes[nodes].sum(), *sizes[rest]])
+    np.testing.assert_allclose(whole @ new[layer], sizes @ links[layer])
+    np.testing.assert_allclose(new[layer][1:], links[layer][rest])
+    half = rng.random(ranks[layer - 1]) if layer else 0.5
+    two = divided_node(links, layer, 1, half, 1 - half)
+    np.testing.assert_array_equal(two[layer][[1, -1]], links[layer][[1, 1]])
+    if layer:
+        np.testing.assert_allclose(new[0].sum(1), links[0].sum(1))
+        np.testing.assert_allclose(new[0][:, 1:], links[0][:, rest])
+        np.testing.assert_allclose(two[0][:, 1] + two[0][:, -1], links[0][:, 1])
+        np.testing.assert_array_equal(two[0][:, [0, 2]], links[0][:, [0, 2]])
+
+
+@pytest.mark.parametrize('topic', [0, 1, 2])
+def test_other_topics_stay_while_one_is_divided(topic):
+    "With no sweep over all of them afterwards they are as they were."
+    X = np.random.default_rng(0).random((12, 9))
+    m = NMF(3, random_state=0, max_iter=20).fit(X).set_params(max_iter=0)
+    new = split_topic(m, X, topic, n_init=2, sweeps=4, random_state=0)
+    unit = lambda H: H / H.sum(1, keepdims=True)
+    others = [j for j in range(3) if j != topic]
+    before, after = unit(m.components_), unit(new.components_)
+    np.testing.assert_allclose(after[others], before[others], rtol=1e-9, atol=1e-12)
+    assert abs(after[topic] - before[topic]).max() > 1e-3

@@ -21,7 +21,7 @@ from ntf_lit.files import LoadError, load_arrays, save_arrays
 from ntf_lit.fit import Checkpoint, fit
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
-from ntf_lit.result import CP, Hierarchy, leaves
+from ntf_lit.result import CP, Hierarchy, Strata, leaves
 from ntf_lit.saving import load, save
 from ntf_lit.tables import topic_shares, topic_terms
 
@@ -401,3 +401,14 @@ def test_a_failing_save_keeps_the_old_file(good, tmp_path):
 
 def test_the_front_has_both():
     assert ntf_lit.save is save and ntf_lit.load is load
+
+
+@pytest.mark.parametrize('ends', [(0, 6, 3, 9), (0, 9, 9, 3), (1, 3, 6, 9), (0, 3, 6, 8), (0, 3, 6.0, 9)])
+def test_strata_that_do_not_follow_each_other(ends, tmp_path):
+    F = np.ones((9, 2)), np.ones((4, 2))
+    good = Strata((np.ones((3, 4, 1)),), F[0], (F[1],), (0, 3, 6, 9))
+    save(tmp_path / 'a', good)
+    assert load(tmp_path / 'a').offsets == good.offsets
+    save(tmp_path / 'a', Strata(good.V, good.W, good.H, ends))
+    with pytest.raises(LoadError, match='strata do not fill the weights'):
+        load(tmp_path / 'a')

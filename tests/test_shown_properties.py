@@ -23,11 +23,11 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
 from ntf_lit import plots, tables
-from ntf_lit.browser_data import Samples, course_over_time, page_data, periods, topic_contents
+from ntf_lit.browser_data import Samples, course_over_time, page_data, periods, shrunk, topic_contents
 from ntf_lit.browser_state import first_state, listed_topics, put_together
 from ntf_lit.hierarchy_browser import HierarchyBrowser, outline
 from ntf_lit.merge_split import summed_topics
-from ntf_lit.result import CP, Hierarchy, Layer, Strata
+from ntf_lit.result import CP, Hierarchy, History, Layer, Strata
 from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.tensor import COO
 from ntf_lit.topic_browser import TopicBrowser, topic_html
@@ -1249,6 +1249,31 @@ def test_figure_of_layers(h):
     assert sorted(said) == sorted(f'{x:.0%}' for s in shares for x in s)
     flows = sum(int((s[:, None] * declared(layer) > 0).sum()) for s, layer in zip(shares, layers[1:]))
     assert sum(type(p).__name__ == 'PathPatch' for p in ax.patches) == flows
+    boxes = [p for p in ax.patches if type(p).__name__ == 'FancyBboxPatch']
+    said = {x.get_position()[1]: [] for x in ax.texts}
+    for x in ax.texts:
+        said[x.get_position()[1]].append((x.get_position()[0], x.get_text()))
+    heights = [{}, {}, {}]
+    for b in boxes:
+        at = next(y for y in said if abs(y - b.get_y() - b.get_height() / 2) < 1e-9
+                  and any(abs(x - b.get_x() - 0.02) < 1e-9 for x, _ in said[y]))  # fmt: skip
+        l = round(b.get_x())
+        [name] = [n for x, n in said[at] if abs(x - l - 0.02) < 1e-9]
+        [part] = [n for x, n in said[at] if abs(x - l - 0.51) < 1e-9]
+        j = t.views[l].names.index(name.split('\n')[0])
+        assert part == f'{shares[l][j]:.0%}'
+        heights[l][j] = b.get_height()
+    for l, s in enumerate(shares):
+        by = np.array([heights[l][j] for j in range(len(s))]) / np.maximum(s, 0.024)
+        close(by, by[0] + 0 * by, rtol=1e-6)
+    wide = lambda p, a, b: p.get_path().vertices[a][1] - p.get_path().vertices[b][1]
+    bands = [p for p in ax.patches if type(p).__name__ == 'PathPatch']
+    for l in range(1, len(layers)):
+        flow, here = shares[l - 1][:, None] * declared(layers[l]), []
+        here = [p for p in bands if round(p.get_path().vertices[3][0]) == l]
+        left = sum(heights[l - 1][i] for i in np.flatnonzero(flow.sum(1)))
+        right = sum(heights[l][j] for j in np.flatnonzero(flow.sum(0)))
+        close([sum(wide(p, 0, 7) for p in here), sum(wide(p, 3, 4) for p in here)], [left, right], rtol=1e-6)
     order = plots.layer_order(t)
     assert [sorted(o) for o in order] == [list(range(r)) for r in t.ranks]
     plt.close('all')
@@ -1260,4 +1285,67 @@ def test_figure_of_losses(losses):
     line = plots.loss_curves(losses).axes[0].lines[0]
     close(line.get_ydata(), losses)
     close(line.get_xdata(), np.arange(len(losses)))
+    timed = History(tuple(losses), tuple(np.cumsum(losses)))
+    for x, want in dict(sweep=np.arange(len(losses)), seconds=timed.seconds).items():
+        close(plots.loss_curves(timed, x).axes[0].lines[0].get_xdata(), want)
     plt.close('all')
+
+
+# --- samples of two topics, small pictures ---
+
+
+@given(models(), st.data())
+@settings(max_examples=20)
+def test_samples_of_two_topics_at_once(m, draw):
+    "The first has the larger smaller amount of the two; its parts are what of it either topic is."
+    assume(m.rank > 1)
+    i, j = draw.draw(st.permutations(range(m.rank)))[:2]
+    s = draw.draw(st.integers(-1, len(m.view.strata) - 1))
+    found = Samples((m.view,)).of_both([i], [j], s, 99)
+    one, two = over(m.parts[i], 0), over(m.parts[j], 0)
+    both = np.where((s < 0) | (m.stratum == s), np.minimum(one, two), 0)
+    at = [x['id'] for x in found]
+    close(both[at], np.sort(both[both > 0])[::-1])
+    close([x['weight'] for x in found], one[at], rtol=1e-3)
+    close([x['parts'] for x in found] or np.zeros((0, 2)),
+          [[share(m, i, [x]), share(m, j, [x])] for x in at] or np.zeros((0, 2)), rtol=1e-3)  # fmt: skip
+    assert all(x['stratum'] == m.stratum[x['id']] for x in found)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+@settings(max_examples=20)
+def test_a_small_picture_has_the_means(high, wide, side, seed):
+    picture = np.random.default_rng(seed).random((high, wide))
+    step = math.ceil(max(high, wide) / side)
+    blocks = [[picture[a : a + step, b : b + step].mean() for b in range(0, wide, step)]
+              for a in range(0, high, step)]  # fmt: skip
+    close(shrunk(picture, side), blocks)
+    assert max(shrunk(picture, side).shape) <= side
+
+
+@given(st.integers(0, 99))
+@settings(max_examples=6)
+def test_a_tensor_in_strata_with_its_data(seed):
+    "Drivers of the samples of every stratum, peaks of features, what explains an index of any mode, lifts."
+    rng, sizes = np.random.default_rng(seed), [2, 3]
+    W, H = rng.random((5, 2)), [rng.random((3, 2)), rng.random((6, 2))]
+    V = [rng.random((2, d, 2)) for d in (3, 6)]
+    m = as_shown(W, H, V, sizes, rng, 'dense')
+    v = m.view
+    for i, j in itertools.product(range(5), range(2)):
+        match = m.data[i] * np.outer(profile(m, j, 1), profile(m, j, 2))
+        close(tables.drivers(v, j, i)[0], match.sum(1))
+        close(tables.drivers(v, j, i)[1], match.sum(0))
+    for r in tables.feature_table(v):
+        p = profile(m, features_of(m, v.strata.index(r['stratum']))[r['feature']], 1)
+        assert r['mostly at place'] == PLACES[int(p.argmax())]
+    for i, place in enumerate(PLACES[:3]):
+        part = np.array([over(p, 1)[i] for p in m.parts])
+        close(tables.term_topics(v, place, 'place')['part'], np.sort(part / part.sum())[::-1])
+    rare = [X * (np.arange(6) > 0) for X in v.data]
+    t = tables.topic_terms(view(v_model(W, H, V), rare, labels=labels_of(H)), 0, n=6)
+    assert {r['term']: r['lift'] for r in t}[WORDS[0]] == math.inf
+
+
+def v_model(W, H, V):
+    return Strata(tuple(V), W, tuple(H), (0, 2, 5))

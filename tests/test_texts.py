@@ -238,3 +238,20 @@ def test_explore_a_table_of_numbers():
     )
     parts = Dataset('two', [rng.random((2, 4)), rng.random((3, 4))], dict(term=list('wxyz')), ['a', 'b'])
     assert explore(parts, topics=5, front='core').model.rank == 5
+
+
+@given(st.integers(50, 70), st.dates(datetime.date(1900, 1, 1), datetime.date(2000, 1, 1)))
+def test_the_finest_period_that_makes_sixty_at_most(n, first):
+    times = [first + datetime.timedelta(int(i)) for i in range(n)]
+    assert date_periods(times).unit == ('day' if n <= 60 else 'month')
+
+
+@pytest.mark.parametrize('period, fits', [('day', 3), ('month', 2), ('quarter', 2), ('year', 1), (5, 1)])
+def test_a_period_is_known_or_refused(period, fits):
+    "A month does not tell the day, a year does not tell the month."
+    for parts, time in enumerate(('2019', '2019-03', '2019-03-07'), 1):
+        if parts >= fits:
+            assert len(date_periods([time], period).names) == 1
+        else:
+            with pytest.raises(ValueError, match=f'does not tell the {period}'):
+                date_periods([time], period)

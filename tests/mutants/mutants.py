@@ -87,6 +87,8 @@ TESTS = {
     'compressed': 'compressed convergence',
     'trials': 'choosing',
     'choosing': 'choosing',
+    'texts': 'texts',
+    'datasets': 'data_score',
     'edits': 'edits any_order',
     'reading': 'edits',
     'exploring': 'texts',
@@ -112,6 +114,7 @@ TESTS = {
 # The page's own modules: by themselves, then in a browser; what takes JupyterLab is too slow here
 PAGE = [
     ['tests/test_browsers.py', '-k', 'test_javascript'],
+    ['tests/test_drawn_page.py'],
     ['tests/test_shown_properties.py', '-k', 'page'],
     [
         'tests/test_browsers_e2e.py',
