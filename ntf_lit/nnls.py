@@ -327,7 +327,7 @@ def _from_outside(G, H, f, L, x, idx, q, s, u, v):
 
 # %% ../nbs/11_nnls.ipynb #9b93cdb4
 def _room(F):
-    "What rows are solved in: factor, its answer, its indices, two vectors; how many indices, of which matrix."
+    "Where rows are solved: factor, answer, indices, two vectors; how many indices, and of which matrix."
     k = F.shape[1]
     return (np.empty((k, k), F.dtype), np.empty(k, F.dtype), np.empty(k, np.int64), np.empty(k, F.dtype),
             np.empty(k, F.dtype), np.full(2, -1))
@@ -440,7 +440,7 @@ def _solve(G, F, P, numba='auto'):
 
 # %% ../nbs/11_nnls.ipynb #fa314d7a
 def _pivot(G, F, P, numba='auto'):
-    "(`pivot`, compiled where that is possible; all supports where that is not and they are few; `dependent`)."
+    "Answers by `pivot`, compiled where possible, or by all supports where not and few; and `dependent`."
     xp, k, views = _xp(F), F.shape[1], _views(numba, G, F)
     if views is None:
         careful = dependent(G)

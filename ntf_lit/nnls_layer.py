@@ -77,9 +77,9 @@ def _compiled_adjoints(
     gram, rows, P = G*d*d.mT, g*d, S > 0
     U, kept = np.zeros_like(rows), np.zeros_like(P)
     tol = rows.dtype.type(10*S.shape[-1]*np.finfo(S.dtype).eps)
+    order = np.arange(U.shape[1])
     for i in range(len(U)):
-        _compiled()['_solve_rows'](gram[i], inverse(gram[i]), rows[i], P[i], np.arange(len(rows[i])), U[i], kept[i],
-                                   tol)
+        _compiled()['_solve_rows'](gram[i], inverse(gram[i]), rows[i], P[i], order, U[i], kept[i], tol)
     return U*d
 
 # %% ../nbs/40_nnls_layer.ipynb #2d6268ec
