@@ -2,7 +2,8 @@
 
 A sweep multiplies the data twice, once for each group of modes. What a fit does besides its sweeps (checks,
 scale, norm, start, first and last objective) is told in passes over the data, of which one is half of the
-products' time. The core of low rank that `compress` finds is not used here.
+products' time. The core of low rank that `compress` finds is not used here. The noise
+leaves an error of some 8 %: below 3 % the loss is summed directly, which is one pass more in each sweep.
 """
 
 from functools import lru_cache
@@ -12,7 +13,7 @@ import numpy as np
 from harness import Worker, in_turn, row, seconds
 
 RANK = 20
-SWEEPS = 4, 16  # Of the two fits whose difference is told
+SWEEPS = 8, 16  # Of the two fits whose difference is told, both past the warm-up
 
 
 @lru_cache
@@ -24,7 +25,7 @@ def tensor(gib):
     X = np.empty((d, d, 2 * d), 'f4')
     for i in range(d):
         X[i] = (A[i] * B) @ C.T
-        X[i] += 0.1 * rng.random(X[i].shape, 'f4')
+        X[i] += rng.random(X[i].shape, 'f4')
     return X, rng.random((d * d, RANK), 'f4'), rng.random((2 * d, RANK), 'f4')
 
 
@@ -45,7 +46,7 @@ def fit_seconds(gib, rule, n):
 
 def rows(quick=False):
     "dict(name, ours_seconds, peer_seconds, ratio, note, ...) of each rule."
-    gib, repeats = (0.05, 2) if quick else (1, 3)
+    gib, repeats = (0.1, 3) if quick else (1, 3)
     few, many = SWEEPS
     with Worker() as w:
         calls = {('products', 0): lambda: w(product_seconds, gib)}
