@@ -176,7 +176,7 @@ def bound_rows(name, kind, repeats, span):
         'bound',
         mu,
         bound,
-        '≤ 3',
+        {'NumPy': '≤ 1.5', 'torch': '≤ 1.6'}[kind],
         rates,
         peer_by_ours=False,
     )
@@ -202,7 +202,7 @@ def many_strata_rows(kind, repeats, span):
             calls |= an_iteration(w, name, kind, 'mu', span)
         t = in_turn(calls, repeats)
     one, *more = [per_iteration(t, name, 'mu', span) for name in names]
-    for name, many, aim in zip(names[1:], more, ('', '≤ 2')):
+    for name, many, aim in zip(names[1:], more, ('', '≤ 1.3')):
         S = name.split()[0]
         yield row(
             f'Stratified-NTF 1024 × 32 × 32, 5/20: an MU iteration, {S} strata by one',

@@ -271,68 +271,138 @@ def gram_step(
     return Z, xp.where(W > _noise(F)*(1 + xp.max(xp.abs(Z), axis=1, keepdims=True)), W, 0.)
 
 # %% ../nbs/11_nnls.ipynb #968571b9
-def _solve_row(G, f, idx, p, L, x, tol):
-    "Elimination on the p columns in idx: G_PP x = f_P; a dependent column has L_ii = 0 and x_i = 0."
+def _factor(G, idx, p, L, tol):
+    "Elimination of the p columns in idx: G_PP = L L', with 1/L_ii kept for L_ii, 0 for a dependent column."
     for i in range(p):
         for j in range(i):
             c = G[idx[i], idx[j]]
             for q in range(j): c -= L[i, q]*L[j, q]
             L[i, j] = c*L[j, j]
-        d, c = G[idx[i], idx[i]], f[idx[i]]
-        for q in range(i):
-            d -= L[i, q]*L[i, q]
-            c -= L[i, q]*x[q]
+        d = G[idx[i], idx[i]]
+        for q in range(i): d -= L[i, q]*L[i, q]
         L[i, i] = 0. if d <= tol else 1/np.sqrt(d)
+
+def _substitute(L, f, idx, p, x):
+    "G_PP x = f_P by the factor; for a dependent column x_i = 0."
+    for i in range(p):
+        c = f[idx[i]]
+        for q in range(i): c -= L[i, q]*x[q]
         x[i] = c*L[i, i]
     for i in range(p-1, -1, -1):
         x[i] *= L[i, i]
         for q in range(i): x[q] -= L[i, q]*x[i]
 
+# %% ../nbs/11_nnls.ipynb #ad516b85
+WIDE = 16 # Unknowns from which the shared inverse is worth its price
+
+@np.errstate(all='ignore')
+def inverse(
+    G, # Gram matrix (k, k) with unit diagonal, NumPy
+)->np.ndarray: # (k, k); empty (0, 0) where columns are few, or too near to dependence
+    "The inverse that all rows share."
+    none = np.zeros((0, 0), G.dtype)
+    if len(G) < WIDE: return none
+    try: H = np.ascontiguousarray(np.linalg.inv(G))
+    except np.linalg.LinAlgError: return none
+    condition = np.linalg.norm(G)*np.linalg.norm(H)
+    return H if condition*np.finfo(G.dtype).eps**.5 < .1 else none
+
+# %% ../nbs/11_nnls.ipynb #d3bd1485
+def _from_outside(G, H, f, L, x, idx, q, s, u, v):
+    "G_PP s_P = f_P by the inverse H and the factor of H on the q columns in idx, where s is 0; refined once."
+    k = len(f)
+    for i in range(k): s[i], v[i] = 0., f[i]
+    for last in (False, True):
+        np.dot(H, v, u)
+        _substitute(L, u, idx, q, x)
+        for j in range(q):
+            c, h = x[j], H[idx[j]]
+            for i in range(k): u[i] -= c*h[i]
+        for i in range(k): s[i] += u[i]
+        for j in range(q): s[idx[j]] = 0.
+        if last: break
+        np.dot(G, s, u)
+        for i in range(k): v[i] = f[i] - u[i]
+        for j in range(q): v[idx[j]] = 0.
+
 # %% ../nbs/11_nnls.ipynb #9b93cdb4
-def _solve_rows(G, F, P, S, kept, tol):
-    "`masked_solve` into S and kept."
-    n, k = F.shape
-    L, x, idx = np.empty((k, k), F.dtype), np.empty(k, F.dtype), np.empty(k, np.int64)
-    for r in range(n):
-        p = 0
-        for i in range(k):
-            if P[r, i]:
-                idx[p] = i
-                p += 1
-        _solve_row(G, F[r], idx, p, L, x, tol)
-        for i in range(p):
-            S[r, idx[i]] = x[i]
-            kept[r, idx[i]] = L[i, i] > 0
+def _room(F):
+    "Where rows are solved: factor, answer, indices, two vectors; how many indices, and of which matrix."
+    k = F.shape[1]
+    return (np.empty((k, k), F.dtype), np.empty(k, F.dtype), np.empty(k, np.int64), np.empty(k, F.dtype),
+            np.empty(k, F.dtype), np.full(2, -1))
+
+def _numbered(P, value, idx):
+    "The numbers of the entries that are `value`, into idx: (how many, whether they stood there already)."
+    p, same = 0, True
+    for i in range(len(P)):
+        if P[i] == value:
+            same = same and idx[p] == i
+            idx[p] = i
+            p += 1
+    return p, same
+
+# %% ../nbs/11_nnls.ipynb #36b329f5
+def _solve_support(G, H, f, P, s, kept, tol, room):
+    "`masked_solve` for one row, by the smaller system of two, into s and kept."
+    L, x, idx, u, v, last = room
+    outside = 3*(len(P) - P.sum()) < len(H)
+    p, same = _numbered(P, not outside, idx)
+    if not same or p != last[0] or outside != last[1]:
+        if outside: _factor(H, idx, p, L, 0*tol)
+        else: _factor(G, idx, p, L, tol)
+        last[0], last[1] = p, outside
+    if outside:
+        _from_outside(G, H, f, L, x, idx, p, s, u, v)
+        kept[:] = P
+        return
+    _substitute(L, f, idx, p, x)
+    s[:], kept[:] = 0., False
+    for i in range(p): s[idx[i]], kept[idx[i]] = x[i], L[i, i] > 0
+
+def _solve_rows(G, H, F, P, order, S, kept, tol):
+    "`masked_solve` into S and kept, the rows in some order."
+    room = _room(F)
+    for r in order: _solve_support(G, H, F[r], P[r], S[r], kept[r], tol, room)
+
+# %% ../nbs/11_nnls.ipynb #b91fd6af
+def _by_support(P):
+    "The numbers of the rows, equal supports one after another."
+    n, k = P.shape
+    if n == 1 or k < WIDE or np.count_nonzero(P) > .8*P.size: return np.arange(n) # no large systems to share
+    return np.argsort(P@np.random.default_rng(0).random(k), kind='stable')
 
 # %% ../nbs/11_nnls.ipynb #34bf52b9
-def _pivot_rows(G, F, P, S, used, rounds, tol):
+def _pivot_rows(G, H, F, P, order, S, used, rounds, tol):
     "`pivot` into S, P and used."
-    k = F.shape[1]
-    kept, wrong = np.zeros((1, k), np.bool_), np.zeros(k, np.bool_)
-    for r in range(F.shape[0]):
+    k, room = F.shape[1], _room(F)
+    kept, wrong = np.zeros(k, np.bool_), np.zeros(k, np.bool_)
+    for r in order:
         best, patience = k+1, 3
         while used[r] < rounds:
             used[r] += 1
-            S[r], kept[:] = 0., False
-            _solve_rows(G, F[r:r+1], P[r:r+1], S[r:r+1], kept, tol)
+            _solve_support(G, H, F[r], P[r], S[r], kept, tol, room)
             many, last, lost = 0, -1, False
             for i in range(k):
                 y = S[r, i]
-                if not kept[0, i]: y = np.dot(G[i], S[r]) - F[r, i]
+                if not kept[i]: y = np.dot(G[i], S[r]) - F[r, i]
                 wrong[i] = y < -tol
-                lost |= P[r, i] and not kept[0, i]
+                lost |= P[r, i] and not kept[i]
                 if wrong[i]: many, last = many+1, i
             patience = 3 if many < best else patience-1
             best = min(best, many)
-            for i in range(k): P[r, i] = kept[0, i] != (wrong[i] and (patience >= 0 or i == last))
+            for i in range(k): P[r, i] = kept[i] != (wrong[i] and (patience >= 0 or i == last))
             if many == 0 or (lost and patience < 0): break
 
 # %% ../nbs/11_nnls.ipynb #6990257a
+_ROWS = ('_factor', '_substitute', '_from_outside', '_room', '_numbered', '_solve_support', '_solve_rows',
+         '_pivot_rows')
+
 @functools.cache
 def _compiled():
     "The row functions, compiled, by name."
     njit, table = need('numba').njit, globals()
-    for name in ('_solve_row', '_solve_rows', '_pivot_rows'):
+    for name in _ROWS:
         if hasattr(table[name], 'py_func'): continue   # by another thread, or an interrupted call
         try: table[name] = njit(cache=True, nogil=True)(table[name])
         except RuntimeError: table[name] = njit(nogil=True)(table[name]) # Nowhere to keep it
@@ -359,23 +429,29 @@ def _views(
     return _shared(*arrays)
 
 # %% ../nbs/11_nnls.ipynb #24fd6b3a
-def _solve(G, F, P, careful, numba='auto'):
+def _solve(G, F, P, numba='auto'):
     "`masked_solve`, compiled where that is possible."
     xp, views = _xp(F), _views(numba, G, F, P)
-    if views is None: return masked_solve(G, F, P, careful)
-    S, kept = np.zeros_like(views[1]), np.zeros_like(views[2])
-    _compiled()['_solve_rows'](*views, S, kept, S.dtype.type(_noise(F)))
+    if views is None: return masked_solve(G, F, P, dependent(G))
+    G, F, P = views
+    S, kept = np.zeros_like(F), np.zeros_like(P)
+    _compiled()['_solve_rows'](G, inverse(G), F, P, _by_support(P), S, kept, F.dtype.type(_noise(F)))
     return xp.asarray(S), xp.asarray(kept)
 
-def _pivot(G, F, P, careful, numba='auto'):
-    "`pivot`, compiled where that is possible; all supports where that is not and they are few."
+# %% ../nbs/11_nnls.ipynb #fa314d7a
+def _pivot(G, F, P, numba='auto'):
+    "Answers by `pivot`, compiled where possible, or by all supports where not and few; and `dependent`."
     xp, k, views = _xp(F), F.shape[1], _views(numba, G, F)
-    if views is None and k <= 5 and not careful: return try_supports(G, F)
-    P = first_support(G, F) if P is None else P
-    if views is None: return pivot(G, F, P, careful)[0]
-    S, P, used = np.zeros_like(views[1]), np.array(_views(numba, P)[0]), np.zeros(len(F), np.int64)
-    _compiled()['_pivot_rows'](*views, P, S, used, k+10, S.dtype.type(_noise(F)))
-    return xp.where(xp.asarray(S) > 0, xp.asarray(S), 0.)
+    if views is None:
+        careful = dependent(G)
+        if k <= 5 and not careful: return try_supports(G, F), careful
+        return pivot(G, F, first_support(G, F) if P is None else P, careful)[0], careful
+    (G, F), H = views, inverse(views[0])
+    if P is not None: P = np.array(_views(numba, P)[0])
+    else: P = F@H > 0 if len(H) else first_support(G, F)
+    S, used, tol = np.zeros_like(F), np.zeros(len(F), np.int64), F.dtype.type(_noise(F))
+    _compiled()['_pivot_rows'](G, H, F, P, _by_support(P), S, used, k+10, tol)
+    return xp.where(xp.asarray(S) > 0, xp.asarray(S), 0.), not len(H) and dependent(G)
 
 # %% ../nbs/11_nnls.ipynb #ba0455bc
 def solve_unit(
@@ -385,8 +461,8 @@ def solve_unit(
     numba='auto', # Whether to use compiled rows
 )->tuple: # (answers (n, k), the numbers of rows that could not be certified, whether columns are dependent)
     "Pivoting, then Lawson-Hanson for the rows whose certificate fails."
-    xp, careful, limit = _xp(F), dependent(G), 10*_noise(F)
-    S = _pivot(G, F, P, careful, numba)
+    xp, limit = _xp(F), 10*_noise(F)
+    S, careful = _pivot(G, F, P, numba)
     failed = xp.nonzero(~(_residual(G, F, S) <= limit))[0]
     if failed.shape[0]:
         f = F[failed]
@@ -540,10 +616,15 @@ def _by_qr(A, X, F, S, failed, careful):
     return S
 
 # %% ../nbs/11_nnls.ipynb #8c3975ae
+def _cross(X, B):
+    "X'B, asked for in the order that is the faster one."
+    by_column = is_sparse(X) or (X.mT.is_contiguous() if is_torch_array(X) else X.flags.f_contiguous)
+    return X.T@B if by_column else (B.T@X).T
+
 def _columns(X, A, P, numba):
     "`nnls` after the checks; P holds a first guess of the supports as rows, or is None."
     B, d = _unit_columns(A)
-    with np.errstate(over='ignore', invalid='ignore'): F = X.T@B
+    with np.errstate(over='ignore', invalid='ignore'): F = _cross(X, B)
     if not bool(_xp(F).isfinite(F).all()):
         _finite(A=A, X=X.toarray() if is_sparse(X) else X)
         top = float(abs(X).max())
@@ -581,7 +662,7 @@ def nnls_adjoint(
     xp = _xp(A)
     B, d = _unit_columns(A)
     G, rows, P = _unit_gram(B), _over(g, d[:, None]).T, (S > 0).T
-    U, kept = _solve(G, rows, P, dependent(G), numba)
+    U, kept = _solve(G, rows, P, numba)
     lost = xp.nonzero(xp.any(P & ~kept, axis=1))[0]
     if lost.shape[0]:
         w = xp.astype(P[lost], G.dtype)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from .checks import Array
-from .nnls import _compiled, _once, _over, _solve, _views, dependent, solve_unit, unit_problem
+from .nnls import _compiled, _once, _over, _solve, _views, inverse, solve_unit, unit_problem
 from .tensor import Dense, Masked, Sparse, mttkrps, unfold
 
 # %% ../nbs/40_nnls_layer.ipynb #d230fd38
@@ -37,7 +37,7 @@ def adjoint_from_gram(
     "The incoming gradient, solved on the supports."
     d = G.diagonal()**.5
     gram = unit_problem(G, g)[0]
-    return _over(_solve(gram, _over(g, d), S > 0, dependent(gram))[0], d)
+    return _over(_solve(gram, _over(g, d), S > 0)[0], d)
 
 # %% ../nbs/40_nnls_layer.ipynb #66fcd7be
 def _unit_stack(G):
@@ -58,7 +58,8 @@ def _compiled_weights(
     P, S, (m, n, k) = cross > 0, np.zeros_like(cross), cross.shape
     tol = S.dtype.type(10*k*np.finfo(S.dtype).eps)
     for i in range(m):
-        _compiled()['_pivot_rows'](gram[i], cross[i], P[i], S[i], np.zeros(n, np.int64), k + 10, tol)
+        _compiled()['_pivot_rows'](gram[i], inverse(gram[i]), cross[i], P[i], np.arange(n), S[i],
+                                   np.zeros(n, np.int64), k + 10, tol)
     S = np.maximum(S, 0)
     off = abs(np.minimum(S, S @ gram - cross)).max((1, 2))
     S = S*size*d
@@ -76,7 +77,9 @@ def _compiled_adjoints(
     gram, rows, P = G*d*d.mT, g*d, S > 0
     U, kept = np.zeros_like(rows), np.zeros_like(P)
     tol = rows.dtype.type(10*S.shape[-1]*np.finfo(S.dtype).eps)
-    for i in range(len(U)): _compiled()['_solve_rows'](gram[i], rows[i], P[i], U[i], kept[i], tol)
+    order = np.arange(U.shape[1])
+    for i in range(len(U)):
+        _compiled()['_solve_rows'](gram[i], inverse(gram[i]), rows[i], P[i], order, U[i], kept[i], tol)
     return U*d
 
 # %% ../nbs/40_nnls_layer.ipynb #2d6268ec

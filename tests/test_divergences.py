@@ -234,6 +234,44 @@ def test_as_scikit_learn(shape, rank, form, beta):
         close(ours.objective, defined(X, theirs[0] @ theirs[1], beta), 1e-10)
 
 
+@pytest.mark.parametrize('beta', [0, 0.5, 1, 1.5, 2])
+@pytest.mark.parametrize('shape', [(30, 20), (6, 7, 5), (4, 3, 5, 3)])
+def test_as_nn_fac(shape, beta):
+    "Same start, same sweeps, orders 2 to 4."
+    pytest.importorskip('nn_fac')
+    from nn_fac.nmf import nmf
+    from nn_fac.ntf import ntf
+
+    rng, N = np.random.default_rng(3), len(shape)
+    X, F = rng.random(shape) + 0.1, [rng.random((d, 3)) + 0.1 for d in shape]
+    ours = fit(DivergenceModel(as_data(X), 3, init=F, beta=beta), max_iter=30).params.factors
+    kw = dict(init='custom', update_rule='mu', beta=beta, n_iter_max=30, tol=0)
+    if N == 2:
+        W, H = nmf(X, 3, U_0=F[0].copy(), V_0=F[1].T.copy(), **kw)
+        theirs = [W, H.T]
+    else:
+        each = dict(sparsity_coefficients=[None] * N, fixed_modes=[], normalize=[False] * N)
+        theirs = ntf(X, 3, factors_0=[f.copy() for f in F], **kw, **each)
+    for a, b in zip(ours, theirs):
+        close(a, np.asarray(b), 1e-10)
+
+
+@pytest.mark.parametrize('form', ['dense', 'sparse'])
+@pytest.mark.parametrize('shape', [(12, 9), (8, 7, 6), (5, 4, 4, 3)])
+def test_kullback_leibler_not_above_pyttb(shape, form):
+    "cp_apr from the same start, one step per mode and sweep; with more steps it ends in other valleys."
+    ttb = pytest.importorskip('pyttb')
+    rng = np.random.default_rng(len(shape))
+    X = rng.poisson(2.0, shape).astype(float)
+    F = [rng.random((d, 3)) + 0.1 for d in shape]
+    tensor = ttb.tensor(X) if form == 'dense' else ttb.tensor(X).to_sptensor()
+    start = ttb.ktensor([f.copy() for f in F], np.ones(3))
+    kw = dict(init=start, maxiters=30, maxinneriters=1, stoptol=0.0, kappa=0.0, printitn=0)
+    theirs = ttb.cp_apr(tensor, 3, **kw)[0].full().double()
+    ours = fit(DivergenceModel(as_data(in_form(X, form, None)), 3, init=F, beta=1.0), max_iter=30)
+    assert ours.objective <= defined(X, theirs, 1.0) * (1 + 1e-9)
+
+
 @pytest.mark.parametrize('shape', [(5, 6, 7), (4, 3, 5, 2)])
 @pytest.mark.parametrize('beta', [0, 0.5, 1, 1.5, 2])
 def test_as_its_definition(shape, beta):

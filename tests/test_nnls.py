@@ -509,15 +509,53 @@ def test_numba_changes_nothing(family):
 def test_plain_python_rows(monkeypatch):
     "The functions numba compiles give the same uncompiled."
     python = lambda f: getattr(f, 'py_func', f)
-    for name in ('_solve_row', '_solve_rows', '_pivot_rows'):
+    for name in module._ROWS:
         monkeypatch.setattr(module, name, python(getattr(module, name)))
-    for family in (tall, duplicates, wide):
+    for family in (tall, tall_many, duplicates, wide):
         X, A = family(np.random.default_rng(10), 8)
         G, F, _ = unit_problem(A.T @ A, X.T @ A)
         S, used, P = np.zeros_like(F), np.zeros(8, int), first_support(G, F)
-        module._pivot_rows(G, F, P, S, used, len(G) + 10, module._noise(F))
+        order, H = np.arange(8), module.inverse(G)
+        module._pivot_rows(G, H, F, P, order, S, used, len(G) + 10, module._noise(F))
         T, rounds = pivot(G, F, first_support(G, F))
         assert (used == rounds).all() and np.allclose(np.maximum(S, 0), T, atol=1e-12)
+
+
+def test_one_factorization_per_support(monkeypatch):
+    "Rows that share a support share its factor, in whatever order they come; with it the bits of alone."
+    python, made = (lambda f: getattr(f, 'py_func', f)), []
+    for name in module._ROWS:
+        monkeypatch.setattr(module, name, python(getattr(module, name)))
+    factor = module._factor
+    monkeypatch.setattr(module, '_factor', lambda *a: made.append(0) or factor(*a))
+    rng = np.random.default_rng(11)
+    A = rng.random((60, 20))
+    G, F, _ = unit_problem(A.T @ A, rng.standard_normal((30, 60)) @ A)
+    full, half = np.arange(20) >= 0, np.arange(20) < 10
+    P = np.array([full, half, ~half])[rng.integers(0, 3, 30)]
+    for H in (module.inverse(G), np.zeros((0, 0))):
+        S, kept = np.zeros_like(F), np.zeros_like(P)
+        made.clear()
+        module._solve_rows(G, H, F, P, module._by_support(P), S, kept, 1e-13)
+        assert len(made) == 3 and (kept == P).all()
+        assert np.abs(np.where(P, S @ G - F, S)).max() < 1e-12
+        for i in range(30):
+            alone = np.zeros((1, 20))
+            module._solve_rows(G, H, F[i : i + 1], P[i : i + 1], np.arange(1), alone, kept[:1], 1e-13)
+            assert (alone == S[i]).all()
+
+
+def test_inverse_and_supports_agree():
+    "Around the share of positive entries where the way of solving changes, and as columns become dependent."
+    numba_or_skip()
+    rng = np.random.default_rng(12)
+    for spread in (1.0, 1e-3, 1e-5, 1e-7):
+        A = rng.random((60, 1)) + spread * rng.standard_normal((60, 24))
+        X = A @ (rng.random((24, 90)) * (rng.random((24, 90)) < np.linspace(0.4, 1, 90)))
+        S = nnls(X, A, numba=True)
+        assert residual(X, A, S).max() < TINY
+        assert no_worse(X, A, S, nnls(X, A, numba=False)).all()
+    assert len(module.inverse(unit_problem(A.T @ A, X.T @ A)[0])) == 0
 
 
 @pytest.mark.parametrize('seed', range(3))
