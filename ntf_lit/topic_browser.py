@@ -256,6 +256,35 @@ def __init__(self:Browser, contents, front='auto', model=None, edits=None, **kwa
     self._take_front(make_front(self, front))
     if edits is not None: self.take_edits(edits)
 
+# %% ../nbs/62b_topic_browser.ipynb #ec07c523
+# Edits: what the twin in a notebook has to know
+EDITED = 'names_', 'hidden', 'merged', 'notes', 'own_order'
+
+def _kernel_shell():
+    "The shell of a kernel; None anywhere else."
+    from IPython import get_ipython
+    return get_ipython() if hasattr(get_ipython(), 'kernel') else None
+
+@patch
+def _renew_twin(self:Browser):
+    "The twin of now in the place of the one that was shown, where there is a kernel."
+    from IPython.display import display
+    if self._place and _kernel_shell(): display(self._still(), raw=True, display_id=self._place, update=True)
+
+@patch
+def _renew_twin_soon(self:Browser):
+    "The same, once after all that a cell or a message of the page changes."
+    if not self._place or self._place_waits or not (shell := _kernel_shell()): return
+    def renew():
+        if not self._place_waits: return
+        shell.events.unregister('post_execute', renew)
+        self._place_waits = False
+        self._renew_twin()
+    self._place_waits = True
+    shell.events.register('post_execute', renew) # the end of a cell; a message of the page has no such end
+    try: asyncio.get_running_loop().call_soon(renew)
+    except RuntimeError: renew()
+
 # %% ../nbs/62b_topic_browser.ipynb #1abf6880
 @patch
 def _take_front(self:Browser, front):
@@ -670,35 +699,6 @@ def _repr_mimebundle_(self:Browser, **kwargs):
 
 @patch
 def _display_(self:Browser): return self.front
-
-# %% ../nbs/62b_topic_browser.ipynb #ec07c523
-# Edits: what the twin in a notebook has to know
-EDITED = 'names_', 'hidden', 'merged', 'notes', 'own_order'
-
-def _kernel_shell():
-    "The shell of a kernel; None anywhere else."
-    from IPython import get_ipython
-    return get_ipython() if hasattr(get_ipython(), 'kernel') else None
-
-@patch
-def _renew_twin(self:Browser):
-    "The twin of now in the place of the one that was shown, where there is a kernel."
-    from IPython.display import display
-    if self._place and _kernel_shell(): display(self._still(), raw=True, display_id=self._place, update=True)
-
-@patch
-def _renew_twin_soon(self:Browser):
-    "The same, once after all that a cell or a message of the page changes."
-    if not self._place or self._place_waits or not (shell := _kernel_shell()): return
-    def renew():
-        if not self._place_waits: return
-        shell.events.unregister('post_execute', renew)
-        self._place_waits = False
-        self._renew_twin()
-    self._place_waits = True
-    shell.events.register('post_execute', renew) # the end of a cell; a message of the page has no such end
-    try: asyncio.get_running_loop().call_soon(renew)
-    except RuntimeError: renew()
 
 # %% ../nbs/62b_topic_browser.ipynb #c1061620
 def dropdown(
