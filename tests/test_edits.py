@@ -194,6 +194,9 @@ def test_a_file_where_nothing_can_be_written(tmp_path):
     with pytest.raises(OSError):
         browser(posts()).save(tmp_path / 'edits.json')
     assert [p.name for p in tmp_path.iterdir()] == ['edits.json']
+    for write in (browser(posts()).save, browser(posts()).to_html):
+        with pytest.raises(FileNotFoundError, match="none.file'$"):  # the name that was asked for
+            write(tmp_path / 'none/file')
 
 
 @pytest.mark.parametrize('payload', PAYLOADS)
@@ -475,7 +478,9 @@ def twins_of(tmp_path, *sources):
 
 def test_a_saved_notebook_has_the_edits(tmp_path):
     "All that a cell changes, in all places where the browser was shown."
-    edits = "b.act('name', topic=1, value='Mine'); b.act('merge', topic=2, into=3)\nb.notes = ('why', '', '', '')"
+    edits = (
+        "b.act('name', topic=1, value='Mine'); b.act('merge', topic=2, into=3)\nb.notes = ('why', '', '', '')"
+    )
     shown, _ = twins_of(tmp_path, 'b = browser(posts()); b', 'b', edits, "b.act('hide', topic=0)")
     assert len(shown) == 2 and shown[0] == shown[1]
     page = shown[0]['text/html']
