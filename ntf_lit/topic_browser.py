@@ -147,7 +147,7 @@ def _valid_trait(
 
 # %% ../nbs/62b_topic_browser.ipynb #bac6db89
 class Browser(W.VBox):
-    "Abstract: what was chosen, as traits, and two fronts. Its `core_front`, `refittable`, `height` and `table` are open."
+    "Abstract: what was chosen, as traits. Its `core_front`, `refittable`, `height` and `table` are open."
     selected = T.Int(-1, help='Number of the topic shown; -1 if there is none')
     beside = T.Int(-1, help='Number of a second topic, or -1')
     stratum, versus = (T.Int(-1, help=f'Number of {x}, or -1') for x in ('the stratum', 'a second one'))
