@@ -168,11 +168,6 @@ class Browser(W.VBox):
     _place, _place_waits = '', False # Where the twin stands in a notebook; whether another is on its way
     model, can_refit, may_grow, left_out = None, False, False, () # If it can be refitted, grow; edits lost
     _valid = T.validate(*CHECKED)(_valid_trait)
-    def close(self):
-        "Take down the widget and everything that listens to it."
-        self._place = ''
-        self._stop_front()
-        super().close()
 
 # %% ../nbs/62b_topic_browser.ipynb #370dd2a4
 STATE = tuple(f.name for f in fields(PageState))
@@ -271,6 +266,7 @@ def _renew_twin(self:Browser):
     from IPython.display import display
     if self._place and _kernel_shell(): display(self._still(), raw=True, display_id=self._place, update=True)
 
+# %% ../nbs/62b_topic_browser.ipynb #7a1c03e0
 @patch
 def _renew_twin_soon(self:Browser):
     "The same, once after all that a cell or a message of the page changes."
@@ -309,6 +305,13 @@ def _stop_front(self:Browser):
     self.unobserve(self._trait_changed, self._watched)
     self.front.stop()
     self.front = None
+
+@patch
+def close(self:Browser):
+    "Take down the widget and everything that listens to it."
+    self._place = ''
+    self._stop_front()
+    super(Browser, self).close()
 
 # %% ../nbs/62b_topic_browser.ipynb #a1d9f658
 # Commands that are answered and change no choice
