@@ -306,13 +306,6 @@ def _stop_front(self:Browser):
     self.front.stop()
     self.front = None
 
-@patch
-def close(self:Browser):
-    "Take down the widget and everything that listens to it."
-    self._place = ''
-    self._stop_front()
-    super(Browser, self).close()
-
 # %% ../nbs/62b_topic_browser.ipynb #a1d9f658
 # Commands that are answered and change no choice
 ASKED = 'samples', 'both', 'read', 'passages', 'refit', 'divide'
@@ -340,6 +333,14 @@ def act(self:Browser,
     before = self.state
     self._take_on(before, next_state(self.data, before, *found))
     return True
+
+# %% ../nbs/62b_topic_browser.ipynb #7a1c03e2
+@patch
+def close(self:Browser):
+    "Take down the widget and everything that listens to it."
+    self._place = ''
+    self._stop_front()
+    super(Browser, self).close()
 
 # %% ../nbs/62b_topic_browser.ipynb #2125f4cb
 def _send_samples(browser, topic, stratum):
