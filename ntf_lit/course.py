@@ -264,6 +264,10 @@ PLAIN = {
     'builtin_function_or_method|method.* object is not subscriptable': 'the brackets of a call are missing',
     "'list' object has no attribute|list indices|non-int of type .list|operand type.*list|bad operand type":
         'a list of arrays is not an array; take its members one by one',
+    'out of bounds for axis':
+        'numbers from 0 to n want n + 1 places, and the last of n places has the number n - 1',
+    'only integers, slices':
+        'an index is a whole number or several, or an array of true and false; a text or a fraction is none',
     'positional argument': 'the first line of the function must keep its arguments'}
 
 # %% ../nbs/80_course.ipynb #a2283688
@@ -276,9 +280,11 @@ def _stopped(e, answer, args):
     "What to say of an exception in an answer."
     text, sides = _where(e, answer)
     at = f' at `{text}`' if text else ''
+    chain = re.fullmatch(r'\w+(\[[^]]*\]){2,}', text)
+    apart = ' Indices of several axes stand in one pair of brackets: X[i, j].' if chain else ''
     met = f', where {" and ".join(sides)}' if sides else ''
     return (f'your function stopped{at}{met} ({type(e).__name__}: {_plain(e)}). '
-            f'The arguments: {_shapes(answer, args)}.')
+            f'The arguments: {_shapes(answer, args)}.{apart}')
 
 # %% ../nbs/80_course.ipynb #42660b75
 def _flat(x): return [a for y in x for a in _flat(y)] if isinstance(x, (list, tuple)) else [x]

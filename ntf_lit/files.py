@@ -51,7 +51,8 @@ def written(
     "Write a file that takes the place of the old one where all went well, and leaves it where not."
     path = Path(path)
     _take_left_overs(path)
-    name, f = _aside(path)
+    try: name, f = _aside(path)
+    except OSError as e: raise OSError(e.errno, e.strerror, str(path)) from e # of the file that was asked for
     try:
         with f: yield f
         os.replace(name, path)

@@ -6,9 +6,7 @@
 __all__ = ['HierarchyBrowser']
 
 # %% ../nbs/63_hierarchy_browser.ipynb #19c991af
-from bisect import bisect_right
 from dataclasses import replace
-from itertools import accumulate
 
 import ipywidgets as W
 import numpy as np
@@ -16,10 +14,7 @@ from fastcore.basics import patch
 
 from .browser_data import (Contents, Samples, compared_views, contents_page, named_by_kinds,
                                   pictures_of, sample_texts)
-from .checks import check_count
-from .merge_split import _TREES, merge_nodes, split_node
-from .model_parts import fitted_part
-from .topic_browser import (Browser, CoreFront, _merged_anew, add_common_fields, dropdown, mode_html,
+from .topic_browser import (Browser, CoreFront, add_common_fields, dropdown, may_refit, mode_html,
                                    side_by_side, take_view_options, titled, wrapped, texts_of)
 from .tables import Table, feature_table, node_links, node_words, tree_table
 from .views import Tree, View, shown
@@ -130,18 +125,11 @@ def _fill_nodes(self:HierarchyCore, browser):
     self.beside.options = [('nothing', -1), *others]
     self.beside.value = browser.beside if browser.beside != browser.selected else -1
 
-# %% ../nbs/63_hierarchy_browser.ipynb #84edc0bc
-TREE_KINDS = 'estimator of a hierarchy, without labels,'
-
-def _has_free_nodes(model):
-    "Whether nodes of a model can be merged and divided by a fit."
-    model = fitted_part(model)[0]
-    return isinstance(model, _TREES) and all(B is None for B in model.hierarchy_.classes)
-
 # %% ../nbs/63_hierarchy_browser.ipynb #4845703a
 class HierarchyBrowser(Browser):
     "Layers of topics as a graph: links, paths, a node's own words, two nodes side by side."
     core_front, height = HierarchyCore, 940
+    refittable = 'hierarchy without labels'
 
     def __init__(self,
         model, # A `Hierarchy`, an estimator with `layers_`, a list of `Layer`, or a `Tree`
@@ -171,8 +159,7 @@ def _begin(self:HierarchyBrowser, model, data, known, page, front, settings):
     known |= take_view_options(type(self), settings)
     self.given = data, page, known, []
     found = hierarchy_contents(model, data, view_options=known, **page)
-    self.can_refit = data is not None and _has_free_nodes(model) and not known.get('new_samples')
-    self.may_grow = self.can_refit and bool(fitted_part(model)[0].allow_growth)
+    if data is not None and not known.get('new_samples'): self.can_refit, self.may_grow = may_refit(model)
     super(HierarchyBrowser, self).__init__(found, front, model, **settings)
 
 # %% ../nbs/63_hierarchy_browser.ipynb #3359f0b0
@@ -220,39 +207,3 @@ def _contents_anew(self:HierarchyBrowser, model):
     "What is shown of a model fitted anew."
     data, page, known, _ = self.given
     return hierarchy_contents(model, data, view_options=known | dict(names=None), **page)
-
-def _in_layer(model, topics):
-    "(numbers in their layer, the layer) of topics that are numbered through."
-    ends = list(accumulate(model.hierarchy_.ranks, initial=0))
-    layer = bisect_right(ends, topics[0]) - 1
-    return [j - ends[layer] for j in topics], layer
-
-# %% ../nbs/63_hierarchy_browser.ipynb #7fd1041f
-@patch
-def refit(self:HierarchyBrowser
-)->HierarchyBrowser: # Itself, with the new model; `ValueError` without merged topics, or if ranks would grow
-    "Fit the layers with merged topics anew, and those above."
-    model, X, how = self._to_refit('refit', TREE_KINDS)
-    def merge(found, topics):
-        nodes, layer = _in_layer(found, topics)
-        return merge_nodes(found, X, nodes, layer=layer, **how)
-    groups = reversed(self._groups()) # the coarsest layer first, so that ranks decrease all the time
-    self._show_model(model, *_merged_anew(model, groups, list(range(len(self.merged))), merge))
-    return self
-
-# %% ../nbs/63_hierarchy_browser.ipynb #70364440
-@patch
-def divide(self:HierarchyBrowser,
-    topic:int, # Number of a topic that is not merged
-    random_state=0, # Seeds the divisions that are tried
-)->HierarchyBrowser: # Itself, with one topic more, the last of its layer; `ValueError` if that cannot be
-    "Fit the layer of a topic anew with the topic in two, and the layers above."
-    model, X, how = self._to_refit('divide', TREE_KINDS)
-    self._none_merged()
-    if check_count(topic, 'topic', 0) >= (size := len(self.merged)):
-        raise ValueError(f"topic must be a number from 0 to {size - 1}, not {topic}")
-    layer, j = self.node(topic)
-    new = split_node(model, X, j, layer=layer, random_state=random_state, **how)
-    last = self.data.topics_of(layer)[-1]
-    self._show_model(model, new, [i + (i > last) for i in range(size)])
-    return self

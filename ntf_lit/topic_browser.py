@@ -6,6 +6,7 @@
 __all__ = ['TopicBrowser']
 
 # %% ../nbs/62b_topic_browser.ipynb #4b7c6783
+import asyncio
 import base64
 import copy
 import json
@@ -14,8 +15,11 @@ import re
 import warnings
 from dataclasses import fields, replace
 from functools import cache
+from bisect import bisect_right
 from html import escape
 from inspect import signature
+from itertools import accumulate
+from uuid import uuid4
 
 import ipywidgets as W
 import numpy as np
@@ -35,7 +39,7 @@ from .files import written
 from .choosing import RankSearchCV
 from .consensus import Consensus
 from .incoming import is_labelled
-from .merge_split import _KINDS, merge_topics, split_topic
+from .merge_split import _KINDS, _TREES, merge_nodes, merge_topics, split_node, split_topic
 from .model_parts import fitted_part
 from .names import check_keywords
 from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
@@ -142,7 +146,7 @@ def _valid_trait(
 
 # %% ../nbs/62b_topic_browser.ipynb #bac6db89
 class Browser(W.VBox):
-    "Abstract: what was chosen, as traits, and two fronts. Its `core_front`, `height` and `table` are open."
+    "Abstract: what was chosen, as traits. Its `core_front`, `refittable`, `height` and `table` are open."
     selected = T.Int(-1, help='Number of the topic shown; -1 if there is none')
     beside = T.Int(-1, help='Number of a second topic, or -1')
     stratum, versus = (T.Int(-1, help=f'Number of {x}, or -1') for x in ('the stratum', 'a second one'))
@@ -160,12 +164,9 @@ class Browser(W.VBox):
     own_order = T.Tuple(help="Topics in the reader's own order; the others follow by their share")
     undo = T.Tuple(help='Commands that take the edits back, the last one last')
     front, _taking_on = None, False # What draws; whether several traits are being set together
+    _place, _place_waits = '', False # Where the twin stands in a notebook; whether another is on its way
     model, can_refit, may_grow, left_out = None, False, False, () # If it can be refitted, grow; edits lost
     _valid = T.validate(*CHECKED)(_valid_trait)
-    def close(self):
-        "Take down the widget and everything that listens to it."
-        self._stop_front()
-        super().close()
 
 # %% ../nbs/62b_topic_browser.ipynb #370dd2a4
 STATE = tuple(f.name for f in fields(PageState))
@@ -249,6 +250,36 @@ def __init__(self:Browser, contents, front='auto', model=None, edits=None, **kwa
     self._take_front(make_front(self, front))
     if edits is not None: self.take_edits(edits)
 
+# %% ../nbs/62b_topic_browser.ipynb #ec07c523
+# Edits: what the twin in a notebook has to know
+EDITED = 'names_', 'hidden', 'merged', 'notes', 'own_order'
+
+def _kernel_shell():
+    "The shell of a kernel; None anywhere else."
+    from IPython import get_ipython
+    return get_ipython() if hasattr(get_ipython(), 'kernel') else None
+
+@patch
+def _renew_twin(self:Browser):
+    "The twin of now in the place of the one that was shown, where there is a kernel."
+    from IPython.display import display
+    if self._place and _kernel_shell(): display(self._still(), raw=True, display_id=self._place, update=True)
+
+# %% ../nbs/62b_topic_browser.ipynb #7a1c03e0
+@patch
+def _renew_twin_soon(self:Browser):
+    "The same, once after all that a cell or a message of the page changes."
+    if not self._place or self._place_waits or not (shell := _kernel_shell()): return
+    def renew():
+        if not self._place_waits: return
+        shell.events.unregister('post_execute', renew)
+        self._place_waits = False
+        self._renew_twin()
+    self._place_waits = True
+    shell.events.register('post_execute', renew) # the end of a cell; a message of the page has no such end
+    try: asyncio.get_running_loop().call_soon(renew)
+    except RuntimeError: renew()
+
 # %% ../nbs/62b_topic_browser.ipynb #1abf6880
 @patch
 def _take_front(self:Browser, front):
@@ -263,6 +294,7 @@ def _take_front(self:Browser, front):
 def _trait_changed(self:Browser, change):
     "A topic is shown in its set, and what was chosen is drawn."
     if change.name == 'selected' and self.selected >= 0: self.set_ = self.data.set_of(self.selected)
+    if change.name in EDITED: self._renew_twin_soon()
     if not self._taking_on: self.front.redraw(self)
 
 @patch
@@ -301,6 +333,14 @@ def act(self:Browser,
     self._take_on(before, next_state(self.data, before, *found))
     return True
 
+# %% ../nbs/62b_topic_browser.ipynb #7a1c03e2
+@patch
+def close(self:Browser):
+    "Take down the widget and everything that listens to it."
+    self._place = ''
+    self._stop_front()
+    super(Browser, self).close()
+
 # %% ../nbs/62b_topic_browser.ipynb #2125f4cb
 def _send_samples(browser, topic, stratum):
     found = browser.samples.best(topic, stratum, 50) if browser.samples else []
@@ -326,7 +366,7 @@ def _send_refit(browser):
 def _send_divided(browser, topic):
     if not browser.can_refit: raise ValueError("divide needs one fitted model and its data; give both")
     browser.divide(topic)
-    of = ' of its layer' if browser.data.kind == 'hierarchy' else ''
+    of = ' of its layer' if browser.data.axis == 'Layer' else ''
     return dict(kind='said', text=f'The topic is divided; the second half is the last topic{of}.')
 
 SENDERS = _send_samples, _send_both, _send_text, _send_passages, _send_refit, _send_divided
@@ -647,7 +687,11 @@ def _ipython_display_(self:Browser, **kwargs):
     from IPython.display import display
     data = self._repr_mimebundle_()
     display({key: x for key, x in data.items() if key.startswith('application/')}, raw=True)
-    display({'text/plain': data['text/plain'], 'text/html': self.twin()}, raw=True)
+    self._place = self._place or uuid4().hex
+    display(self._still(), raw=True, display_id=self._place)
+
+@patch
+def _still(self:Browser): return {'text/plain': repr(self), 'text/html': self.twin()}
 
 @patch
 def _repr_mimebundle_(self:Browser, **kwargs):
@@ -965,6 +1009,7 @@ def contents_of(
 class TopicBrowser(Browser):
     "Topics on one screen: words, modes, strata, samples; names, hiding and merging."
     core_front, height = TopicCore, 900
+    refittable = 'NMF, NCPD, StratifiedNMF, StratifiedNTF, or hierarchy without labels'
     def __init__(self,
         model, # Estimator, record, hierarchy, CPTensor, list of factors, `View`; or {rank: model}, a search
         data=None, # What it was fitted to, or other samples; a `Dataset` brings labels, texts and years
@@ -997,8 +1042,8 @@ def _begin(self:TopicBrowser, model, data, known, page, front, settings):
     if ranks and len(ranks) == 1: (model,), ranks = ranks.values(), None
     self.given = data, page, known, []
     single = ranks is None and page['others'] is None and data is not None and not known.get('new_samples')
-    if single: self.can_refit = isinstance(fitted_part(model)[0], _KINDS)
     found = contents_of(ranks or model, data, view_options=known, **page)
+    if single: self.can_refit, self.may_grow = may_refit(model)
     super(TopicBrowser, self).__init__(found, front, ranks or model, **settings)
 
 # %% ../nbs/62b_topic_browser.ipynb #2574f45a
@@ -1017,6 +1062,7 @@ def _show_contents(self:Browser, contents, state):
     try:
         for name in STATE: setattr(self, name, getattr(state, name))
     finally: self._taking_on = False
+    self._renew_twin()
     self._take_front(make_front(self, kind))
 
 # %% ../nbs/62b_topic_browser.ipynb #e8aaaf90
@@ -1054,10 +1100,10 @@ def _show_model(self:Browser, part, new, at):
 
 # %% ../nbs/62b_topic_browser.ipynb #291f3c5c
 @patch
-def _to_refit(self:Browser, who, kinds):
+def _to_refit(self:Browser, who):
     "(the model, its data, what else its fit was given); `ValueError` where it cannot be fitted anew."
     if not self.can_refit:
-        raise ValueError(f"{who} needs one fitted {kinds} and its data; give both to the browser")
+        raise ValueError(f"{who} needs one fitted {self.refittable} and its data; give both to the browser")
     data, _, known, _ = self.given
     model, X, _ = fitted_part(self.model, data)
     return model, X, _fit_settings(model, X, known['strata'], known['mask'])
@@ -1088,9 +1134,35 @@ def _merged_anew(model, groups, at, merge):
         model, at = merge(model, now), _after_merge(at, now)
     return model, at
 
-# %% ../nbs/62b_topic_browser.ipynb #66fe0155
-FLAT_KINDS = 'NMF, NCPD, StratifiedNMF or StratifiedNTF'
+# %% ../nbs/62b_topic_browser.ipynb #d186edc6
+def may_refit(
+    model, # A model as a browser takes it
+)->tuple: # (whether it can be fitted anew from merged topics, whether its layers may then grow)
+    "What a browser may do with a model besides looking at it."
+    part = fitted_part(model)[0]
+    free = isinstance(part, _TREES) and all(B is None for B in part.hierarchy_.classes)
+    return free or isinstance(part, _KINDS), free and bool(getattr(part, 'allow_growth', False))
 
+def _in_layer(model, topics):
+    "(numbers in their layer, the layer) of topics that are numbered through."
+    ends = list(accumulate(model.hierarchy_.ranks, initial=0))
+    layer = bisect_right(ends, topics[0]) - 1
+    return [j - ends[layer] for j in topics], layer
+
+# %% ../nbs/62b_topic_browser.ipynb #732f8155
+def _merged(model, X, topics, how):
+    "A model with some topics made one; those of a hierarchy are of one layer."
+    if not isinstance(model, _TREES): return merge_topics(model, X, topics, **how)
+    nodes, layer = _in_layer(model, topics)
+    return merge_nodes(model, X, nodes, layer=layer, **how)
+
+def _divided(model, X, topic, how):
+    "A model with a topic in two."
+    if not isinstance(model, _TREES): return split_topic(model, X, topic, **how)
+    (node,), layer = _in_layer(model, [topic])
+    return split_node(model, X, node, layer=layer, **how)
+
+# %% ../nbs/62b_topic_browser.ipynb #66fe0155
 @patch
 def _contents_anew(self:TopicBrowser, model):
     "What is shown of a model fitted anew."
@@ -1099,22 +1171,28 @@ def _contents_anew(self:TopicBrowser, model):
 
 # %% ../nbs/62b_topic_browser.ipynb #709a6b6a
 @patch
-def refit(self:TopicBrowser)->TopicBrowser: # Itself, with the new model; `ValueError` without merged topics
-    "Fit the model anew from its merged topics."
-    model, X, how = self._to_refit('refit', FLAT_KINDS)
-    merge = lambda found, topics: merge_topics(found, X, topics, **how)
-    self._show_model(model, *_merged_anew(model, self._groups(), list(range(len(self.merged))), merge))
+def refit(self:Browser
+)->Browser: # Itself, with the new model; `ValueError` without merged topics, or if ranks of layers would grow
+    "Fit the model anew from its merged topics; of a hierarchy the layers that have some, and those above."
+    model, X, how = self._to_refit('refit')
+    merge = lambda found, topics: _merged(found, X, topics, how)
+    groups = self._groups()
+    if isinstance(model, _TREES): groups.reverse() # so that ranks of layers decrease all the time
+    self._show_model(model, *_merged_anew(model, groups, list(range(len(self.merged))), merge))
     return self
 
 # %% ../nbs/62b_topic_browser.ipynb #6febd39f
 @patch
-def divide(self:TopicBrowser,
+def divide(self:Browser,
     topic:int, # Number of a topic that is not merged
     random_state=0, # Seeds the divisions that are tried
-)->TopicBrowser: # Itself, with one topic more, the last; `ValueError` for what cannot be divided
-    "Fit the model anew with a topic in two."
-    model, X, how = self._to_refit('divide', FLAT_KINDS)
+)->Browser: # Itself, with one topic more, the last of its layer; `ValueError` for what cannot be divided
+    "Fit the model anew with a topic in two; of a hierarchy its layer, and those above."
+    model, X, how = self._to_refit('divide')
     self._none_merged()
-    new = split_topic(model, X, topic, random_state=random_state, **how)
-    self._show_model(model, new, list(range(model.rank)))
+    if check_count(topic, 'topic', 0) >= (size := len(self.merged)):
+        raise ValueError(f"topic must be a number from 0 to {size - 1}, not {topic}")
+    new = _divided(model, X, topic, how | dict(random_state=random_state))
+    last = self.data.topics_of(self.data.set_of(topic))[-1]
+    self._show_model(model, new, [i + (i > last) for i in range(size)])
     return self

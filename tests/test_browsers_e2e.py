@@ -1081,13 +1081,39 @@ def fitted_page(notebook, cell, topics):
     return box, nodes, lambda name: box.get_by_role('button', name=name, exact=True)
 
 
-def test_nodes_are_fitted_anew_by_the_buttons(notebook):
+def test_layers_side_by_side_are_fitted_anew_and_saved(notebook, lab, audit):
+    "The topics of a layer: merge, fit, save; the file has the page after the fit."
+    make = "TopicBrowser(MultiHNTF((6, 4, 2), random_state=0).fit(X), X, front='live', panel=0)"
+    page = notebook(FITTED + f'b = {make}\nb')
+    box = page.locator('.ntf')
+    button = lambda name: box.get_by_role('button', name=name, exact=True)
+    box.get_by_label('Layer', exact=True).select_option('1')
+    expect(box.locator('.ntf-list [role=option]')).to_have_count(4)
+    box.get_by_label('Merge the topic into').select_option(index=1)
+    expect(box.locator('.ntf-list [role=option]')).to_have_count(3)
+    assert audit(page) == []
+    button('Fit anew').click()
+    expect(box.locator('.ntf-kept .ntf-note')).to_have_text('The model is fitted anew.')
+    page.keyboard.press('Control+s')
+    expect(page.locator('.jp-NotebookPanel .jp-mod-dirty')).to_have_count(0)
+    saved = lambda: nbformat.read(lab.root / 'browsers.ipynb', 4).cells[1].outputs[-1].data
+    for _ in range(20):
+        page.wait_for_timeout(500)
+        if 'text/plain' in saved():
+            break
+    assert 'TopicBrowser(11 topics' in saved()['text/plain']
+    assert audit(page) == []
+
+
+def test_nodes_are_fitted_anew_by_the_buttons(notebook, audit):
     "Merge, fit, divide, and back, in a layer in the middle; no button where layers would not get smaller."
     cell = "HierarchyBrowser(MultiHNTF((6, 4, 2), random_state=0).fit(X), X, front='live')"
     box, nodes, button = fitted_page(notebook, cell, 12)
+    page = box.page
     box.locator('[data-id="7"]').click(position=dict(x=5, y=5))
     expect(button('Divide')).to_be_visible()
     expect(button('Fit anew')).to_be_hidden()
+    assert audit(page) == []
     into = box.get_by_label('Merge the topic into')
     into.select_option('8')
     expect(nodes).to_have_count(11)
@@ -1096,6 +1122,10 @@ def test_nodes_are_fitted_anew_by_the_buttons(notebook):
     expect(nodes).to_have_count(10)  # two, as many as in the layer above: no fit of these
     expect(button('Fit anew')).to_be_hidden()
     button('Undo').click()
+    for scheme in ('dark', 'light'):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(200)
+        assert audit(page) == []
     button('Fit anew').click()
     expect(box.locator('.ntf-kept .ntf-note')).to_have_text('The model is fitted anew.')
     expect(nodes).to_have_count(11)

@@ -5,12 +5,14 @@ import json
 import os
 import re
 import warnings
+from html import unescape
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from pages import Found
 from sklearn.feature_extraction.text import CountVectorizer
@@ -192,6 +194,9 @@ def test_a_file_where_nothing_can_be_written(tmp_path):
     with pytest.raises(OSError):
         browser(posts()).save(tmp_path / 'edits.json')
     assert [p.name for p in tmp_path.iterdir()] == ['edits.json']
+    for write in (browser(posts()).save, browser(posts()).to_html):
+        with pytest.raises(FileNotFoundError, match="none.file'$"):  # the name that was asked for
+            write(tmp_path / 'none/file')
 
 
 @pytest.mark.parametrize('payload', PAYLOADS)
@@ -285,14 +290,14 @@ def grown(over, **settings):
     return model.fit(counts(), **(dict(strata=HALVES) if over else {}))
 
 
-def nodes(over=False, front='core', **kwargs):
+def nodes(over=False, front='core', make=HierarchyBrowser, **kwargs):
     how = dict(strata=HALVES) if over else {}
-    return HierarchyBrowser(grown(over), counts(), labels=dict(term=WORDS), front=front, **how, **kwargs)
+    return make(grown(over), counts(), labels=dict(term=WORDS), front=front, **how, **kwargs)
 
 
-def named_and_noted(over):
+def named_and_noted(over, make=HierarchyBrowser):
     "Every node named by its number, one with a note, one hidden."
-    b = nodes(over)
+    b = nodes(over, make=make)
     for j in range(NODES):
         b.act('name', topic=j, value=f'n{j}')
     b.act('note', topic=7, value='as in the papers')
@@ -311,10 +316,14 @@ def same_fit(model, other):
     return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
 
 
+both = pytest.mark.parametrize('make', [HierarchyBrowser, TopicBrowser])
+
+
+@both
 @pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
 @pytest.mark.parametrize('layer, pair', [(0, (1, 3)), (1, (7, 9)), (2, (10, 11))])
-def test_a_refit_of_nodes_is_the_one_of_merge_nodes(over, layer, pair):
-    b = named_and_noted(over)
+def test_a_refit_of_nodes_is_the_one_of_merge_nodes(over, layer, pair, make):
+    b = named_and_noted(over, make)
     before, whole = edited_names(b), b.model
     into, gone = pair
     b.act('merge', topic=gone, into=into)
@@ -328,8 +337,9 @@ def test_a_refit_of_nodes_is_the_one_of_merge_nodes(over, layer, pair):
     assert b.act('undo') and edited_names(b) == before
 
 
-def test_nodes_of_two_layers_are_refitted_together():
-    b = named_and_noted(False)
+@both
+def test_nodes_of_two_layers_are_refitted_together(make):
+    b = named_and_noted(False, make)
     for topic, into in ((9, 8), (5, 0), (3, 0)):
         assert b.act('merge', topic=topic, into=into)
     b.refit()
@@ -341,10 +351,11 @@ def test_nodes_of_two_layers_are_refitted_together():
     assert edited_names(b) == ([f'n{j}' for j in (0, 1, 2, 4, 6, 7, 8, 10, 11)], ['n7'], ['n11'])
 
 
+@both
 @pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
 @pytest.mark.parametrize('topic, layer', [(2, 0), (7, 1), (10, 2)])
-def test_a_node_in_two_is_the_one_of_split_node(over, topic, layer):
-    b = named_and_noted(over)
+def test_a_node_in_two_is_the_one_of_split_node(over, topic, layer, make):
+    b = named_and_noted(over, make)
     whole, before, how = b.model, edited_names(b), dict(strata=HALVES) if over else {}
     b.divide(topic)
     wanted = split_node(whole, counts(), topic - sum(RANKS[:layer]), layer=layer, random_state=0, **how)
@@ -355,8 +366,9 @@ def test_a_node_in_two_is_the_one_of_split_node(over, topic, layer):
     assert b.act('undo') and b.model is whole and edited_names(b) == before
 
 
-def test_names_given_to_nodes_go_through_a_fit():
-    b = nodes(names=[{1: 'mine'}, None, ['a', 'b']])
+@both
+def test_names_given_to_nodes_go_through_a_fit(make):
+    b = nodes(make=make, names=[{1: 'mine'}, None, ['a', 'b']])
     b.act('merge', topic=9, into=6)
     b.refit()
     assert (b.names_[1], b.names_[9:]) == ('mine', ('a', 'b'))
@@ -364,8 +376,9 @@ def test_names_given_to_nodes_go_through_a_fit():
     assert same == [0, *range(2, 9)]  # all others have the words of now
 
 
-def test_the_page_of_a_hierarchy_asks_for_fits():
-    b, heard = nodes(front='live'), []
+@both
+def test_the_page_of_a_hierarchy_asks_for_fits(make):
+    b, heard = nodes(front='live', make=make), []
     assert b.front.data['refit'] is True and 'grows' not in b.front.data
     b.front.send = lambda content, buffers=None: heard.append(content['text'])
     b.receive(b.front, dict(cmd='refit'))
@@ -386,29 +399,29 @@ def test_the_page_of_a_hierarchy_asks_for_fits():
     b.close()
 
 
-def test_what_cannot_be_fitted_anew_is_added_up():
+@both
+def test_what_cannot_be_fitted_anew_is_added_up(make):
     X, settings = counts(), dict(random_state=0, max_iter=5)
     labelled = MultiHNTF(RANKS, label_weight=1.0, **settings).fit(X, np.arange(60) % 2)
     whole = grown(False)
     unfit = [labelled, whole.hierarchy_]
     for model, data in [*((m, X) for m in unfit), (whole, None)]:
-        b = HierarchyBrowser(model, data, front='live')
+        b = make(model, data, front='live')
         assert b.front.data['refit'] is False
         assert b.act('merge', topic=0, into=1) and b.share(1) == pytest.approx(sum(b.data.share[:2]))
         for ask in (b.refit, lambda b=b: b.divide(2)):
-            with pytest.raises(
-                ValueError, match='needs one fitted estimator of a hierarchy, without labels, and its data'
-            ):
+            with pytest.raises(ValueError, match='needs one fitted .*hierarchy without labels and its data'):
                 ask()
         b.close()
 
 
+@both
 @pytest.mark.parametrize('kind', [HNMF, HNCPD, HNTF, NeuralNMF, NeuralNCPD])
-def test_nodes_of_every_kind_are_fitted_anew(kind):
+def test_nodes_of_every_kind_are_fitted_anew(kind, make):
     "The buttons are there, and do what `merge_nodes` and `split_node` do; undo brings the model back."
     quick = dict(max_epochs=5, race_epochs=2) if kind in (NeuralNMF, NeuralNCPD) else dict(max_iter=20)
     whole = kind((5, 4, 2), random_state=0, **quick).fit(counts())
-    b = HierarchyBrowser(whole, counts(), front='live')
+    b = make(whole, counts(), front='live')
     assert b.front.data['refit'] is True
     assert b.act('name', topic=6, value='law') and b.act('merge', topic=7, into=6)
     b.receive(b.front, dict(cmd='refit'))
@@ -428,9 +441,10 @@ def same_layers(model, other):
     )
 
 
-def test_layers_may_grow_where_the_model_says_so():
+@both
+def test_layers_may_grow_where_the_model_says_so(make):
     grows = MultiHNTF((4, 3, 2), allow_growth=True, random_state=0).fit(counts())
-    b = HierarchyBrowser(grows, counts(), front='live')
+    b = make(grows, counts(), front='live')
     assert b.front.data['grows'] is True and b.divide(4).model.hierarchy_.ranks == (4, 4, 2)
     b.close()
 
@@ -472,6 +486,41 @@ def test_a_model_in_a_pipeline_stays_in_it():
     b.divide(0)
     assert b.model[1].rank == 3 and b.names_[1] == 'mine' and pipe[1].rank == 3
     assert b.act('undo') and b.act('undo') and b.model is pipe
+
+
+# --- What is saved with a notebook ---
+
+
+def twins_of(tmp_path, *sources):
+    "Run cells in a kernel of its own, the first of which shows a browser: what a saved notebook has of it."
+    first = f'import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_edits import *'
+    cells = [new_code_cell(s) for s in (first, *sources)]
+    nb = new_notebook(cells=cells, metadata={'kernelspec': {'name': 'python3', 'display_name': 'python3'}})
+    NotebookClient(nb, timeout=300, resources=dict(metadata=dict(path=str(tmp_path)))).execute()
+    shown = [o.data for c in nb.cells for o in c.outputs if 'data' in o and 'text/html' in o.data]
+    return shown, [o for c in nb.cells for o in c.outputs if o.output_type == 'error']
+
+
+def test_a_saved_notebook_has_the_edits(tmp_path):
+    "All that a cell changes, in all places where the browser was shown."
+    edits = (
+        "b.act('name', topic=1, value='Mine'); b.act('merge', topic=2, into=3)\nb.notes = ('why', '', '', '')"
+    )
+    shown, _ = twins_of(tmp_path, 'b = browser(posts()); b', 'b', edits, "b.act('hide', topic=0)")
+    assert len(shown) == 2 and shown[0] == shown[1]
+    page = shown[0]['text/html']
+    assert 'Mine' in Found(page).text and page.count('Mine') > 1  # in the table, and in the frame's page
+    state = json.loads(re.search(r'"state": ?({.*?"undo")', unescape(page))[1].rsplit(',', 1)[0] + '}')
+    assert (state['into'], state['hidden'], state['notes'][0]) == ([0, 1, 3, 3], [0], 'why')
+
+
+@pytest.mark.parametrize('make', ['TopicBrowser', 'HierarchyBrowser'])
+def test_a_notebook_saved_after_a_fit_has_the_new_model(tmp_path, make):
+    show = f"b = nodes(make={make}); b.act('merge', topic=8, into=7); b"
+    shown, _ = twins_of(tmp_path, show, 'b.refit(); b.close()')
+    assert f'{make}(11 topics' in shown[0]['text/plain']
+    shown, _ = twins_of(tmp_path, show, "b.refit()\nb.act('undo')\nNone")
+    assert f'{make}(12 topics' in shown[0]['text/plain'] and len(shown) == 1
 
 
 # --- Reading on demand ---

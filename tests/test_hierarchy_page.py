@@ -299,6 +299,16 @@ def test_contours_stand_between_their_curves(shown, axe):  # noqa: F811
     assert violations(page, axe) == []
 
 
+@pytest.mark.parametrize('width', [700, 900])
+def test_a_figure_fits_beside_the_list_after_all_topics(shown, width):  # noqa: F811
+    "The page opens with all topics over its whole width; what is drawn next has less of it."
+    b = spectra(kinds={('emission', 'excitation'): None})
+    b.panel = 3
+    page = shown(b, width)
+    assert page.locator('.ntf-cross').bounding_box()['width'] > 200
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+
+
 def test_all_topics_over_each_other(shown, axe):  # noqa: F811
     page = shown(spectra())
     page.get_by_role('button', name='emission', exact=True).click()

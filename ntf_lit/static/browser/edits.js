@@ -77,7 +77,7 @@ export function makeEdits(page) {
     tell(page, 'The model is being fitted …');
     page.model.send?.({cmd, ...args()});
   };
-  const [anew, inTwo] = page.tree
+  const [anew, inTwo] = page.layered
     ? ['Fit the layers with merged topics, and those above', 'Fit the layer with this topic in two, and those above']
     : ['Fit the whole model from the merged topics', 'Fit the whole model with this topic in two'];
   page.refit = editButton('Fit anew', anew, () => ask('refit', () => ({})));
@@ -100,13 +100,13 @@ export function makeEdits(page) {
 }
 
 export function drawEdits(page) {
-  const {data, state, tree} = page,
+  const {data, state, layered} = page,
     i = state.selected;
   if (document.activeElement !== page.note) page.note.value = i < 0 ? '' : (state.notes[i] ?? '');
   page.note.disabled = page.up.disabled = page.down.disabled = i < 0;
   page.byShare.hidden = !state.own_order.length;
   const merged = state.into.some((to, j) => to !== j);
-  page.refit.hidden = !merged || (tree && !shrinks(data, state));
-  const stays = i < 0 || (tree && !shrinks(data, state, setOf(data, i)));
+  page.refit.hidden = !merged || (layered && !shrinks(data, state));
+  const stays = i < 0 || (layered && !shrinks(data, state, setOf(data, i)));
   page.divide.hidden = merged || stays;
 }

@@ -44,6 +44,7 @@ function context(model) {
     sub: data.alone && data.title ? 'h2' : 'h3',
     many: data.strata.length > 1,
     tree: data.kind === 'hierarchy',
+    layered: data.axis === 'Layer', // the sets of topics are layers of one model
     id: i => `ntf${number}-${i}`,
     name: i => page.state.names[i] || data.names[i],
     digit: i => digit(page, i),

@@ -336,9 +336,19 @@ function beside({most, shared}) {
   return shared.size ? `${scale}∩ marks what both show.` : scale;
 }
 
+/** The columns that a view wants, before anything asks how wide they are. */
+function setColumns(page, whole) {
+  const {main, side, state} = page;
+  side.hidden = whole;
+  main.classList.toggle('ntf-wide', whole);
+  main.classList.toggle('ntf-full', whole && state.panel > 2);
+  main.classList.toggle('ntf-two', !whole && state.beside >= 0);
+}
+
 export function drawCentre(page) {
   const {data, state} = page;
   const panel = otherPanel(page);
+  setColumns(page, !!panel);
   const kind = data.modes[state.mode]?.kind;
   page.tools.hidden = !!panel || !!page.reader || state.selected < 0;
   if (page.tools.hidden) page.helpText.hidden = true;
@@ -352,12 +362,7 @@ export function drawCentre(page) {
 export function drawSide(page) {
   const {data, state} = page;
   const i = state.selected;
-  const whole = !!otherPanel(page);
-  page.side.hidden = whole;
-  page.main.classList.toggle('ntf-wide', whole);
-  page.main.classList.toggle('ntf-full', whole && state.panel > 2);
-  page.main.classList.toggle('ntf-two', !whole && state.beside >= 0);
-  if (i < 0 || whole) {
+  if (i < 0 || otherPanel(page)) {
     page.side.replaceChildren();
     return;
   }
