@@ -129,6 +129,7 @@ def keeps_nonzeros(
     if is_labelled(X): return False
     return is_sparse(X) or _is_sptensor(X) or _has(X, 'to_coo') or _is_on_disk(X) or _is_lazy(X)
 
+# %% ../nbs/01a_incoming.ipynb #0f92e1df
 def open_sparse(
     X, # Sparse data of any library
     name:str='X', # What to call it in a message
