@@ -259,6 +259,9 @@ def _check_tree(model, layer, name):
     if any(B is not None for B in model.hierarchy_.classes):
         raise ValueError(f"{name} does not refit the classes of a model with labels; fit one with "
                          "label_weight=0")
+    if isinstance(model, HNCPD) and not model.hierarchy_.A:
+        raise ValueError(f"{name} needs the matrices of every mode, which files of earlier releases do not "
+                         "have; fit the model anew")
     return check_mode(layer, len(model.layers_), 'layer', 'layers')
 
 def _node_numbers(layer, nodes, name):

@@ -1,0 +1,25 @@
+set -eu
+# scattertext cannot be imported in an environment that pip has just made for it: it imports six, which it
+# does not name as a requirement and nothing else brings along (python-dateutil 4.0.0 is there, without six).
+# Here the browsers stand beside it only in a table of the docs; six has to be installed by hand to try it.
+# Run it with bash. It ends with 0 as long as the package behaves like this.
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/env"
+"$folder/env/bin/pip" install --quiet --disable-pip-version-check scattertext==0.2.2
+cat > "$folder/run.py" <<'PYTHON'
+import sys
+from importlib.metadata import requires, version
+
+try:
+    import scattertext
+    seen = f'imported {scattertext.__name__}'
+except ModuleNotFoundError as error:
+    seen = f'{type(error).__name__}: {error}'
+named = sorted(r.split()[0] for r in requires('scattertext'))
+print('scattertext', version('scattertext'), 'with pandas', version('pandas'), '- requires', ', '.join(named))
+print('Asked for: pip install scattertext, then import scattertext.')
+print('Seen:', seen)
+sys.exit(not ("No module named 'six'" in seen and 'six' not in named))
+PYTHON
+"$folder/env/bin/python" "$folder/run.py"
