@@ -56,8 +56,7 @@ def refitted(
     "A layer from the best of some starts."
     def begun(F, **more):
         lifted = [_lifted(f, how['beta']) for f in started(data, F)]
-        init = lambda data, rank: [lifted[0]*data.scale, *lifted[1:]]
-        return fit_flat(data, F[0].shape[1], init=init, **how | more)
+        return fit_flat(data, F[0].shape[1], init=lambda data, rank: lifted, **how | more)
     if len(starts) > 1:
         tried = [begun(F, max_iter=min(TRIED, how.get('max_iter', TRIED))) for F in starts]
         starts = [min(tried, key=lambda r: r.objective).params.factors]
