@@ -264,6 +264,7 @@ def _check_tree(model, layer, name):
                          "have; fit the model anew")
     return check_mode(layer, len(model.layers_), 'layer', 'layers')
 
+# %% ../nbs/52_merge_split.ipynb #25c8831a
 def _node_numbers(layer, nodes, name):
     "Numbers of nodes of a layer, from numbers or names; `ValueError` for one that is not there, or twice."
     known = {n: j for j, n in enumerate(layer.names or ())}
