@@ -80,6 +80,7 @@ class Piece:
     name: str # What to call the store in a message
     stratum: object = 0 # Number of the stratum, or one per row (b - a,)
 
+# %% ../nbs/54_dask.ipynb #95836b87
 def _read(piece):
     "The rows of a piece, checked, dense or in compressed rows."
     store = piece.store
