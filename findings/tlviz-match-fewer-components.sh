@@ -18,7 +18,7 @@ factors = [np.random.default_rng(k).random((d, 3)) for k, d in enumerate((5, 6, 
 truth = np.ones(3), factors
 fewer = np.ones(2), [f[:, :2] for f in factors]
 print('TLViz', version('tlviz'), '- factor_match_score(cp_tensor1, cp_tensor2, allow_smaller_rank=False)')
-print('Documented: ValueError where cp_tensor2 has fewer components than cp_tensor1.')
+print('Asked for: ValueError where cp_tensor2 has fewer components than cp_tensor1, as documented.')
 score = float(factor_match_score(truth, fewer))
 print(f'Three components against two of them: score {score:.3f}, no error')
 try:

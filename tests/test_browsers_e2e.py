@@ -1081,30 +1081,6 @@ def fitted_page(notebook, cell, topics):
     return box, nodes, lambda name: box.get_by_role('button', name=name, exact=True)
 
 
-def test_layers_side_by_side_are_fitted_anew_and_saved(notebook, lab, audit):
-    "The topics of a layer: merge, fit, save; the file has the page after the fit."
-    make = "TopicBrowser(MultiHNTF((6, 4, 2), random_state=0).fit(X), X, front='live', panel=0)"
-    page = notebook(FITTED + f'b = {make}\nb')
-    box = page.locator('.ntf')
-    button = lambda name: box.get_by_role('button', name=name, exact=True)
-    box.get_by_label('Layer', exact=True).select_option('1')
-    expect(box.locator('.ntf-list [role=option]')).to_have_count(4)
-    box.get_by_label('Merge the topic into').select_option(index=1)
-    expect(box.locator('.ntf-list [role=option]')).to_have_count(3)
-    assert audit(page) == []
-    button('Fit anew').click()
-    expect(box.locator('.ntf-kept .ntf-note')).to_have_text('The model is fitted anew.')
-    page.keyboard.press('Control+s')
-    expect(page.locator('.jp-NotebookPanel .jp-mod-dirty')).to_have_count(0)
-    saved = lambda: nbformat.read(lab.root / 'browsers.ipynb', 4).cells[1].outputs[-1].data
-    for _ in range(20):
-        page.wait_for_timeout(500)
-        if 'text/plain' in saved():
-            break
-    assert 'TopicBrowser(11 topics' in saved()['text/plain']
-    assert audit(page) == []
-
-
 def test_nodes_are_fitted_anew_by_the_buttons(notebook, audit):
     "Merge, fit, divide, and back, in a layer in the middle; no button where layers would not get smaller."
     cell = "HierarchyBrowser(MultiHNTF((6, 4, 2), random_state=0).fit(X), X, front='live')"

@@ -118,6 +118,7 @@ def bench(monkeypatch):
     return importlib.import_module('bench_cuda')
 
 
+@pytest.mark.slow
 def test_benchmark_on_the_processor(bench, monkeypatch):
     "Every row is made, with its bound and its share of it."
     few = lambda: [np.random.default_rng(s).random((3, 8, 9)) for s in range(4)]

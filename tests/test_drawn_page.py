@@ -687,6 +687,8 @@ def test_what_is_told_of_a_node(drawn, h):
         flow = shares[l - 1] * declared(layers[l])[:, j] if l else np.zeros(0)
         made, part = np.sort(ratio(flow, flow.sum()))[::-1], np.sort(up)[::-1]
         links = [r for r in found['rows'] if len(r) == 3 and re.match(r'\d', r[0])]
+        if any(((x > 5e-4) & (x < 3e-3)).any() for x in (made, part)):
+            continue  # whether such a one is shown lies in its rounding
         want = [*made[made > 1e-3], *part[part > 1e-3]]
         links = [r for r in links if number(r[2])[0] > 1.5e-3]
         says([r[2] for r in links], want, 1e-2, atol=2e-3)

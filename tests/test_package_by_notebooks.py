@@ -87,6 +87,7 @@ LONG = {
         '44_joint',
         '50c_hierarchy_estimators',
     ),
+    *('23_weights', '42_neural_nmf', '52_merge_split'),
     *('50d_neural_estimators', '51_select', '61_plots', '64a_explore', 'index'),
 }
 EXAMPLES = [pytest.param(p, marks=pytest.mark.slow) if p.stem in LONG else p for p in NOTEBOOKS]
