@@ -79,10 +79,11 @@ NOTEBOOKS = notebooks(CONFIG.nbs_path)
 # Each takes three seconds or more; nbdev-test runs them in `make test`, this here in `make test-slow`
 LONG = set(
     """
-    03a_datasets 04_score 05_texts 11_nnls 15_penalties 20_ncpd 20a_divergences 20b_compressed 22_tv 23_weights
-    24_strata_divergence 24a_strata_weights 26_convergence 30_hnmf 31_multi_hntf 32_strata_hierarchies 42_neural_nmf
-    43_neural_ncpd 44_joint 50b_strata_estimators 50c_hierarchy_estimators 50d_neural_estimators 51_select 51a_consensus
-    51c_layer_refits 52_merge_split 61_plots 62b_topic_browser 63_hierarchy_browser 64a_explore 69_demo 73_watermarks
+    03a_datasets 04_score 05_texts 11_nnls 15_penalties 20_ncpd 20a_divergences 20b_compressed 22_tv
+    23_weights 24_strata_divergence 24a_strata_weights 26_convergence 30_hnmf 31_multi_hntf
+    32_strata_hierarchies 42_neural_nmf 43_neural_ncpd 44_joint 50b_strata_estimators
+    50c_hierarchy_estimators 50d_neural_estimators 51_select 51a_consensus 51c_layer_refits
+    52_merge_split 61_plots 62b_topic_browser 63_hierarchy_browser 64a_explore 69_demo 73_watermarks
     79_contest index
     """.split()
 )
