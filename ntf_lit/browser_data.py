@@ -20,9 +20,9 @@ from importlib.resources import files
 import numpy as np
 from fastcore.basics import patch
 
-from .checks import check_choice, check_count, is_frame
+from .checks import check_choice, check_count, is_frame, is_list
 from .synthetic import Dataset
-from .names import has_order, is_list, is_missing, named_samples, order_keys, short_dates
+from .names import has_order, is_missing, named_samples, order_keys, short_dates
 from .edits import model_key
 from .incoming import is_labelled
 from .reading import concordance

@@ -24,7 +24,7 @@ from .blocks import RULES, BlockModel, relative_error
 from .checks import check_shape, need
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _run, _whole
-from .incoming import keeps_nonzeros, open_sparse
+from .incoming import _has, keeps_nonzeros, open_sparse
 from .init import uniform
 from .ncpd import NCPDModel
 from .nnls import nnls_gram
@@ -749,6 +749,7 @@ def _fit_far(est, X, strata, client, how):
     several = isinstance(X, (list, tuple, Mapping))
     stratified = isinstance(est, (StratifiedNMF, StratifiedNTF))
     stores = list(X.values() if isinstance(X, Mapping) else X) if several else [X]
+    stores = [x.X if _has(x, 'obs_names') else x for x in stores] # of anndata
     names = [f'X[{i}]' for i in range(len(stores))] if several else ['X']
     if not stratified: return _fit_cp_far(est, _spread(client, stores, names, 0, None, **how))
     if several:

@@ -213,11 +213,10 @@ class FittedHierarchy(Hierarchy):
     )->dict: # Fields that change
         "What goes along when the topics of the layers are put in another order."
         classes = tuple(B if B is None else B[:, o] for B, o in zip(self.classes, orders))
-        A, S = _trained_in_order(self, orders)
-        if self.strata is None: return dict(classes=classes, A=A, S=S)
+        (A, S), strata = _trained_in_order(self, orders), self.strata
         turn = lambda F: F[:, orders[0]]
-        strata = replace(self.strata, W=turn(self.strata.W), H=tuple(map(turn, self.strata.H)))
-        return dict(classes=classes, strata=strata)
+        if strata is not None: strata = replace(strata, W=turn(strata.W), H=tuple(map(turn, strata.H)))
+        return dict(classes=classes, strata=strata, A=A, S=S)
 
 # %% ../nbs/30_hnmf.ipynb #01b23c51
 @patch
@@ -419,10 +418,17 @@ def reordered(
     for layer, o in zip(h.layers, orders):
         links = tuple(M[before][:, o] for M in layer.links)
         names = None if layer.names is None else tuple(layer.names[j] for j in o)
-        layers.append(replace(layer, factors=tuple(f[:, o] for f in layer.factors), links=links, names=names))
+        model = _with_components(layer.model, orders[0])
+        factors = tuple(f[:, o] for f in layer.factors)
+        layers.append(replace(layer, factors=factors, links=links, model=model, names=names))
         before = o
     changed = h.rearranged(orders) if hasattr(h, 'rearranged') else {}
     return replace(h, layers=tuple(layers), **changed)
+
+def _with_components(cp, order):
+    "The model of a layer, with components in the order of the topics of layer 0 where they are these."
+    if cp is None or cp.rank != len(order): return cp
+    return CP(tuple(f[:, order] for f in cp.factors), None if cp.weights is None else cp.weights[order])
 
 # %% ../nbs/30_hnmf.ipynb #3c16f848
 def ordered(
@@ -751,7 +757,10 @@ def lifted(
 )->tuple: # (the next layer, link, `Result`)
     "One step of HNTF-m: the NCPD of [[I, D_k]]."
     slices, gain = lifted_slices(cp, m, balance)
-    r = fit_flat(factored(slices), rank, seed, **how)
+    return _on_layer(cp, m, gain, fit_flat(factored(slices), rank, seed, **how))
+
+def _on_layer(cp, m, gain, r):
+    "(the next layer, link, `Result`) of an NCPD of the slices of a layer."
     link = r.params.factors[m]*gain[:, None]
     return CP(tuple(cp.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))), link, r
 

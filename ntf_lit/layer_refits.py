@@ -14,8 +14,9 @@ from scipy.optimize import linear_sum_assignment
 from .blocks import nnls_rule
 from .checks import host
 from .divergences import as_beta
-from .hnmf import (_hncpd_result, _hnmf_result, assemble, balanced, carried, chain_hierarchy,
-                          chain_parts, factored, fit_flat, lifted_slices, unit_topics, unscaled)
+from .hnmf import (_hncpd_result, _hnmf_result, _on_layer, assemble, balanced, carried,
+                          chain_hierarchy, chain_parts, factored, fit_flat, lifted_slices, unit_topics,
+                          unscaled)
 from .incoming import as_data
 from .result import CP, Hierarchy
 from .tensor import gram, hadamard, mttkrps
@@ -151,10 +152,7 @@ def _lift(below, m, rank, starts, how):
     slices, gain = lifted_slices(below, m, True)
     raw = [[ratio(f, gain[:, None]) if k == m and len(f) == len(gain) else f for k, f in enumerate(F)]
            for F in starts]
-    r = refitted(factored(slices), raw, how)
-    link = r.params.factors[m]*gain[:, None]
-    F = tuple(below.factors[m] @ link if k == m else g for k, g in enumerate(r.params.factors))
-    return CP(F), link, r
+    return _on_layer(below, m, gain, refitted(factored(slices), raw, how))
 
 def _scaled_layer(layer, m, data):
     "A layer of the scaled data; its carrier has the sizes."

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from array_api_compat import is_torch_array
 
-from .checks import as_float, check_nonnegative, host, is_sparse
+from .checks import as_float, check_nonnegative, host, is_sparse, written_out
 from .names import as_words, names_order
 from .result import CP, leaves
 from .score import as_cp
@@ -38,10 +38,7 @@ class Parts:
 # %% ../nbs/59a_model_parts.ipynb #0aebfe15
 def _matrix(F, name):
     "A nonnegative matrix of doubles in memory; `ValueError` or `TypeError` for anything else."
-    if is_sparse(F):
-        dense = getattr(F, 'todense', getattr(F, 'toarray', None))
-        if dense is None: raise TypeError(f"{name} is a {type(F).__name__}; make it a dense matrix")
-        F = dense()
+    if is_sparse(F): F = written_out(F, name)
     F = np.asarray(host(as_float(F, name)), np.float64)
     if F.ndim != 2: raise ValueError(f"{name} must be a matrix, indices x topics, not of shape {F.shape}")
     if np.isnan(F).any():

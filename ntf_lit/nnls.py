@@ -295,16 +295,16 @@ def _substitute(L, f, idx, p, x):
 # %% ../nbs/11_nnls.ipynb #ad516b85
 WIDE = 16 # Unknowns from which the shared inverse is worth its price
 
-@np.errstate(all='ignore')
 def inverse(
     G, # Gram matrix (k, k) with unit diagonal, NumPy
 )->np.ndarray: # (k, k); empty (0, 0) where columns are few, or too near to dependence
     "The inverse that all rows share."
     none = np.zeros((0, 0), G.dtype)
     if len(G) < WIDE: return none
-    try: H = np.ascontiguousarray(np.linalg.inv(G))
-    except np.linalg.LinAlgError: return none
-    condition = np.linalg.norm(G)*np.linalg.norm(H)
+    with np.errstate(all='ignore'):
+        try: H = np.ascontiguousarray(np.linalg.inv(G))
+        except np.linalg.LinAlgError: return none
+        condition = np.linalg.norm(G)*np.linalg.norm(H)
     return H if condition*np.finfo(G.dtype).eps**.5 < .1 else none
 
 # %% ../nbs/11_nnls.ipynb #d3bd1485

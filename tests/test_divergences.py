@@ -259,7 +259,7 @@ def test_as_nn_fac(shape, beta):
 @pytest.mark.parametrize('form', ['dense', 'sparse'])
 @pytest.mark.parametrize('shape', [(12, 9), (8, 7, 6), (5, 4, 4, 3)])
 def test_kullback_leibler_not_above_pyttb(shape, form):
-    "cp_apr from the same start, one step per mode and sweep; with more steps it ends in other valleys."
+    "cp_apr from the same start, one step per mode and sweep, 30 sweeps each."
     ttb = pytest.importorskip('pyttb')
     rng = np.random.default_rng(len(shape))
     X = rng.poisson(2.0, shape).astype(float)
