@@ -747,6 +747,7 @@ def lifted_slices(
     slices = CP(tuple(eye if k == m else g for k, g in enumerate(G.factors)))
     return slices, ratio(f.sum(0), cp.factors[m].sum(0))
 
+# %% ../nbs/30_hnmf.ipynb #6b786279
 def lifted(
     cp:CP, # A layer
     rank:int, # Components of the next

@@ -35,10 +35,11 @@ class Dataset:
 
     def __post_init__(self):
         samples = self.samples or [numbered(self.unit, A.shape[0]) for A in self.tensors]
-        for key, value in dict(tensors=list(self.tensors), strata=list(self.strata), samples=samples).items():
+        for key, value in dict(tensors=list(self.tensors), samples=samples).items():
             object.__setattr__(self, key, value)
         _check_modes(self)
         _check_samples(self)
+        object.__setattr__(self, 'strata', list(self.strata))
 
 # %% ../nbs/03_synthetic.ipynb #16dbacf1
 def numbered(

@@ -153,7 +153,7 @@ def test_watermarked_digits(source, n):
 
 
 def ok(**kw):
-    return {**dict(name='', tensors=[np.ones((2, 3))], labels=dict(term='abc')), **kw}
+    return {**dict(name='', tensors=[np.ones((2, 3))], labels=dict(term=list('abc'))), **kw}
 
 
 @pytest.mark.parametrize(
@@ -161,18 +161,24 @@ def ok(**kw):
     [
         (dict(tensors=[]), 'tensors is empty'),
         (dict(labels={}), 'labels names 0 modes'),
-        (dict(labels=dict(term='ab')), r"labels\['term'\] has 2 names for a mode of 3"),
-        (dict(strata='ab'), 'strata has 2 names for a mode of 1'),
+        (dict(labels=dict(term=list('ab'))), r"labels\['term'\] has 2 names for a mode of 3"),
+        (dict(strata=list('ab')), 'strata has 2 names for a mode of 1'),
         (dict(samples=[['one']]), r'samples\[0\] has 1 names'),
         (dict(texts=[['one']]), r'texts\[0\] has 1 names'),
         (dict(info=dict(year=[[1]])), r'year\[0\] has 1 names'),
-        (dict(tensors=[np.ones((2, 3)), np.ones((2, 4))], strata='ab'), 'stratum 1 has shape'),
-        (dict(tensors=[np.ones((2, 3)), np.ones((0, 3))], strata='ab'), r'stratum 1 \(b\) is empty'),
+        (dict(tensors=[np.ones((2, 3)), np.ones((2, 4))], strata=list('ab')), 'stratum 1 has shape'),
+        (dict(tensors=[np.ones((2, 3)), np.ones((0, 3))], strata=list('ab')), r'stratum 1 \(b\) is empty'),
     ],
 )
 def test_record_refuses_what_does_not_fit(change, message):
     Dataset(**ok())
     with pytest.raises(ValueError, match=message):
+        Dataset(**ok(**change))
+
+
+@pytest.mark.parametrize('change', [dict(labels=dict(term='abc')), dict(strata='a')])
+def test_a_text_is_no_list_of_names(change):
+    with pytest.raises(TypeError, match='must be a list with one name per'):
         Dataset(**ok(**change))
 
 

@@ -8,6 +8,8 @@ import resource
 import sys
 import time
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +21,9 @@ from ntf_lit import TopicBrowser
 from ntf_lit.checks import host
 from ntf_lit.files import LoadError, load_arrays, save_arrays
 from ntf_lit.fit import Checkpoint, fit
+from ntf_lit.hierarchy_estimators import HNCPD
 from ntf_lit.incoming import as_data
+from ntf_lit.merge_split import merge_nodes
 from ntf_lit.ncpd import NCPDModel
 from ntf_lit.result import CP, Hierarchy, Strata, leaves
 from ntf_lit.saving import load, save
@@ -412,3 +416,30 @@ def test_strata_that_do_not_follow_each_other(ends, tmp_path):
     save(tmp_path / 'a', Strata(good.V, good.W, good.H, ends))
     with pytest.raises(LoadError, match='strata do not fill the weights'):
         load(tmp_path / 'a')
+
+
+def test_a_file_from_before_a_field(tmp_path):
+    "An HNCPD was saved without A and S once: it is read, and what needs them says so."
+    X = np.random.default_rng(0).random((6, 5, 4))
+    m = HNCPD((3, 2), max_iter=5, random_state=0).fit(X)
+    m.hierarchy_ = replace(m.hierarchy_, A=(), S=())
+    save(tmp_path / 'new', m)
+    arrays, about = load_arrays(tmp_path / 'new')
+    assert '"A"' in json.dumps(about)
+
+    def without(told):
+        if isinstance(told, list):
+            return [without(x) for x in told]
+        if not isinstance(told, dict):
+            return told
+        gone = ('A', 'S') if told.get('record') == 'FittedHierarchy' else ()
+        fields = {k: v for k, v in told.get('fields', {}).items() if k not in gone}
+        return {k: without(fields if k == 'fields' else v) for k, v in told.items()}
+
+    save_arrays(tmp_path / 'old', arrays, without(about))
+    old = load(tmp_path / 'old')
+    assert '"A"' not in json.dumps(without(about)) and old.hierarchy_.A == old.hierarchy_.S == ()
+    for a, b in zip(leaves(old.layers_), leaves(m.layers_), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match='files of earlier releases'):
+        merge_nodes(old, X, [0, 1])
