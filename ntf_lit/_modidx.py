@@ -515,6 +515,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.course._terms': ('course.html#_terms', 'ntf_lit/course.py'),
                                 'ntf_lit.course._times': ('course.html#_times', 'ntf_lit/course.py'),
                                 'ntf_lit.course._transposed': ('course.html#_transposed', 'ntf_lit/course.py'),
+                                'ntf_lit.course._unset': ('course.html#_unset', 'ntf_lit/course.py'),
                                 'ntf_lit.course._value': ('course.html#_value', 'ntf_lit/course.py'),
                                 'ntf_lit.course._value_problem': ('course.html#_value_problem', 'ntf_lit/course.py'),
                                 'ntf_lit.course._weights': ('course.html#_weights', 'ntf_lit/course.py'),
