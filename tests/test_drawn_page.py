@@ -368,6 +368,22 @@ def test_typical_samples_of_merged_topics(drawn, m, draw):
 
 
 @given(models(), st.data())
+def test_samples_of_a_stratum_that_none_were_sent_for(drawn, m, draw):
+    "A file has no lists for each of many strata: then its whole texts of the stratum, those with most first."
+    i, s = draw.draw(st.integers(0, m.rank - 1)), draw.draw(st.integers(0, len(m.view.strata) - 1))
+    parts = {n: [share(m, j, [n]) for j in range(m.rank)] for n in range(len(m.stratum))}
+    text = lambda n: dict(text='tax ' * 100, shares=parts[n], title=f't{n}', stratum=int(m.stratum[n]))
+    data = payload(m.view) | dict(samples={}, texts={str(n): text(n) for n in parts})
+    [found] = drawn(data, [['stratum', dict(stratum=s)]], ['samples', i])
+    want = {n: p[i] for n, p in parts.items() if m.stratum[n] == s and p[i] > 0.005}
+    close(
+        sorted(x['part'] for x in found if x['part'] > 0.006), sorted(x for x in want.values() if x > 0.006)
+    )
+    assert [x['part'] for x in found] == sorted((x['part'] for x in found), reverse=True)
+    assert all(x['stratum'] == s and x['text'].endswith('…') and len(x['text']) < 260 for x in found)
+
+
+@given(models(), st.data())
 def test_a_text_and_the_places_of_a_word(drawn, m, draw):
     "Its topics are those of the set shown; places are counted by the strata, and stay in the one chosen."
     v, S = m.view, range(len(m.view.strata))
