@@ -7,7 +7,6 @@ __all__ = ['LONG', 'GAIN_ABOVE', 'RankSearchCV', 'layers_over', 'layer_losses', 
 
 # %% ../nbs/51_select.ipynb #8c75730d
 import json
-import textwrap
 import warnings
 from dataclasses import dataclass, replace
 
@@ -587,9 +586,10 @@ def _legend_above(ax, title):
 
 def _framed(ax, search):
     "Whole ranks below the axis, as few as have room; doubts above it."
+    from textwrap import fill
     from matplotlib.ticker import MaxNLocator
     ax.set(xlabel='rank', ylabel='error on what was held out')
     ax.xaxis.set_major_locator(MaxNLocator('auto', integer=True, min_n_ticks=1))
-    doubts = [textwrap.fill(doubt, 80) for doubt in search.doubts_]
+    doubts = [fill(doubt, 80) for doubt in search.doubts_]
     if doubts: ax.set_title('\n'.join(doubts), fontsize=8)
     return ax

@@ -10,7 +10,6 @@ __all__ = ['RACE', 'LOOSER', 'RIDGES', 'CHOICES', 'FEW', 'NEARLY', 'Case', 'as_c
 # %% ../nbs/50e_trials.ipynb #fa60ba04
 import hashlib
 import os
-import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -320,6 +319,7 @@ def _pools(modules):
 
 def _alone(fn, *args):
     "Call with one thread, so that the sums are the same whoever calls."
+    import sys
     with _pools(len(sys.modules)).limit(limits=1): return fn(*args)
 
 def run_jobs(
