@@ -14,8 +14,9 @@ from test_properties import run
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, TopicBrowser
 from ntf_lit.blocks import RULES
-from ntf_lit.guided import seed_penalty
+from ntf_lit.guided import PulledBlock, seed_penalty
 from ntf_lit.incoming import as_data, as_strata
+from ntf_lit.init import move
 from ntf_lit.merge_split import divided_node, divided_topic, merge_topics, split_topic, summed_nodes
 from ntf_lit.merge_split import summed_topics
 from ntf_lit.ncpd import NCPDModel, SupervisedModel, Targets
@@ -89,6 +90,29 @@ def test_the_objective_never_rises(problem, more):
     assert np.isfinite(values).all()
     for a, b in zip(values, values[1:]):
         assert b <= a * (1 + digits)
+
+
+@given(problems())
+def test_prices_starts_and_bounds_are_what_they_say(problem):
+    form, X, rank, mode, seeds, weight, rule, rng = problem
+    data = model_of(*problem).data
+    own = seed_penalty(data, seeds, rank, mode, weight)
+    digits = 1e-4 if form == 'single' else 1e-9
+    filled = X if form != 'masked' else np.where(data.mask, X, 0)
+    squares = [(np.take(filled, S, mode) ** 2).sum() for S in seeds] + [0] * (rank - len(seeds))
+    want = np.array(squares) * weight * data.scale**2
+    assert np.allclose(np.asarray(own.price), want, rtol=digits, atol=0)
+    norms = lambda F: np.linalg.norm(np.asarray(F), axis=0)
+    drawn = [move(rng.random((d, rank)) + 0.1, data.like) for d in X.shape]
+    for F, G in zip(drawn, own.begun(data, drawn)):
+        assert np.allclose(norms(F), norms(G), rtol=1e-4 if form == 'single' else 1e-9)
+    target = np.asarray(own.target, float)
+    A, C = rng.random((9, rank)), rng.random(target.shape)
+    q = PulledBlock(A.T @ A, C, None, target, rng.random(rank) * 9)
+    here = rng.random(C.shape)
+    bound, left = q.bound(here), lambda B: q.bound(here).value(B) - q.value(B)
+    for B in (here + 0.3 * rng.standard_normal(C.shape), rng.random(C.shape), 9 * rng.random(C.shape)):
+        assert left(B) >= left(here) - 1e-9 * (1 + abs(bound.value(B)))
 
 
 @given(problems(), st.randoms(use_true_random=False))

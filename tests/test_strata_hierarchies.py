@@ -129,6 +129,26 @@ def test_layers_are_what_they_say(train, shape):
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(m.links_[1:], again.links_[1:]))
 
 
+def test_layers_of_an_hnmf_are_what_they_say():
+    d = strata((9,))
+    m = HNMF((4, 3, 2), first=first_layer((9,)), random_state=0).fit(d.tensors)
+    for l in range(3):
+        left = sum(((A - m.reconstruct(s, layer=l)) ** 2).sum() for s, A in enumerate(d.tensors))
+        assert np.isclose(m.relative_error_[l], np.sqrt(left) / np.linalg.norm(d.X), rtol=1e-8)
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_the_error_of_all_layers_together(rule):
+    model = joint_model(strata((7, 6)).tensors, rule)
+    r = fit(model, max_iter=4)
+    parts = [r.params.layer(M) for M in r.params.products]
+    left = [sum(((A - p.full(s)) ** 2).sum() for s, A in enumerate(strata((7, 6)).tensors)) for p in parts]
+    assert r.objective == pytest.approx(sum(left) / 2, rel=1e-9)
+    assert r.relative_error == pytest.approx(
+        np.sqrt(np.mean(left)) / np.linalg.norm(strata((7, 6)).X), rel=1e-9
+    )
+
+
 @pytest.mark.parametrize('shape', SHAPES)
 def test_joint_is_never_worse_than_exact(shape):
     for seed in range(4):

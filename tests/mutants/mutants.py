@@ -110,6 +110,22 @@ TESTS = {
     'topic_browser': 'shown_properties browsers',
     'hierarchy_browser': 'shown_properties browsers',
     'plots': 'shown_properties views_tables_plots',
+    'checks': 'bad_inputs refits small_faults sklearn_nmf',
+    'result': 'refits saving resume properties',
+    'results': 'results',
+    'synthetic': 'data_score results',
+    'guided': 'guided settings_together estimators',
+    'strata_weights': 'settings_together weights penalties',
+    'strata_hierarchies': 'strata_hierarchies resume node_refits',
+    'ties': 'settings_together penalties estimators',
+    'layer_refits': 'node_refits edits',
+    'training': 'neural faults resume',
+    'joint': 'neural resume',
+    'cp_estimators': 'estimators refits sklearn_nmf guided',
+    'hierarchy_estimators': 'hierarchies node_refits refits estimators',
+    'neural_estimators': 'neural node_refits estimators',
+    'course': 'course',
+    'demo': 'demo',
 }
 # The page's own modules: by themselves, then in a browser; what takes JupyterLab is too slow here
 PAGE = [
@@ -143,6 +159,8 @@ def tests_of(mutant, root):
     notebook = re.search(
         r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
     )
-    examples = ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
+    # Some are marked slow, since nbdev-test runs them as well: here they are run nevertheless
+    named = f'test_examples and {notebook[1]} and not test_examples_slow'
+    examples = ['tests/test_package_by_notebooks.py', '-m', '', '-k', named]
     first = module in PROPERTIES_FIRST
     return [*runs[:first], examples, *runs[first:]]
