@@ -14,7 +14,7 @@ from test_properties import run
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, TopicBrowser
 from ntf_lit.blocks import RULES
-from ntf_lit.guided import PulledBlock, seed_penalty
+from ntf_lit.guided import PulledBlock, find_words, seed_penalty, word_mode
 from ntf_lit.incoming import as_data, as_strata
 from ntf_lit.init import move
 from ntf_lit.merge_split import divided_node, divided_topic, merge_topics, split_topic, summed_nodes
@@ -153,6 +153,20 @@ def test_a_number_without_units():
     assert np.allclose(profile(twice), once, atol=1e-6)
     sparse = NMF(init=[W, H], **kw).fit(sp.csr_array(X))
     assert np.allclose(profile(sparse), once, atol=1e-6)
+
+
+@given(st.integers(2, 5), st.data())
+def test_words_are_known_by_the_mode_they_stand_in(order, draw):
+    "By themselves, by the mode's name or number, or by a vocabulary of its size."
+    shape = [4 + k for k in range(order)]
+    labels = [[f'{k}{i}' for i in range(d)] for k, d in enumerate(shape)]
+    k = draw.draw(st.integers(1, order - 1))
+    words = [draw.draw(st.lists(st.sampled_from(labels[k]), min_size=1)) for _ in range(2)]
+    modes = [f'mode {t}' for t in range(order)]
+    for vocabulary in (None, k, f'mode {k}', labels[k]):
+        assert word_mode(words, shape, modes, labels, vocabulary) == (k, labels[k])
+    found = find_words(words, labels[k], shape[k])
+    assert [{labels[k][i] for i in S} for S in found] == [set(S) for S in words]
 
 
 def test_topics_of_a_fixed_part_are_not_pulled():

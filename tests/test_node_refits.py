@@ -131,6 +131,9 @@ def test_names_move_along(kind):
     named = replace(m.hierarchy_, layers=layers)
     model = type(m).__new__(type(m))
     model.__dict__ |= vars(m) | dict(hierarchy_=named, layers_=list(named.layers))
+    size = np.prod([np.linalg.norm(host(f), axis=0) for f in m.layers_[1].factors], axis=0)
+    found = merge_nodes(model, X, [3, 0], layer=1, **how).layers_[1].names
+    assert found == (f'1 {0 if size[0] > size[3] else 3}', '1 1', '1 2')  # of the largest
     h = merge_nodes(model, X, ['1 2', '1 0'], layer=1, name='both', **how)
     assert [l.names for l in h.layers_][1] == ('both', '1 1', '1 3')
     h = split_node(h, X, '1 1', layer=1, n_init=1, random_state=0, **how)
