@@ -14,10 +14,10 @@ from ntf_lit.checks import host
 from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.hnmf import reordered
 from ntf_lit.incoming import as_data
-from ntf_lit.layer_refits import partners_of, refitted
+from ntf_lit.layer_refits import partners_of, refitted, started
 from ntf_lit.merge_split import merge_nodes, split_node
 from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
-from ntf_lit.result import leaves
+from ntf_lit.result import CP, leaves
 from ntf_lit.saving import load, save
 from ntf_lit.strata_estimators import StratifiedNMF
 
@@ -188,6 +188,15 @@ def test_a_layer_goes_on_from_the_best_of_its_starts(beta):
         starts = [*others[:at], exact, *others[at:]]
         r = refitted(as_data(exact[0] @ exact[1].T), [[f.copy() for f in F] for F in starts], how)
         assert r.relative_error < 1e-6
+
+
+@pytest.mark.parametrize('k', [0, 1, 2])
+def test_a_factor_that_does_not_fit_is_solved_for(k):
+    rng = np.random.default_rng(0)
+    W, *H = (rng.random((d, 3)) for d in (7, 6, 5))
+    X = CP((300 * W, *H)).full()
+    given = [f[:2] if t == k else f for t, f in enumerate((300 * W, *H))]
+    assert np.allclose(CP(tuple(started(as_data(X), given))).full(), X, rtol=1e-6)
 
 
 @given(st.permutations(range(5)), st.integers(0, 10**6))
