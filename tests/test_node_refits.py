@@ -1,5 +1,6 @@
 """Nodes of every kind of hierarchy, merged and split: what is below stays, what is above descends."""
 
+import copy
 import functools
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.hnmf import reordered
 from ntf_lit.incoming import as_data
 from ntf_lit.layer_refits import partners_of, refitted, started
-from ntf_lit.merge_split import merge_nodes, split_node
+from ntf_lit.merge_split import _flat_of, _kind_anew, _over_cp, merge_nodes, split_node
 from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
 from ntf_lit.result import CP, leaves
 from ntf_lit.saving import load, save
@@ -177,6 +178,20 @@ def test_many_layers_are_each_made_of_the_one_below(kind):
     k, first = h.hierarchy_.modes[0], 1 if kind is HNCPD else 0
     for below, above in zip(h.layers_[first:], h.layers_[first + 1 :]):
         assert np.allclose(below.factors[k] @ above.links[0], above.factors[k], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize('layer', [1, 2])
+@pytest.mark.parametrize('kind', ['HNMF', 'HNMF, counts', 'HNCPD', 'HNCPD, mode 0', 'HNTF', 'HNTF, mode 2'])
+def test_no_change_and_no_sweep_leave_all_as_it_was(kind, layer):
+    "So a layer is refitted from where it was, in the units it is in."
+    m, X, how = fitted(kind)
+    still = copy.copy(m).set_params(max_iter=0)
+    data, cp, _, error, _ = _over_cp(_flat_of(m, X, how), m.layers_[0].cp, X, False, **how)
+    h = _kind_anew(still, data, cp, m.hierarchy_, layer, lambda F, at=None: [F], error)
+    for one, other in zip(m.layers_, h.layers, strict=True):
+        for f, g in zip(leaves(one.factors), leaves(other.factors), strict=True):
+            assert np.allclose(f, g, rtol=1e-5, atol=1e-6 * f.max())
+        assert np.isclose(one.relative_error, other.relative_error, rtol=1e-6)
 
 
 @pytest.mark.parametrize('beta', [2.0, 1.5, 1.0])
