@@ -114,6 +114,14 @@ def test_the_start_is_that_of_the_best_ridge(seed, shape):
     assert dict(h.errors)[h.ridge] == h.error
 
 
+@pytest.mark.parametrize('size', [1e-3, 1.0, 300.0])
+def test_the_start_that_a_ridge_led_to_is_near_the_data(size):
+    rng = np.random.default_rng(0)
+    X, W = size * planted((20, 15), 2, rng), (rng.random((20, 15)) < 0.5) + 1e-6
+    model = chosen_ridge(WeightedModel(as_weighted(X, W), 2), 0, sweeps=30)[0]
+    assert isinstance(model.init, CP) and fit(model, max_iter=0).relative_error < 0.15
+
+
 @pytest.mark.parametrize('label_weight', [0.0, 3000.0])
 @pytest.mark.parametrize('loss', ['frobenius', 1.5, 'kullback-leibler'])
 def test_a_sample_of_weight_two_is_there_twice(loss, label_weight):
