@@ -12,7 +12,8 @@ from ntf_lit import HNMF, NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Callback, fit
 from ntf_lit.incoming import as_strata
 from ntf_lit.result import CP
-from ntf_lit.strata_hierarchies import JointStrataModel, StrataLayers, strata_multi_hntf
+from ntf_lit.strata_hierarchies import JointStrataModel, StrataLayers, background_core, rest_square
+from ntf_lit.strata_hierarchies import strata_multi_hntf
 from ntf_lit.stratified import StrataModel
 from ntf_lit.synthetic import hierarchical_strata, random_strata
 
@@ -127,6 +128,41 @@ def test_layers_are_what_they_say(train, shape):
             assert np.allclose(f @ link, g, rtol=1e-10)
     again = MultiHNTF((4, 3, 2), first=first_layer(shape), train=train, **SHORT).fit(d.tensors)
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(m.links_[1:], again.links_[1:]))
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_data_less_their_background(shape):
+    "Its squared norm, and the background seen through weights and topics, entry by entry."
+    tensors = strata(shape).tensors
+    model = flat_model(tensors)
+    p, c = model.start(np.random.default_rng(0)), model.data.scale
+    grounds = [np.broadcast_to(p.background(s), A.shape) for s, A in enumerate(tensors)]
+    left = sum(((c * A - B) ** 2).sum() for A, B in zip(tensors, grounds))
+    assert rest_square(model.data, p) == pytest.approx(left, rel=1e-9)
+    core = np.concatenate(grounds)
+    for F in (p.W, *p.H):  # the first mode goes last each time
+        core = np.tensordot(core, F, (0, 0))
+    np.testing.assert_allclose(background_core(p), core, rtol=1e-9)
+
+
+def test_layers_of_an_hnmf_are_what_they_say():
+    d = strata((9,))
+    m = HNMF((4, 3, 2), first=first_layer((9,)), random_state=0).fit(d.tensors)
+    for l in range(3):
+        left = sum(((A - m.reconstruct(s, layer=l)) ** 2).sum() for s, A in enumerate(d.tensors))
+        assert np.isclose(m.relative_error_[l], np.sqrt(left) / np.linalg.norm(d.X), rtol=1e-8)
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_the_error_of_all_layers_together(rule):
+    model = joint_model(strata((7, 6)).tensors, rule)
+    r = fit(model, max_iter=4)
+    parts = [r.params.layer(M) for M in r.params.products]
+    left = [sum(((A - p.full(s)) ** 2).sum() for s, A in enumerate(strata((7, 6)).tensors)) for p in parts]
+    assert r.objective == pytest.approx(sum(left) / 2, rel=1e-9)
+    assert r.relative_error == pytest.approx(
+        np.sqrt(np.mean(left)) / np.linalg.norm(strata((7, 6)).X), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize('shape', SHAPES)
