@@ -1218,6 +1218,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'ntf_lit.incoming._checked': ('incoming.html#_checked', 'ntf_lit/incoming.py'),
                                   'ntf_lit.incoming._has': ('incoming.html#_has', 'ntf_lit/incoming.py'),
                                   'ntf_lit.incoming._has_dims': ('incoming.html#_has_dims', 'ntf_lit/incoming.py'),
+                                  'ntf_lit.incoming._hides': ('incoming.html#_hides', 'ntf_lit/incoming.py'),
                                   'ntf_lit.incoming._is_array': ('incoming.html#_is_array', 'ntf_lit/incoming.py'),
                                   'ntf_lit.incoming._is_framelike': ('incoming.html#_is_framelike', 'ntf_lit/incoming.py'),
                                   'ntf_lit.incoming._is_lazy': ('incoming.html#_is_lazy', 'ntf_lit/incoming.py'),

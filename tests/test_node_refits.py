@@ -20,7 +20,7 @@ from ntf_lit.merge_split import _flat_of, _kind_anew, _over_cp, merge_nodes, spl
 from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
 from ntf_lit.result import CP, leaves
 from ntf_lit.saving import load, save
-from ntf_lit.strata_estimators import StratifiedNMF
+from ntf_lit.strata_estimators import StratifiedNMF, StratifiedNTF
 
 RANKS, HALVES = (5, 4, 2), np.repeat([0, 1], 7)
 QUICK = dict(max_epochs=20, race_epochs=3)
@@ -34,6 +34,7 @@ KINDS = {  # name: (estimator, what else its fit is given)
     'HNTF': (HNTF(RANKS, tol=1e-9), {}),
     'HNTF, mode 2': (HNTF(RANKS, mode=2), {}),
     'MultiHNTF': (MultiHNTF(RANKS), {}),
+    'MultiHNTF over strata': (MultiHNTF(RANKS, first=StratifiedNTF(5, random_state=0)), dict(strata=HALVES)),
     'MultiHNTF, joint': (MultiHNTF(RANKS, train='joint', max_iter=20), {}),
     'NeuralNMF': (NeuralNMF(RANKS, **QUICK), {}),
     'NeuralNMF, last': (NeuralNMF(RANKS, loss='reconstruction', l1=0.01, **QUICK), {}),
