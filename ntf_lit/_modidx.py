@@ -2552,6 +2552,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.tensor._coordinates': ('tensor.html#_coordinates', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor._dense_sums': ('tensor.html#_dense_sums', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor._group': ('tensor.html#_group', 'ntf_lit/tensor.py'),
+                                'ntf_lit.tensor._is_intel': ('tensor.html#_is_intel', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor._parted': ('tensor.html#_parted', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor._runs': ('tensor.html#_runs', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor._sparse_split': ('tensor.html#_sparse_split', 'ntf_lit/tensor.py'),
