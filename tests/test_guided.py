@@ -274,7 +274,9 @@ def test_sums_and_divisions_keep_what_they_should(rank, seed):
     full = lambda F: np.einsum('ir,jr,kr->ijk', *F)
     assert np.allclose(full(divided_topic(F, rank - 1, rng)), full(F), rtol=1e-12)
     G, at = summed_topics(F, [0, rank - 1])
-    assert np.allclose(full(G).sum(), full(F).sum(), rtol=1e-12)  # no mass is lost
+    for mode in range(3):  # no mass is lost, at any index of any mode
+        rest = tuple(k for k in range(3) if k != mode)
+        assert np.allclose(full(G).sum(rest), full(F).sum(rest), rtol=1e-12)
     assert at == [0, *range(1, rank - 1), 0] and G[0].shape[1] == rank - 1
 
 
