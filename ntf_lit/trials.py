@@ -320,7 +320,6 @@ def _pools(modules):
 
 def _alone(fn, *args):
     "Call with one thread, so that the sums are the same whoever calls."
-    import sys
     with _pools(len(sys.modules)).limit(limits=1): return fn(*args)
 
 def run_jobs(
