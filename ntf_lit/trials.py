@@ -10,6 +10,7 @@ __all__ = ['RACE', 'ENOUGH', 'RIDGES', 'CHOICES', 'FEW', 'NEARLY', 'Case', 'as_c
 # %% ../nbs/50e_trials.ipynb #fa60ba04
 import hashlib
 import os
+import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
