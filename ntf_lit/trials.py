@@ -19,7 +19,6 @@ from array_api_compat import array_namespace
 from fastcore.basics import patch
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import ThreadpoolController
 
 from .checks import check_count, check_seed, host, need
 from .cp_estimators import NCPD, NMF, _cp_model
@@ -317,7 +316,7 @@ def _read_jobs(path, key):
 @lru_cache(maxsize=1)
 def _pools(modules):
     "The pools of threads there are, looked for again once more modules are loaded."
-    return ThreadpoolController()
+    return need('threadpoolctl').ThreadpoolController()
 
 def _alone(fn, *args):
     "Call with one thread, so that the sums are the same whoever calls."
