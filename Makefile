@@ -1,4 +1,4 @@
-# make demo | test | test-slow | test-properties | mutants | lab | docs | course | slides | bench | bench-scale
+# make demo | test | test-slow | test-properties | mutants | lab | docs | course | slides | lite | bench | bench-scale
 # Each makes .venv from requirements.lock when it is missing or older than the lock, and installs ntf_lit in it.
 # Another Python:  make test PYTHON=python3.12        Other data:  make demo DATA=faces
 
@@ -17,7 +17,7 @@ WORKERS = 2
 # Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-properties mutants lab docs course slides bench bench-scale experiments clean
+.PHONY: help demo test test-slow test-properties mutants lab docs course slides lite bench bench-scale experiments clean
 .DELETE_ON_ERROR:
 
 help:
@@ -73,6 +73,16 @@ docs: $(READY)
 # Copies of the lessons to hand out, and a teacher's copy for nbgrader, in course_out/.
 course: $(READY)
 	$(BIN)/python tools/course.py
+
+# The lessons as a site of plain files whose Python runs in the reader's browser, in course_out/lite/.
+lite: course
+	$(BIN)/python tools/lite.py course_out/lite_lessons
+	$(PYTHON) -m venv .venv-lite
+	.venv-lite/bin/python -m pip install --quiet --disable-pip-version-check jupyterlite-core==0.8.6 \
+		jupyterlite-pyodide-kernel==0.8.6 jupyter-server==2.21.1
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir course_out/lite_wheels .
+	cd course_out && ../.venv-lite/bin/jupyter lite build --contents lite_lessons --piplite-wheels lite_wheels --output-dir lite
 
 # The lessons as talks, pages for a browser in course_out/slides/.
 slides: course

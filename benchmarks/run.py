@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--quick] [--only NAMES] [--threads 1] [--against WHEEL] [--out bench_out]
 
-NAMES are some of: browsers compressed cuda hierarchies large ncpd neural nmf nnls scale sparse strata. One
-thread and CPU time by default. Nothing here fails when something is slow: what is aimed at stands beside
-what was measured.
+NAMES are some of: browsers choosing compressed cuda hierarchies large ncpd neural nmf nnls scale sparse
+strata. One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at
+stands beside what was measured.
 """
 
 import argparse

@@ -19,6 +19,7 @@ from .checks import Array, check_choice, check_count, check_number, check_seed
 from .cp_estimators import NCPD, NMF
 from .divergences import as_beta
 from .estimators import _Settings, _with_attributes
+from .fit import check_jobs
 from .heldout import entry_folds, fold_loss, thinned_folds
 from .hierarchy_estimators import HNMF, MultiHNTF
 from .hnmf import hnmf
@@ -29,7 +30,7 @@ from .strata_hierarchies import strata_hnmf, strata_multi_hntf
 from .stratified import StrataModel
 from .trials import (CHOICES, Case, Trials, _best_start, _check_estimator, agreement, as_case,
                             fingerprint, halves, job_seed, most_stable, one_standard_error, path_losses,
-                            run_jobs, topics_of)
+                            run_jobs, settled, topics_of)
 
 # %% ../nbs/51_select.ipynb #98aa99a5
 _SEARCHED = dict(
@@ -38,6 +39,7 @@ _SEARCHED = dict(
     candidates_=('list', 'Ranks between which prediction cannot decide; pairs of both with `strata_rank`; '
                  'one list per layer for a hierarchy'),
     doubts_=('list of str', 'Why the answer may be none; empty if nothing speaks against it'),
+    answer_=('str', 'The choice, and how sure it is, in words'),
     cv_results_=('dict of arrays', 'One entry per setting that was tried, named as in scikit-learn'),
     trials_=('`Trials`', 'Errors of all folds, and stability, along the ranks; a list of one per '
              'layer for a hierarchy'))
@@ -57,7 +59,7 @@ class RankSearchCV(_Settings):
         holdout='auto', # 'entries', 'fibres', 'thinning'; 'auto': thinning for counts with their loss
         cv=5, # How many folds
         hidden=.1, # Which share of the entries a fold hides
-        rule='auto', # 'stable', 'min', '1se', or a function of `Trials`; 'auto': 'min' for thinned counts
+        rule='auto', # 'stable', 'min', '1se', or a function of `Trials`; 'auto': `settled`; 'min' if thinned
         gain=.85, # Which part of the gain in prediction makes a candidate
         splits=3, # How often samples are split into halves
         n_init=2, # Starts of a half
@@ -144,8 +146,8 @@ def choose(self:_Search,
     rule, # A name of a rule, or a function
 )->tuple: # (trials with stability where it was looked at, number of the setting)
     "Ask the rule; `ValueError` if its answer is no number of a setting."
-    if rule == 'auto': rule = 'stable' if self.folds[0].hides else 'min'
-    if rule == 'stable': trials = self.stable(trials)
+    if rule == 'auto': rule = settled if self.folds[0].hides else 'min'
+    if rule in ('stable', settled): trials = self.stable(trials)
     at = rule(trials) if callable(rule) else CHOICES[rule](trials)
     if not isinstance(at, (int, np.integer)) or not 0 <= at < len(trials.settings):
         raise ValueError(f"rule must give the number of a setting, 0 to {len(trials.settings) - 1}, not "
@@ -269,8 +271,11 @@ def _with_stability(table, trials):
 # %% ../nbs/51_select.ipynb #bfed85a6
 def _check_ranks(values, name, low):
     "Whole numbers, ascending and different; `ValueError` or `TypeError` if they are none."
-    values = list(values) if hasattr(values, '__iter__') else [values]
+    values = list(values) if hasattr(values, '__iter__') and not isinstance(values, str) else [values]
     if not values: raise ValueError(f"{name} is empty; give at least one")
+    if low and any(np.ndim(v) for v in values):
+        raise TypeError(f"{name} must be whole numbers, not {values}; one list per layer is for a hierarchy "
+                        "(HNMF, MultiHNTF)")
     each = [v for v in values if np.ndim(v) == 0]
     for v in each: check_count(v, name, low)
     if sorted(set(each)) != each: raise ValueError(f"{name} must ascend, without repeats, not {values}")
@@ -302,6 +307,7 @@ def _checked(est):
     check_choice(est.holdout, 'holdout', ('auto', 'entries', 'fibres', 'thinning'))
     if not callable(est.rule): check_choice(est.rule, 'rule', ('auto', *CHOICES))
     for name in ('splits', 'n_init'): check_count(getattr(est, name), name)
+    check_jobs(est.n_jobs)
     if not 0 < check_number(est.gain, 'gain', 0, 1) <= 1: raise ValueError("gain must be above 0, at most 1")
     if est.resume is not None and not isinstance(est.random_state, (int, np.integer)):
         raise ValueError("resume= needs a whole number as random_state=, so that the search is the same one")
@@ -338,6 +344,24 @@ def _candidates(search, trials):
     near = D.mean(0) <= D.std(0, ddof=1)/len(D)**.5
     return [(s['rank'], s['strata_rank']) for s, ok in zip(trials.settings, near) if ok]
 
+# %% ../nbs/51_select.ipynb #aa17f52b
+def _evidence(found, trials):
+    "What prediction leaves, and how well halves agree where that was asked."
+    if len(found) == 1: return f'prediction points to {found[0]} alone'
+    text = f"prediction leaves {', '.join(map(str, found))}"
+    looked = trials.stability is not None and len(found) == len(trials.candidates())
+    agree = trials.stability[:, list(trials.candidates())].mean(0) if looked else [np.nan]
+    if np.isnan(agree).any(): return text
+    return text + '; halves agree by ' + ', '.join(f'{a:.2f} at {r}' for r, a in zip(found, agree))
+
+def _answer(chosen, layers, doubts):
+    "The choice, and how sure it is."
+    text = [', '.join(f'{k}={v}' for k, v in chosen.items())]
+    for l, pair in enumerate(layers):
+        said = _evidence(*pair)
+        text.append(f'Layer {l}: {said}' if len(layers) > 1 else said.capitalize())
+    return '. '.join([*text, *(f'But {doubt}' for doubt in doubts)]) + '.'
+
 # %% ../nbs/51_select.ipynb #df847e54
 @patch
 def fit(self:RankSearchCV,
@@ -360,6 +384,7 @@ def fit(self:RankSearchCV,
     self.candidates_ = _candidates(search, trials)
     self.cv_results_ = _with_stability(_results(search), trials)
     self.doubts_ = _doubts(search, trials, found)
+    self.answer_ = _answer(chosen, [(self.candidates_, trials)], self.doubts_)
     for doubt in self.doubts_: warnings.warn(f'RankSearchCV: {doubt}', UserWarning, stacklevel=2)
     return self
 
@@ -492,6 +517,7 @@ def _fit_layers(self:RankSearchCV, X, strata, mask):
         self.best_estimator_ = best.fit(X, mask=mask, **({} if strata is None else dict(strata=strata)))
     self.trials_, self.best_params_, self.candidates_ = trials, dict(ranks=ranks), found
     self.cv_results_, self.doubts_ = results, doubts
+    self.answer_ = _answer(self.best_params_, list(zip(found, trials)), doubts)
     for doubt in doubts: warnings.warn(f'RankSearchCV: {doubt}', UserWarning, stacklevel=3)
     return self
 
@@ -510,36 +536,34 @@ def transform(self:RankSearchCV,
 def plot(self:RankSearchCV,
     ax=None, # Axes of matplotlib; None for new ones
 )->object: # The axes
-    "The error on what was held out, and the agreement of halves; candidates are shaded."
+    "Errors on what was held out, and agreement of halves; candidates are shaded, a doubt is the title."
     check_is_fitted(self, 'trials_')
     import matplotlib.pyplot as plt
     if ax is None: _, ax = plt.subplots(figsize=(6, 3.2), layout='constrained')
-    if isinstance(self.trials_, list): return _layers_shown(ax, self)
-    rows = {}
-    for i, s in enumerate(self.trials_.settings): rows.setdefault(_text(s.get('strata_rank')), []).append(i)
-    for q, at in rows.items(): _curve(ax, self.trials_, at, None if q == 'null' else f'{q} strata features')
-    ax.axvline(self.best_params_['rank'], color='#D55E00', ls=':')
-    ax.set(xlabel='rank', ylabel='error on what was held out', yscale='log')
-    if len(rows) > 1: ax.legend(fontsize=8)
+    ax.set_yscale('log')
+    layered, rows = isinstance(self.trials_, list), {}
+    if layered: _layers_shown(ax, self)
+    else:
+        for i, s in enumerate(self.trials_.settings):
+            rows.setdefault(_text(s.get('strata_rank')), []).append(i)
+        for q, at in rows.items(): _curve(ax, self.trials_, at, None if q == 'null' else q)
+        ax.axvline(self.best_params_['rank'], color='#D55E00', ls=':')
+    if layered or len(rows) > 1: _legend_above(ax, 'layer' if layered else 'strata features')
     else: _shade(ax, self)
-    return ax
+    return _framed(ax, self)
 
 # %% ../nbs/51_select.ipynb #200898a0
-def _curve(ax, trials, at, label):
+def _curve(ax, trials, at, label, color=None):
     "Mean errors of some settings with their standard errors."
     ranks = [trials.settings[i]['rank'] for i in at]
-    ax.errorbar(ranks, trials.mean[at], trials.std_error[at], fmt='o-', ms=4, capsize=2, label=label,
-                color=None if label else '#0072B2')
+    color = color or (None if label else '#0072B2')
+    return ax.errorbar(ranks, trials.mean[at], trials.std_error[at], fmt='o-', ms=4, capsize=2, label=label,
+                       color=color)[0].get_color()
 
 def _layers_shown(ax, search):
     "A curve for each layer, the rank of each marked."
     for l, (t, rank) in enumerate(zip(search.trials_, search.best_params_['ranks'])):
-        color = ax.errorbar([s['rank'] for s in t.settings], t.mean, t.std_error, fmt='o-', ms=4, capsize=2,
-                            label=f'layer {l}')[0].get_color()
-        ax.axvline(rank, color=color, ls=':')
-    ax.set(xlabel='rank', ylabel='error on what was held out', yscale='log')
-    ax.legend(fontsize=8)
-    return ax
+        ax.axvline(rank, color=_curve(ax, t, range(len(t.settings)), str(l)), ls=':')
 
 def _shade(ax, search):
     "Candidates, and how well halves agree where that was asked."
@@ -548,4 +572,24 @@ def _shade(ax, search):
     if t.stability is None or np.isnan(t.stability).all(): return
     right, at = ax.twinx(), list(t.candidates())
     right.plot(found, t.stability[:, at].mean(0), 's--', ms=4, color='#009E73')
-    right.set(ylabel='agreement of halves', ylim=(0, 1.05))
+    right.set(ylim=(0, 1.05))
+    right.set_ylabel('agreement of halves', color='#009E73')
+    ax.yaxis.label.set_color('#0072B2')
+
+# %% ../nbs/51_select.ipynb #7d20c4e6
+def _legend_above(ax, title):
+    "A legend in one row, in room of its own above the curves."
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high*(high/low)**.35)
+    labels = ax.get_legend_handles_labels()[1]
+    ax.legend(title=title, loc='upper center', ncols=len(labels), fontsize=8, title_fontsize=8)
+
+def _framed(ax, search):
+    "Whole ranks below the axis, as few as have room; doubts above it."
+    from textwrap import fill
+    from matplotlib.ticker import MaxNLocator
+    ax.set(xlabel='rank', ylabel='error on what was held out')
+    ax.xaxis.set_major_locator(MaxNLocator('auto', integer=True, min_n_ticks=1))
+    doubts = [fill(doubt, 80) for doubt in search.doubts_]
+    if doubts: ax.set_title('\n'.join(doubts), fontsize=8)
+    return ax

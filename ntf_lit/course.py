@@ -540,6 +540,14 @@ def _parts(functions, cases, right):
     value = lambda f, a, r: np.broadcast_to(np.asarray(f(*deepcopy(a)), float), r.shape).ravel()
     return np.stack([np.concatenate([value(f, a, r) for a, r in zip(cases, right)]) for f in functions], 1)
 
+# %% ../nbs/80_course.ipynb #5e7ab1c2
+def _unset(answer, told):
+    "The sentence on an answer, in other words where NaN are entries that it never set."
+    empty = {'empty', 'empty_like'} & set(getattr(getattr(answer, '__code__', None), 'co_names', ()))
+    if not told or 'NaN' not in told or not empty: return told
+    name = f'np.{empty.pop()}'
+    return f'not every entry is set: {name} leaves in them what stood in memory before. Begin with np.zeros.'
+
 # %% ../nbs/80_course.ipynb #1fcc7c5d
 class _Exercise(NamedTuple):
     "What an answer is compared with."
@@ -560,7 +568,7 @@ class _Exercise(NamedTuple):
         found = _attempt(answer, args, right.shape)
         try: found = self.via(found)
         except Exception: return 'what your function gives is not of the kind that the text asks for.'
-        return diagnose(found, right, self.tol)
+        return _unset(answer, diagnose(found, right, self.tol))
 
 # %% ../nbs/80_course.ipynb #ed1a6cea
 @patch

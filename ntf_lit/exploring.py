@@ -12,6 +12,7 @@ from inspect import signature
 
 from .checks import check_count, is_frame
 from .cp_estimators import NCPD, NMF
+from .edits import as_edits
 from .incoming import is_labelled
 from .names import check_keywords
 from .strata_estimators import StratifiedNMF, StratifiedNTF
@@ -27,7 +28,7 @@ def _names_of(f, *left_out):
 _OWN = 'groups', 'times', 'topics', 'text', 'random_state'
 _TEXT = _names_of(text_tensor, 'texts', 'groups', 'times')
 _BROWSE = [*_names_of(TopicBrowser.__init__, 'model', 'data', 'samples', 'names', 'others', 'mask'),
-           *VIEW_OPTIONS, *STATE, 'layout']
+           *VIEW_OPTIONS, *STATE, 'edits', 'layout']
 
 def _dealt_out(estimator, settings):
     "(settings of the words, of the fit, of the browser)"
@@ -109,10 +110,11 @@ def explore(
     *,
     text:str=None, # The column with the texts; the one with the longest texts when left out
     random_state=0, # Seeds the fit
-    **settings # What `text_tensor`, the estimator or `TopicBrowser` is to know besides
+    **settings # What `text_tensor`, the estimator or `TopicBrowser` is to know besides; `edits=` kept before
 )->Explored: # `data`, `model`, `browser`; it is shown as the browser. `TypeError` for an unknown keyword
     "Topics of a pile of texts: count the words, fit, browse."
     check_count(topics, 'topics')
+    if settings.get('edits') is not None: settings['edits'] = as_edits(settings['edits'])
     of_data = groups is not None or (isinstance(texts, Dataset) and len(texts.strata) > 1)
     words, _, _ = _dealt_out(_estimator(2, of_data), settings)
     data, groups, times = _as_data(texts, groups, times, text, words)

@@ -74,7 +74,8 @@ def entry_folds(
     parts = _parts(folds, hidden)
     if isinstance(data, Sparse):
         raise TypeError("holdout='entries' and 'fibres' hide entries with a mask and need dense data; of "
-                        "sparse counts take holdout='thinning', or pass X.toarray()")
+                        "sparse counts take holdout='thinning' (and loss='kullback-leibler', which suits "
+                        "them), or pass X.toarray()")
     if fibres and len(data.shape) < 3:
         raise ValueError("holdout='fibres': a fibre of a matrix is a whole row, and nothing else is known of "
                          "it; take holdout='entries'")
@@ -93,8 +94,8 @@ def _counts(data):
     whole = np.rint(values)
     if (whole != values).any():
         raise ValueError("holdout='thinning' deals counts out one by one and needs whole numbers; X has "
-                         f"{values[whole != values][0]:g}: pass the counts themselves, or take "
-                         "holdout='entries'")
+                         f"{values[whole != values][0]:g}: pass the counts themselves, or "
+                         f"{'X.toarray() and ' if isinstance(data, Sparse) else ''}holdout='entries'")
     return whole.astype(np.int64)
 
 def _with_counts(data, counts):

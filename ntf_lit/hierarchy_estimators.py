@@ -124,9 +124,11 @@ def _no_strata(est, strata, stratum=None):
                      "with the rank of layer 0")
 
 def _fitted_first(est, *data, **how):
-    "A fitted layer 0 that is nobody else's."
-    fitted = hasattr(est.first, 'relative_error_')
-    return copy.copy(est.first) if fitted else clone(est.first).fit(*data, **how)
+    "A fitted layer 0 that is nobody else's; what is to be fitted and has no seed gets that of the hierarchy."
+    if hasattr(est.first, 'relative_error_'): return copy.copy(est.first)
+    first = clone(est.first)
+    if first.random_state is None: first.random_state = est.random_state
+    return first.fit(*data, **how)
 
 # %% ../nbs/50c_hierarchy_estimators.ipynb #fbfafe07
 def _forget_first(est):

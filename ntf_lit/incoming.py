@@ -374,6 +374,10 @@ def _checked(x, min_order=2):
     mask = None if x.mask is None else check_mask(x.mask, X, x.name)
     return check_dense(X, x.name, mask, min_order), mask
 
+def _hides(masks):
+    "Whether an entry is missing; a mask of ones is none."
+    return masks[0] is not None and not all(bool(m.all()) for m in masks)
+
 def as_data(
     X, # Anything that `incoming` takes, its record, or what this function returned
     mask=None, # True where observed (dense only)
@@ -386,7 +390,7 @@ def as_data(
     if x.kind == 'sparse': return as_sparse(x.data, x.name)
     X, mask = _checked(x, min_order)
     scale, square = power_of_two([X])
-    return Dense((X,), scale, square) if mask is None else Masked((X,), scale, square, mask)
+    return Masked((X,), scale, square, mask) if _hides([mask]) else Dense((X,), scale, square)
 
 # %% ../nbs/01a_incoming.ipynb #437f3ead
 def _check_kinds(xs, mask, name):
@@ -429,7 +433,7 @@ def _join(arrays, masks):
     "Checked dense strata as one body of data, concatenated only where they are small."
     xp = array_namespace(*arrays)
     if len({X.dtype for X in arrays}) > 1: arrays = [xp.astype(X, xp.float64, copy=False) for X in arrays]
-    if masks[0] is not None: return Masked((xp.concat(arrays),), *power_of_two(arrays), xp.concat(masks))
+    if _hides(masks): return Masked((xp.concat(arrays),), *power_of_two(arrays), xp.concat(masks))
     small = sum(math.prod(X.shape) for X in arrays)*arrays[0].itemsize <= JOIN
     arrays = (xp.concat(arrays),) if small and len(arrays) > 1 else tuple(arrays)
     return Dense(arrays, *power_of_two(arrays))

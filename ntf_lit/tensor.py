@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, reduce
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -183,9 +184,17 @@ class Dense(DenseData):
         return _runs(self.arrays)
 
 # %% ../nbs/01_tensor.ipynb #ecf905b3
+@cache
+def _is_intel():
+    "Whether the processor is by Intel, as far as the system says; MKL is made for these."
+    try: return 'AuthenticAMD' not in Path('/proc/cpuinfo').read_text()
+    except OSError: return True
+
 def _turned_product(X, K):
     "(X K)', asked for in the order that is the faster one."
-    if is_torch_array(X) or X.dtype == np.float32: return (X @ K).mT
+    torch = is_torch_array(X)
+    if (_is_intel() or X.device.type != 'cpu') if torch else X.dtype == np.float32: return (X @ K).mT
+    if torch and K.shape[1] < 8: return (X @ _turned(K).mT).mT
     return K.mT @ X.mT
 
 def _two_scales(data):

@@ -577,6 +577,7 @@ def _listed_samples(samples, views, strata, n, width, more):
         for s in strata:
             first = samples.best(j, s, n, width)
             rest = bare.best(j, s, more)[len(first):] if s < 0 else []
+            rest = [{name: x for name, x in one.items() if x is not None} for one in rest]
             found[f'{j}/{s}'] = first + rest
     return found
 
@@ -594,8 +595,9 @@ def file_data(self:Browser,
     check_count(texts_bytes, 'texts_bytes', 0)
     strata = range(-1, S if 1 < S <= 6 and N*S <= 120 else 0)
     n, found, texts = max(1, min(samples, 500//max(1, N*len(strata)))), {}, {}
+    in_all = 3000 if self.samples and self.samples.texts is not None else 1000 # names alone say little
     if self.samples:
-        found = _listed_samples(self.samples, self.views, strata, n, width, min(more, 3000//max(1, N)))
+        found = _listed_samples(self.samples, self.views, strata, n, width, min(more, in_all//max(1, N)))
         ranked = [[x['id'] for x in found[f'{j}/-1']] for j in range(N)]
         texts = self.samples.texts_within(ranked, texts_bytes)
     return self.data.to_dict() | dict(state=self.state.to_dict(), samples=found, texts=texts)

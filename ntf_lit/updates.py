@@ -64,7 +64,9 @@ def ratio(
     into=None, # `pos`, if it is no longer needed: the quotient takes its memory
 )->object: # `neg/pos`; 0 where `pos` is 0
     "A quotient without an epsilon."
-    if is_torch_array(pos): return (neg/pos).masked_fill_(~(pos > 0), 0.)
+    if is_torch_array(pos):
+        if pos.device.type == 'cpu' and pos.numel() and pos.min() > 0: return neg/pos
+        return (neg/pos).masked_fill_(~(pos > 0), 0.)
     if pos.size and pos.min() > 0: return np.divide(neg, pos, out=into)
     if into is None:
         into = np.zeros(np.broadcast_shapes(np.shape(neg), np.shape(pos)), np.result_type(neg, pos))

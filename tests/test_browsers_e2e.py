@@ -334,6 +334,56 @@ def test_numbers_have_heads_and_words_for_them(shown):
     expect(page.get_by_label('Relevance λ', exact=True)).to_be_hidden()
 
 
+def test_shares_say_what_they_are_of(shown):
+    b = example()
+    page = shown(b)
+    said = page.locator('.ntf-title .ntf-value')
+    expect(said).to_have_text(re.compile(r'^\d+ % of everything$'))
+    page.get_by_label('Stratum').select_option('North')
+    expect(said).to_have_text(re.compile(r'^\d+ % of North$'))
+    page.get_by_label('against').select_option('South')
+    parts = said.locator('.ntf-entry')
+    assert [p.get_attribute('title') for p in parts.all()] == ['of North', 'of South']
+    shares = b.views[0].stratum_shares[:, b.selected]
+    found = [float(t.split()[0]) for t in parts.all_inner_texts()]
+    np.testing.assert_allclose(found, 100 * shares, atol=0.6)
+    colours = [
+        p.locator('.ntf-key').evaluate('e => getComputedStyle(e).backgroundColor') for p in parts.all()
+    ]
+    assert len(set(colours)) == 2
+    page.get_by_role('button', name='What the numbers mean').click()
+    for what in ('difference', '× stratum', '× corpus'):
+        expect(page.locator('.ntf-help dt').get_by_text(what, exact=True)).to_be_visible()
+
+
+def test_a_corpus_is_of_words(shown):
+    "Genes are counted in data, not in a corpus."
+    rng = np.random.default_rng(0)
+    factors = [rng.random((8, 2)), rng.random((9, 2)) ** 3]
+    names = dict(gene=[f'BRC{i}' for i in range(9)], cell=[f'c{i}' for i in 'qwertyui'])
+    page = shown(TopicBrowser(factors, labels=dict(cell=names['cell'], gene=names['gene']), front='core'))
+    expect(page.locator('.ntf-terms thead')).to_contain_text('in all the data')
+    expect(page.locator('.ntf-terms thead')).to_contain_text('× data')
+    assert 'corpus' not in page.locator('.ntf').inner_text()
+    page.get_by_role('button', name='Overview').click()
+    expect(page.locator('.ntf-overview thead')).to_contain_text('more genes')
+
+
+def test_many_long_strata_stand_upright_and_topics_stay_in_sight(shown):
+    rng = np.random.default_rng(5)
+    labels = [f'a rather long name of group {i % 20}' for i in range(60)]
+    v = view([rng.random((60, 5)) ** 3, rng.random((12, 5)) ** 3], labels=dict(term=WORDS), strata=labels)
+    page = shown(TopicBrowser(v, front='core'), 900)
+    for tab, column in (('Strata compared', 20), ('Overview', 19)):
+        page.get_by_role('button', name=tab).click()
+        head = page.locator('.ntf-matrix thead th').nth(column).bounding_box()
+        assert head['width'] < 60 < head['height']
+        box = page.locator('.ntf-scroll')
+        box.evaluate('e => { e.scrollLeft = 9999; }')
+        first = page.locator('.ntf-matrix tbody th').first.bounding_box()
+        assert first['x'] == pytest.approx(box.bounding_box()['x'], abs=2)
+
+
 def test_search_goes_to_the_first_hit_and_marks_it(shown):
     b = example()
     page = shown(b)
@@ -635,6 +685,26 @@ def test_a_page_is_printed_with_its_bars_and_all_topics(shown, tmp_path):
     assert (tmp_path / 'page.pdf').stat().st_size > 10_000
 
 
+PAPER = dict(width=718, height=1000)  # A4 between the margins of a browser
+
+
+def test_nothing_is_cut_on_paper(shown):
+    page = shown(example())
+    page.set_viewport_size(PAPER)
+    page.emulate_media(media='print')
+    cut = 'all => all.filter(e => e.scrollWidth > e.clientWidth).length'
+    assert page.locator('.ntf-terms th, .ntf-terms td').evaluate_all(cut) == 0
+    expect(page.locator('.ntf-also')).to_be_hidden()
+    page.emulate_media(media='screen')
+    page = shown(hierarchy_example())
+    page.emulate_media(media='print')
+    ends = page.evaluate(
+        "[...document.querySelectorAll('.ntf-node')].map(e => e.getBoundingClientRect().right)"
+    )
+    frame = page.locator('.ntf-canvas').bounding_box()
+    assert max(ends) <= frame['x'] + frame['width'] - 6
+
+
 def test_walking_the_hierarchy(shown):
     page = shown(hierarchy_example())
     graph = page.get_by_role('tree')
@@ -743,6 +813,57 @@ def test_axe_is_content_with_what_is_read(shown, axe, width):
     page.get_by_role('button', name='Overview').click()
     assert clean() == []
     assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+
+
+def states_of_ranks(shown):
+    "Stability, ranks side by side, edits, two topics: each a page and its name."
+    X = np.random.default_rng(0).random((30, 12)) ** 3
+    common = dict(labels=dict(term=WORDS), strata=['N', 'S'] * 15, samples=SPEECHES[:15] * 2, front='core')
+    sure = Consensus(NMF(3), n_runs=4, threshold=2, random_state=0).fit(X)
+    ranks = {3: sure, 4: NMF(4, random_state=0).fit(X)}
+    page = shown(TopicBrowser(ranks, X, title='Ranks', **common), 390, view='Overview')
+    yield page
+    page.get_by_role('button', name='stability').click()
+    page.get_by_role('button', name='Ranks compared').click()
+    yield page
+    page.get_by_role('button', name='Topics', exact=True).click()
+    page.get_by_role('button', name='Edit', exact=True).click()
+    page.get_by_label('Note on this topic').fill('a note')
+    page.get_by_label('Show another topic beside').select_option(index=2)
+    page.get_by_label('Merge the topic into').select_option(index=1)
+    page.get_by_role('button', name='Hide').click()
+    yield page
+    page.get_by_role('button', name='Strata compared').click()
+    yield page
+
+
+def test_axe_is_content_with_ranks_and_edits(shown, axe):
+    "On a phone, where most of it is behind a button."
+    for page in states_of_ranks(shown):
+        assert violations(page, axe) == []
+        page.emulate_media(color_scheme='dark')
+        page.wait_for_timeout(200)
+        assert violations(page, axe, only=['color-contrast']) == []
+        page.emulate_media(color_scheme='light')
+        page.wait_for_timeout(200)
+        assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+
+
+def test_on_a_phone_topics_come_before_what_is_done_to_them(shown):
+    page = shown(example(), 390, height=844)
+    first = page.locator('.ntf-list [role=option]').first.bounding_box()
+    assert first['y'] < 220
+    words, edits = page.locator('.ntf-terms'), page.get_by_role('button', name='Edit', exact=True)
+    hidden = [page.get_by_label('Merge the topic into'), page.get_by_label('Note on this topic')]
+    for field in hidden:
+        expect(field).to_be_hidden()
+    assert words.bounding_box()['y'] < 560
+    edits.click()
+    expect(edits).to_have_attribute('aria-expanded', 'true')
+    for field in hidden:
+        expect(field).to_be_visible()
+    page.set_viewport_size(dict(width=1280, height=844))
+    expect(edits).to_be_hidden()
 
 
 def test_axe_notices_a_fault(shown, axe):

@@ -1,4 +1,4 @@
-"""The lessons where else they are worked with: converted by marimo, and handed out and marked by nbgrader.
+"""The lessons where else they are worked with: JupyterLite, marimo, and handed out and marked by nbgrader.
 
 Neither is among the package's requirements. Each may stand in an environment of its own: NBGRADER and MARIMO
 say where its program is, if not on the path. Its Python has to have our version, and then finds the package
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import course
+import lite
 import nbformat
 import pytest
 
@@ -33,6 +34,42 @@ def run(command, folder):
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
+
+
+# --- JupyterLite ---
+
+BROWSER = """
+import sys, threading
+import matplotlib
+matplotlib.use('Agg')
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in ('torch', 'numba', 'dask', 'distributed', 'zarr', 'h5py'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Missing())
+def no_threads(self): raise RuntimeError("can't start new thread")
+threading.Thread.start = no_threads
+"""
+
+
+def test_copies_for_a_browser_install_without_torch(tmp_path, capsys):
+    lite.main(tmp_path)
+    made = {p.stem: nbformat.read(p, 4) for p in course.lessons(tmp_path)}
+    assert set(LESSONS) - set(made) == {'06_nnls', '10_more_than_memory'}
+    assert '06_nnls (torch), 10_more_than_memory (threads)' in capsys.readouterr().out
+    for nb in made.values():
+        code = [c.source for c in nb.cells if c.cell_type == 'code']
+        assert code[0].startswith('import piplite') and 'torch>=' not in code[0] and 'anywidget' in code[0]
+        assert not any('ImportError' in c or 'BEGIN SOLUTION' in c for c in code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [n for n, nb in LESSONS.items() if not lite.lacking(nb)])
+def test_a_lesson_runs_without_torch_and_threads(name, tmp_path):
+    "What a browser's Python has not is taken away; numba and the stores are not asked for."
+    code = [course.DIRECTIVE.sub('', c.source) for c in LESSONS[name].cells if c.cell_type == 'code']
+    (tmp_path / 'lesson.py').write_text('\n\n'.join([BROWSER, *code]), encoding='utf-8')
+    run([sys.executable, 'lesson.py'], tmp_path)
 
 
 # --- marimo ---
@@ -101,7 +138,7 @@ def test_full_marks_for_solutions_and_none_for_blanks(handed_out):
             cell.source = solved[name].source
         (folder / 'submitted/solved/ntf_lit').mkdir(parents=True, exist_ok=True)
         nbformat.write(nb, folder / 'submitted/solved/ntf_lit' / path.name)
-    run([nbgrader, 'autograde', 'ntf_lit', '--create'], folder)
+    run([nbgrader, 'autograde', 'ntf_lit', '--create', '--ExecutePreprocessor.timeout=300'], folder)
     run([nbgrader, 'export'], folder)
     with open(folder / 'grades.csv', encoding='utf-8') as f:
         grades = {row['student_id']: row for row in csv.DictReader(f)}

@@ -113,6 +113,8 @@ const shown = e => {
     pixels: of('canvas').map(c => [...c.pixels]),
     values: all.filter(x => x.at.class === 'ntf-value').map(text),
     drawn: of('rect').map(r => [+r.at.y, +r.at.height]),
+    sides: of('rect').map(r => [+r.at.x, +r.at.x + +r.at.width]),
+    tips: all.map(x => x.at.title).filter(Boolean),
     dots: of('tr').map(r => cells(r).map(c => parseInt(c.kids[0]?.style['--ntf-size'] ?? 0))),
     notes: all.filter(x => x.at.class === 'ntf-note').map(text),
   };
@@ -335,6 +337,7 @@ def test_runs_beside_each_other(drawn, raw, rank, draw):
         close(row[2:], likeness[int(row[0])])
         assert row[1] == v.names[int(row[0])]
     columns = [int(x) for x in sets['rows'][0][1:-1]]
+    assert [t for t in sets['tips'] if t in w.names][: len(columns)] == [w.names[j] for j in columns]
     for row, heat in zip(sets['rows'][1:], sets['heat'][1:]):
         i = int(re.match(r'\d+', row[0])[0])
         close(heat[1:-1], likeness[i][columns])
@@ -365,6 +368,22 @@ def test_typical_samples_of_merged_topics(drawn, m, draw):
     close([x['weight'] for x in found], w[[x['id'] for x in found]], rtol=2e-3)
     weights = [x for _, x in hot]
     assert weights == sorted(weights, reverse=True) and (not weights or weights[0] == 1)
+
+
+@given(models(), st.data())
+def test_samples_of_a_stratum_that_none_were_sent_for(drawn, m, draw):
+    "A file has no lists for each of many strata: then its whole texts of the stratum, those with most first."
+    i, s = draw.draw(st.integers(0, m.rank - 1)), draw.draw(st.integers(0, len(m.view.strata) - 1))
+    parts = {n: [share(m, j, [n]) for j in range(m.rank)] for n in range(len(m.stratum))}
+    text = lambda n: dict(text='tax ' * 100, shares=parts[n], title=f't{n}', stratum=int(m.stratum[n]))
+    data = payload(m.view) | dict(samples={}, texts={str(n): text(n) for n in parts})
+    [found] = drawn(data, [['stratum', dict(stratum=s)]], ['samples', i])
+    want = {n: p[i] for n, p in parts.items() if m.stratum[n] == s and p[i] > 0.005}
+    close(
+        sorted(x['part'] for x in found if x['part'] > 0.006), sorted(x for x in want.values() if x > 0.006)
+    )
+    assert [x['part'] for x in found] == sorted((x['part'] for x in found), reverse=True)
+    assert all(x['stratum'] == s and x['text'].endswith('…') and len(x['text']) < 260 for x in found)
 
 
 @given(models(), st.data())
@@ -714,5 +733,9 @@ def test_more_strata_than_two(drawn, seed, by):
     [whole] = drawn(data, [], ['course', 0])
     gone = data | dict(course=data['course'] | dict(all=[True, False, True]))
     [left] = drawn(gone, [], ['course', 0])
+    [beside] = drawn(data, [['stratum', dict(stratum=0)], ['versus', dict(stratum=1)]], ['course', 0])
+    for found in (whole, left, beside):  # no column stands on another
+        sides = sorted(found['sides'])
+        assert sides and all(a[1] <= b[0] + 0.1 for a, b in zip(sides, sides[1:]))
     years = lambda found: [x.split(': ')[0] for x in found['titles']]
     assert years(whole) == ['1990', '1991', '1992'] and years(left) == ['1990', '1992']

@@ -14,8 +14,9 @@ from test_properties import run
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF, TopicBrowser
 from ntf_lit.blocks import RULES
-from ntf_lit.guided import seed_penalty
+from ntf_lit.guided import PulledBlock, find_words, seed_penalty, word_mode
 from ntf_lit.incoming import as_data, as_strata
+from ntf_lit.init import move
 from ntf_lit.merge_split import divided_node, divided_topic, merge_topics, split_topic, summed_nodes
 from ntf_lit.merge_split import summed_topics
 from ntf_lit.ncpd import NCPDModel, SupervisedModel, Targets
@@ -91,6 +92,29 @@ def test_the_objective_never_rises(problem, more):
         assert b <= a * (1 + digits)
 
 
+@given(problems())
+def test_prices_starts_and_bounds_are_what_they_say(problem):
+    form, X, rank, mode, seeds, weight, rule, rng = problem
+    data = model_of(*problem).data
+    own = seed_penalty(data, seeds, rank, mode, weight)
+    digits = 1e-4 if form == 'single' else 1e-9
+    filled = X if form != 'masked' else np.where(data.mask, X, 0)
+    squares = [(np.take(filled, S, mode) ** 2).sum() for S in seeds] + [0] * (rank - len(seeds))
+    want = np.array(squares) * weight * data.scale**2
+    assert np.allclose(np.asarray(own.price), want, rtol=digits, atol=0)
+    norms = lambda F: np.linalg.norm(np.asarray(F), axis=0)
+    drawn = [move(rng.random((d, rank)) + 0.1, data.like) for d in X.shape]
+    for F, G in zip(drawn, own.begun(data, drawn)):
+        assert np.allclose(norms(F), norms(G), rtol=1e-4 if form == 'single' else 1e-9)
+    target = np.asarray(own.target, float)
+    A, C = rng.random((9, rank)), rng.random(target.shape)
+    q = PulledBlock(A.T @ A, C, None, target, rng.random(rank) * 9)
+    here = rng.random(C.shape)
+    bound, left = q.bound(here), lambda B: q.bound(here).value(B) - q.value(B)
+    for B in (here + 0.3 * rng.standard_normal(C.shape), rng.random(C.shape), 9 * rng.random(C.shape)):
+        assert left(B) >= left(here) - 1e-9 * (1 + abs(bound.value(B)))
+
+
 @given(problems(), st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_seeds_in_another_order_are_topics_in_another_order(problem, random):
@@ -129,6 +153,20 @@ def test_a_number_without_units():
     assert np.allclose(profile(twice), once, atol=1e-6)
     sparse = NMF(init=[W, H], **kw).fit(sp.csr_array(X))
     assert np.allclose(profile(sparse), once, atol=1e-6)
+
+
+@given(st.integers(2, 5), st.data())
+def test_words_are_known_by_the_mode_they_stand_in(order, draw):
+    "By themselves, by the mode's name or number, or by a vocabulary of its size."
+    shape = [4 + k for k in range(order)]
+    labels = [[f'{k}{i}' for i in range(d)] for k, d in enumerate(shape)]
+    k = draw.draw(st.integers(1, order - 1))
+    words = [draw.draw(st.lists(st.sampled_from(labels[k]), min_size=1)) for _ in range(2)]
+    modes = [f'mode {t}' for t in range(order)]
+    for vocabulary in (None, k, f'mode {k}', labels[k]):
+        assert word_mode(words, shape, modes, labels, vocabulary) == (k, labels[k])
+    found = find_words(words, labels[k], shape[k])
+    assert [{labels[k][i] for i in S} for S in found] == [set(S) for S in words]
 
 
 def test_topics_of_a_fixed_part_are_not_pulled():
@@ -236,7 +274,9 @@ def test_sums_and_divisions_keep_what_they_should(rank, seed):
     full = lambda F: np.einsum('ir,jr,kr->ijk', *F)
     assert np.allclose(full(divided_topic(F, rank - 1, rng)), full(F), rtol=1e-12)
     G, at = summed_topics(F, [0, rank - 1])
-    assert np.allclose(full(G).sum(), full(F).sum(), rtol=1e-12)  # no mass is lost
+    for mode in range(3):  # no mass is lost, at any index of any mode
+        rest = tuple(k for k in range(3) if k != mode)
+        assert np.allclose(full(G).sum(rest), full(F).sum(rest), rtol=1e-12)
     assert at == [0, *range(1, rank - 1), 0] and G[0].shape[1] == rank - 1
 
 

@@ -72,6 +72,14 @@ def test_what_a_click_shows_is_in_view(shown, make, width):  # noqa: F811
     assert page.locator('.ntf-detail .ntf-name').evaluate(IN_VIEW)
 
 
+@pytest.mark.parametrize('size', [(1280, 900), (1600, 1000), (1280, 700)])
+def test_the_page_is_as_high_as_the_window(shown, size):  # noqa: F811
+    "The note and the buttons for edits stand below the graph, and nothing has to be scrolled to."
+    page = shown(of_words((30, 12, 5)), size[0], height=size[1])
+    assert page.evaluate('document.documentElement.scrollHeight') <= size[1]
+    assert page.get_by_role('button', name='Save edits').evaluate(IN_VIEW)
+
+
 def test_a_click_changes_classes_and_makes_no_node_anew(shown):  # noqa: F811
     page = shown(of_curves())
     page.evaluate("""() => { window.made = new Set(document.querySelectorAll('.ntf-node'));
@@ -236,6 +244,9 @@ def test_axe_in_every_state_of_a_hierarchy(shown, axe, width, scheme):  # noqa: 
     page.get_by_label('Stratum').select_option('S')
     page.get_by_role('button', name='Only this branch').click()
     assert violations(page, axe) == []
+    page.get_by_label('Layers').select_option(index=1)
+    page.get_by_label('Show another topic beside').select_option(index=2)
+    assert violations(page, axe) == []
     assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 
@@ -323,6 +334,35 @@ def test_all_topics_over_each_other(shown, axe):  # noqa: F811
     expect(page.locator('.ntf-keys [aria-pressed=true]')).to_have_count(1)
     expect(page.locator('.ntf-curve').first).to_contain_text('emission (nm)')
     assert violations(page, axe) == []
+
+
+def test_a_dashed_line_is_explained(shown):  # noqa: F811
+    page = shown(spectra())
+    keys = page.locator('.ntf-ordered .ntf-legend')
+    expect(keys).to_contain_text('in all the data')
+    expect(keys.locator('.ntf-dashed')).to_be_visible()
+    page.get_by_role('button', name='all topics over each other').click()
+    expect(keys).to_have_count(0)  # no such line there
+
+
+@pytest.mark.parametrize('kinds', [None, {('emission', 'excitation'): None}])
+def test_topics_without_words_in_the_overview(shown, kinds):  # noqa: F811
+    "Pictures are large enough to be seen, the right way up, and the table is no wider than what it holds."
+    page = shown(spectra(kinds=kinds), view='Overview')
+    table = page.locator('.ntf-overview')
+    assert table.bounding_box()['width'] < 700
+    if kinds:
+        picture = table.locator('canvas').first
+        assert picture.bounding_box()['width'] >= 48
+        assert 'ntf-turned' in picture.get_attribute('class')
+    rows = table.locator('tbody tr').all()
+    tree = table.locator('.ntf-tree-col svg').bounding_box()
+    assert tree['height'] == pytest.approx(sum(r.bounding_box()['height'] for r in rows), abs=2)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media='print')
+    for picture in page.locator('.ntf-summary canvas').all():
+        box = picture.bounding_box()
+        assert box['height'] < box['width'] <= 120
 
 
 def test_samples_that_are_pictures(shown):  # noqa: F811

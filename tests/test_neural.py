@@ -7,6 +7,7 @@ S8, S9, S15, faults and bad inputs.
 import pickle
 import time
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,8 +38,8 @@ from ntf_lit.neural_nmf import (
 from ntf_lit.incoming import as_data
 from ntf_lit.nnls import masked_solve, nnls
 from ntf_lit.nnls_layer import as_torch, data_product, gram_layer, torch_data, unit_columns
-from ntf_lit.result import Status, leaves
-from ntf_lit.training import AS_USUAL, OPTIMIZERS, SCHEDULES, Training
+from ntf_lit.result import History, Status, leaves
+from ntf_lit.training import AS_USUAL, OPTIMIZERS, SCHEDULES, Settled, Training
 
 
 def matrix(seed=0, n=20, d=12):
@@ -706,6 +707,17 @@ def test_labels_join_the_joint_training():
     )
     wrong = lambda h: ((np.eye(2)[y] - h[1].factors[0] @ h.classes[1].T) ** 2).sum()
     assert wrong(h) < wrong(plain) and h.class_names == ((0, 1),) * 2
+
+
+@given(st.floats(1e-5, 1e-2), st.integers(1, 30), st.sampled_from([0.05, 0.09, 0.11, 0.5, 2.0]))
+def test_it_has_settled_where_ten_epochs_gain_little(tol, n, part):
+    "Not where one does."
+    losses = 3.0 * (1 - part * tol) ** np.arange(n)
+    state = lambda values: SimpleNamespace(history=History(tuple(values), tuple(range(len(values)))))
+    little = n > 10 and losses[-11] - losses[-1] <= tol * losses[-1]
+    assert Settled(tol)(state(losses)) == (Status.CONVERGED if little else None)
+    assert Settled(tol)(state([*losses, losses[-1] * (1 + tol / 99)])) is None or n < 2
+    assert Settled(0.0)(state([3.0] * 20)) is None
 
 
 # --- The papers' experiments ---

@@ -1,5 +1,6 @@
 """Nodes of every kind of hierarchy, merged and split: what is below stays, what is above descends."""
 
+import copy
 import functools
 from dataclasses import replace
 
@@ -7,15 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, strategies as st
+from sklearn.base import clone
 
 from ntf_lit.checks import host
 from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.hnmf import reordered
-from ntf_lit.merge_split import merge_nodes, split_node
+from ntf_lit.incoming import as_data
+from ntf_lit.layer_refits import partners_of, refitted, started
+from ntf_lit.merge_split import _flat_of, _kind_anew, _over_cp, merge_nodes, split_node
 from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
-from ntf_lit.result import leaves
+from ntf_lit.result import CP, leaves
 from ntf_lit.saving import load, save
-from ntf_lit.strata_estimators import StratifiedNMF
+from ntf_lit.strata_estimators import StratifiedNMF, StratifiedNTF
 
 RANKS, HALVES = (5, 4, 2), np.repeat([0, 1], 7)
 QUICK = dict(max_epochs=20, race_epochs=3)
@@ -29,6 +34,7 @@ KINDS = {  # name: (estimator, what else its fit is given)
     'HNTF': (HNTF(RANKS, tol=1e-9), {}),
     'HNTF, mode 2': (HNTF(RANKS, mode=2), {}),
     'MultiHNTF': (MultiHNTF(RANKS), {}),
+    'MultiHNTF over strata': (MultiHNTF(RANKS, first=StratifiedNTF(5, random_state=0)), dict(strata=HALVES)),
     'MultiHNTF, joint': (MultiHNTF(RANKS, train='joint', max_iter=20), {}),
     'NeuralNMF': (NeuralNMF(RANKS, **QUICK), {}),
     'NeuralNMF, last': (NeuralNMF(RANKS, loss='reconstruction', l1=0.01, **QUICK), {}),
@@ -127,10 +133,13 @@ def test_names_move_along(kind):
     named = replace(m.hierarchy_, layers=layers)
     model = type(m).__new__(type(m))
     model.__dict__ |= vars(m) | dict(hierarchy_=named, layers_=list(named.layers))
+    size = np.prod([np.linalg.norm(host(f), axis=0) for f in m.layers_[1].factors], axis=0)
+    found = merge_nodes(model, X, [3, 0], layer=1, **how).layers_[1].names
+    assert found == (f'1 {0 if size[0] > size[3] else 3}', '1 1', '1 2')  # of the largest
     h = merge_nodes(model, X, ['1 2', '1 0'], layer=1, name='both', **how)
     assert [l.names for l in h.layers_][1] == ('both', '1 1', '1 3')
-    h = split_node(h, X, 'both', layer=1, n_init=1, random_state=0, **how)
-    assert h.layers_[1].names == ('both', '1 1', '1 3', 'both') and h.layers_[2].names == ('2 0', '2 1')
+    h = split_node(h, X, '1 1', layer=1, n_init=1, random_state=0, **how)
+    assert h.layers_[1].names == ('both', '1 1', '1 3', '1 1') and h.layers_[2].names == ('2 0', '2 1')
 
 
 @pytest.mark.parametrize('kind', ['HNCPD', 'NeuralNCPD', 'NeuralNMF', 'HNMF', 'HNTF'])
@@ -146,6 +155,70 @@ def test_another_order_of_topics_is_the_same_change(kind):
     for k, f in enumerate(m.layers_[0].cp.factors):
         assert np.array_equal(h[0].cp.factors[k], f[:, orders[0]])
     assert np.allclose(one.relative_error_, other.relative_error_, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    'kind', ['HNMF', 'HNMF over strata', 'HNCPD', 'HNTF, mode 2', 'MultiHNTF', 'NeuralNCPD']
+)
+def test_units_of_the_data_are_of_no_matter(kind):
+    "Data times a power of two: the same links and errors."
+    X, how = fitted(kind)[1:]
+    m = clone(KINDS[kind][0]).set_params(random_state=0, allow_growth=True).fit(512 * X, **how)
+    one, other = changed(kind, 1)[1], merge_nodes(m, 512 * X, [3, 0], layer=1, **how)
+    assert np.allclose(one.relative_error_, other.relative_error_, rtol=1e-6)
+    for l in (1, 2):
+        assert np.allclose(one.hierarchy_.link(l), other.hierarchy_.link(l), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', [HNMF, HNCPD, HNTF, MultiHNTF])
+def test_many_layers_are_each_made_of_the_one_below(kind):
+    X = data(kind.__name__)
+    m = kind((6, 5, 3, 2), random_state=0).fit(X)
+    h = merge_nodes(m, X, [0, 1], layer=1)
+    assert h.hierarchy_.ranks == (6, 4, 3, 2)
+    k, first = h.hierarchy_.modes[0], 1 if kind is HNCPD else 0
+    for below, above in zip(h.layers_[first:], h.layers_[first + 1 :]):
+        assert np.allclose(below.factors[k] @ above.links[0], above.factors[k], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize('layer', [1, 2])
+@pytest.mark.parametrize('kind', ['HNMF', 'HNMF, counts', 'HNCPD', 'HNCPD, mode 0', 'HNTF', 'HNTF, mode 2'])
+def test_no_change_and_no_sweep_leave_all_as_it_was(kind, layer):
+    "So a layer is refitted from where it was, in the units it is in."
+    m, X, how = fitted(kind)
+    still = copy.copy(m).set_params(max_iter=0)
+    data, cp, _, error, _ = _over_cp(_flat_of(m, X, how), m.layers_[0].cp, X, False, **how)
+    h = _kind_anew(still, data, cp, m.hierarchy_, layer, lambda F, at=None: [F], error)
+    for one, other in zip(m.layers_, h.layers, strict=True):
+        for f, g in zip(leaves(one.factors), leaves(other.factors), strict=True):
+            assert np.allclose(f, g, rtol=1e-5, atol=1e-6 * f.max())
+        assert np.isclose(one.relative_error, other.relative_error, rtol=1e-6)
+
+
+@pytest.mark.parametrize('beta', [2.0, 1.5, 1.0])
+def test_a_layer_goes_on_from_the_best_of_its_starts(beta):
+    rng = np.random.default_rng(0)
+    exact, *others = [[rng.random((9, 3)) + 0.1, rng.random((7, 3)) + 0.1] for _ in range(4)]
+    how = dict(beta=beta, rule='nnls' if beta == 2 else 'mu', max_iter=3)
+    for at in range(4):
+        starts = [*others[:at], exact, *others[at:]]
+        r = refitted(as_data(exact[0] @ exact[1].T), [[f.copy() for f in F] for F in starts], how)
+        assert r.relative_error < 1e-6
+
+
+@pytest.mark.parametrize('k', [0, 1, 2])
+def test_a_factor_that_does_not_fit_is_solved_for(k):
+    rng = np.random.default_rng(0)
+    W, *H = (rng.random((d, 3)) for d in (7, 6, 5))
+    X = CP((300 * W, *H)).full()
+    given = [f[:2] if t == k else f for t, f in enumerate((300 * W, *H))]
+    assert np.allclose(CP(tuple(started(as_data(X), given))).full(), X, rtol=1e-6)
+
+
+@given(st.permutations(range(5)), st.integers(0, 10**6))
+def test_partners_are_the_same_topics_in_whatever_order_and_size(order, seed):
+    S = np.random.default_rng(seed).random((8, 5)) ** 4
+    assert partners_of(S, (S * [1, 2, 4, 8, 16])[:, order]) == np.argsort(order).tolist()
 
 
 @pytest.mark.parametrize('kind', [HNMF, MultiHNTF, NeuralNMF])

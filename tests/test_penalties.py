@@ -187,6 +187,16 @@ def cost(A, W, H, a, b, ratio):
 
 
 @pytest.mark.parametrize('ratio', [0.0, 0.4, 1.0])
+def test_estimators_say_what_entries_cost(ratio):
+    "What weights and what topics cost, as scikit-learn counts."
+    rng = np.random.default_rng(0)
+    A, W, H = 30 * rng.random((15, 11)), rng.random((15, 3)), rng.random((11, 3))
+    for a, b, told in ((0.3, 0.02, 0.02), (0.02, 0.3, 0.3), (0.1, 0.0, 0.0), (0.1, 0.1, 'same')):
+        m = NMF(3, alpha_W=a, alpha_H=told, l1_ratio=ratio, init=[W, H], max_iter=0).fit(A)
+        assert m.objective_ == pytest.approx(cost(A, W, H, a, b, ratio), rel=1e-9)
+
+
+@pytest.mark.parametrize('ratio', [0.0, 0.4, 1.0])
 @pytest.mark.parametrize('a, b', [(1e-3, 1e-3), (5e-3, 1e-3), (2e-2, 2e-2)])
 @pytest.mark.parametrize('seed', range(3))
 def test_scikit_learn_finds_nothing_better(ratio, a, b, seed):

@@ -25,8 +25,8 @@ from ntf_lit.hierarchy_estimators import HNCPD
 from ntf_lit.incoming import as_data
 from ntf_lit.merge_split import merge_nodes
 from ntf_lit.ncpd import NCPDModel
-from ntf_lit.result import CP, Hierarchy, Strata, leaves
-from ntf_lit.saving import load, save
+from ntf_lit.result import CP, Hierarchy, History, Strata, leaves
+from ntf_lit.saving import _Reader, _written, load, save
 from ntf_lit.tables import topic_shares, topic_terms
 
 BY = dict.fromkeys(STRATA, dict(stratum='b'))
@@ -150,6 +150,14 @@ def test_what_a_reader_chose_comes_back(tmp_path):
     with pytest.raises(TypeError, match='state must be a PageState'):
         small.take_state(3)
     assert small.state == before
+
+
+@pytest.mark.parametrize('unit', ['Y', 'M', 'W', 'D', 'h', 'm', 's', 'ms', 'us', 'ns', '10D', '15m'])
+def test_dates_come_back_in_their_unit(unit):
+    for when in (np.datetime64('2020-06-30', unit), np.datetime64('1969-12-31T23:59', unit)):
+        arrays, told = _written(when)
+        back = _Reader(arrays).value(json.loads(json.dumps(told)))
+        assert back == when and back.dtype == when.dtype
 
 
 @pytest.mark.parametrize('kind', ALL)
@@ -330,6 +338,31 @@ def test_files_that_are_none(what, tmp_path):
 def test_files_that_say_nonsense(what, good, tmp_path):
     save_arrays(tmp_path / 'f', *CHANGED[what](*load_arrays(good)))
     assert isinstance(refused(tmp_path / 'f'), LoadError)
+
+
+def unfit():
+    "Records whose parts do not fit together."
+    cp, strata = fitted('NCPD').cp_, fitted('StratifiedNTF').model_
+    W, *H = cp.factors
+    layers = fitted('HNMF').hierarchy_.layers
+    yield History((3.0, 2.0), (0.0,))
+    yield History((3.0,), (0.0, 1.0))
+    yield CP((W[:, 1:], *H))
+    yield CP(cp.factors, np.ones(cp.rank + 1))
+    yield replace(strata, W=strata.W[1:])
+    yield replace(strata, W=strata.W[:, 1:])
+    yield replace(strata, V=strata.V[1:])
+    yield replace(strata, V=tuple(v[1:] for v in strata.V))
+    yield replace(strata, offsets=(*strata.offsets[:-1], strata.offsets[-1] + 1))
+    yield Hierarchy(layers[1:])
+    yield Hierarchy((layers[0], replace(layers[1], links=tuple(M.T for M in layers[1].links))))
+    yield replace(layers[1], names=('one',) * (layers[1].rank + 1))
+
+
+def test_records_whose_parts_do_not_fit(tmp_path):
+    for record in unfit():
+        save(tmp_path / 'f', record)
+        assert isinstance(refused(tmp_path / 'f'), LoadError)
 
 
 def test_paths_that_are_no_files(tmp_path):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,20 @@ import scipy.sparse as sp
 import torch
 from sklearn.base import clone
 from ntf_lit import HNMF, NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
-from ntf_lit.fit import Callback, fit
+from ntf_lit.fit import Callback, Checkpoint, fit
+from ntf_lit.hnmf import balanced, ordered
 from ntf_lit.incoming import as_strata
-from ntf_lit.result import CP
-from ntf_lit.strata_hierarchies import JointStrataModel, StrataLayers, strata_multi_hntf
+from ntf_lit.result import CP, Strata, normalized
+from ntf_lit.saving import load, save
+from ntf_lit.score import factor_match
+from ntf_lit.strata_hierarchies import (
+    JointStrataModel,
+    StrataLayers,
+    background_core,
+    even,
+    rest_square,
+    strata_multi_hntf,
+)
 from ntf_lit.stratified import StrataModel
 from ntf_lit.synthetic import hierarchical_strata, random_strata
 
@@ -127,6 +138,41 @@ def test_layers_are_what_they_say(train, shape):
             assert np.allclose(f @ link, g, rtol=1e-10)
     again = MultiHNTF((4, 3, 2), first=first_layer(shape), train=train, **SHORT).fit(d.tensors)
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(m.links_[1:], again.links_[1:]))
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_data_less_their_background(shape):
+    "Its squared norm, and the background seen through weights and topics, entry by entry."
+    tensors = strata(shape).tensors
+    model = flat_model(tensors)
+    p, c = model.start(np.random.default_rng(0)), model.data.scale
+    grounds = [np.broadcast_to(p.background(s), A.shape) for s, A in enumerate(tensors)]
+    left = sum(((c * A - B) ** 2).sum() for A, B in zip(tensors, grounds))
+    assert rest_square(model.data, p) == pytest.approx(left, rel=1e-9)
+    core = np.concatenate(grounds)
+    for F in (p.W, *p.H):  # the first mode goes last each time
+        core = np.tensordot(core, F, (0, 0))
+    np.testing.assert_allclose(background_core(p), core, rtol=1e-9)
+
+
+def test_layers_of_an_hnmf_are_what_they_say():
+    d = strata((9,))
+    m = HNMF((4, 3, 2), first=first_layer((9,)), random_state=0).fit(d.tensors)
+    for l in range(3):
+        left = sum(((A - m.reconstruct(s, layer=l)) ** 2).sum() for s, A in enumerate(d.tensors))
+        assert np.isclose(m.relative_error_[l], np.sqrt(left) / np.linalg.norm(d.X), rtol=1e-8)
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_the_error_of_all_layers_together(rule):
+    model = joint_model(strata((7, 6)).tensors, rule)
+    r = fit(model, max_iter=4)
+    parts = [r.params.layer(M) for M in r.params.products]
+    left = [sum(((A - p.full(s)) ** 2).sum() for s, A in enumerate(strata((7, 6)).tensors)) for p in parts]
+    assert r.objective == pytest.approx(sum(left) / 2, rel=1e-9)
+    assert r.relative_error == pytest.approx(
+        np.sqrt(np.mean(left)) / np.linalg.norm(strata((7, 6)).X), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize('shape', SHAPES)
@@ -367,7 +413,7 @@ def test_every_sample_twice_changes_no_topic(rule):
 
 
 @pytest.mark.parametrize('train', TRAIN)
-def test_layouts_change_no_bit_and_a_mask_of_ones_nothing(train):
+def test_layouts_and_a_mask_of_ones_change_no_bit(train):
     d = strata((7, 6))
     how = dict(first=first_layer((7, 6)), train=train, **SHORT)
     want = MultiHNTF((4, 3, 2), **how).fit(d.tensors)
@@ -378,9 +424,217 @@ def test_layouts_change_no_bit_and_a_mask_of_ones_nothing(train):
         m = MultiHNTF((4, 3, 2), **how).fit(X)
         for a, b in zip(want.layers_, m.layers_):
             assert all(np.array_equal(f, g) for f, g in zip(a.factors, b.factors))
-    if train == 'joint':
-        return  # it refuses a mask
     m = MultiHNTF((4, 3, 2), **how).fit(d.tensors, mask=[np.ones(A.shape, bool) for A in d.tensors])
-    assert all(np.array_equal(a, b) for a, b in zip(want.first_.topics_, m.first_.topics_))
-    for a, b in zip(want.layers_, m.layers_):  # strata in one array are added up in another order
-        assert all(np.allclose(f, g, rtol=0, atol=1e-6 * f.max()) for f, g in zip(a.factors, b.factors))
+    for a, b in zip(want.layers_, m.layers_):
+        assert all(np.array_equal(f, g) for f, g in zip(a.factors, b.factors))
+
+
+# --- what is found, and what it does not depend on (P6, P10, P14 to P16, P18, P24) ---
+
+
+def planted_links(shape, seed, noise=0.0):
+    "Data whose layer 1 is exact, the model of their layer 0, which is given, and the links."
+    rng, sizes, q = np.random.default_rng(seed), (9, 7, 8), 1
+    F = balanced(CP(tuple(rng.random((n, 4)) ** 2 for n in (sum(sizes), *shape)))).factors
+    V = tuple(rng.random((len(sizes), d, q)) for d in shape)
+    link, cuts = 0.3 * rng.random((4, 2)) + np.repeat(np.eye(2), 2, axis=0), np.cumsum((0, *sizes))
+    X = CP(tuple(f @ link for f in F)).full()
+    uneven = rng.uniform(0.1, 10, 4)  # what a fit may say of the size of weights and topics
+    p = Strata(V, F[0] * uneven, (F[1] / uneven, *F[2:]), tuple(map(int, cuts)))
+    clean = [X[a:b] + p.background(s) for s, (a, b) in enumerate(zip(cuts, cuts[1:]))]
+    tensors = [A + noise * A.mean() * abs(rng.standard_normal(A.shape)) for A in clean]
+    return flat_model(tensors, rank=4, ranks=(q,) * 3), p, [f @ link for f in F]
+
+
+@pytest.mark.parametrize('shape', [(7, 6), (4, 3, 5)])
+def test_exact_links_are_found(shape):
+    good = []
+    for seed in range(20):
+        model, p, F = planted_links(shape, seed)
+        h = strata_multi_hntf(model, p, (4, 2), seed=seed)
+        good.append(factor_match(h[1].factors, F) > 0.99 and h[1].relative_error < 1e-6)
+    assert np.mean(good) >= 0.95
+
+
+def test_links_get_worse_with_noise_and_never_beat_the_singular_values():
+    found = {}
+    for noise in (0.0, 0.3, 3.0):
+        found[noise] = []
+        for seed in range(5):
+            model, p, F = planted_links((7, 6), seed, noise)
+            h = strata_multi_hntf(model, p, (4, 2), seed=seed)
+            found[noise].append(factor_match(h[1].factors, F))
+            X = np.concatenate(model.data.arrays)
+            values = np.linalg.svd(X.reshape(len(X), -1), compute_uv=False)
+            for layer in h.layers:  # a rank-one background per stratum, and the topics
+                rest = values[layer.rank + 3 :]
+                assert layer.relative_error >= np.linalg.norm(rest) / np.linalg.norm(X) * (1 - 1e-9)
+    a, b, c = map(np.median, found.values())
+    assert a > b > c
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_one_supertopic_more_ends_no_higher(rule):
+    tensors = strata((7, 6)).tensors
+    a = joint_model(tensors, rule)
+    p, value = a.init, a.objective(a.init)
+    for k in range(12):
+        p, value = a.sweep(p, k)
+    low, top = p.links
+    small = 1e-6 * top.max() * np.random.default_rng(3).random((3, 1))
+    b = replace(a, init=StrataLayers(p.strata, (low, np.concatenate([top, small], axis=1))))
+    q, values = b.init, [value]
+    for k in range(12, 24):
+        q, new = b.sweep(q, k)
+        values.append(new)
+    assert (np.diff(values) <= 1e-12 * values[0]).all() and values[-1] < value
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_resumed_joint_training_is_not_interrupted(rule, tmp_path):
+    model = joint_model(strata((7, 6)).tensors, rule)
+    whole = fit(model, max_iter=8)
+    fit(model, max_iter=3, callbacks=[Checkpoint(tmp_path / 'a')])
+    again = fit(model, max_iter=8, resume=tmp_path / 'a')
+    assert again.history.objective == whole.history.objective
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(again.params), arrays(whole.params)))
+
+
+class Crash(Exception):
+    "The program ends in the middle of a fit."
+
+
+def test_a_resumed_estimator_is_the_same(tmp_path):
+    class Crashing(Callback):
+        def after_sweep(self, state):
+            if state.k == 4:
+                raise Crash
+
+    d = strata((7, 6))
+    m = MultiHNTF((4, 2), first=first_layer((7, 6)).fit(d), train='joint', **SHORT)
+    whole = clone(m).set_params(first=m.first).fit(d)
+    with pytest.raises(Crash):
+        m.set_params(callbacks=[Crashing()]).fit(d, resume=tmp_path / 'a')
+    again = m.set_params(callbacks=[]).fit(d, resume=tmp_path / 'a')
+    for a, b in zip(whole.layers_, again.layers_):
+        assert all(np.array_equal(f, g) for f, g in zip(a.factors, b.factors))
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_normal_forms_are_the_same_model(shape):
+    d = strata(shape)
+    m = MultiHNTF((4, 3, 2), first=first_layer(shape), **SHORT).fit(d.tensors)
+    for l in range(3):
+        plain, cp = m.hierarchy_.stratified(l), m.layers_[l].cp
+        n = normalized(CP(tuple(cp.factors)))
+        full = CP(tuple(cp.factors)).full()
+        assert np.allclose(n.full(), full, rtol=0, atol=1e-12 * full.max())
+        for s, A in enumerate(d.tensors):
+            size = abs(A).max()
+            assert np.allclose(even(plain).full(s), plain.full(s), rtol=0, atol=1e-12 * size)
+            assert np.allclose(m.reconstruct(s, layer=l), plain.full(s), rtol=0, atol=1e-12 * size)
+
+
+@pytest.mark.parametrize('train', TRAIN)
+def test_units_of_the_data(train):
+    d = strata((7, 6))
+    how = dict(first=first_layer((7, 6)), train=train, **SHORT)
+    want = MultiHNTF((4, 3, 2), **how).fit(d.tensors)
+    same = MultiHNTF((4, 3, 2), **how).fit([2.0**-80 * A for A in d.tensors])
+    assert same.relative_error_ == want.relative_error_
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(want.links_[1:], same.links_[1:]))
+    other = MultiHNTF((4, 3, 2), **how).fit([1e30 * A for A in d.tensors])
+    assert np.allclose(other.relative_error_, want.relative_error_, rtol=1e-6)
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_strata_in_another_order(rule):
+    tensors, way = strata((7, 6)).tensors, [2, 0, 1]
+    model = joint_model(tensors, rule, ranks=(2, 2, 2))
+    cuts = model.flat.offsets
+    other = joint_model([tensors[k] for k in way], rule, ranks=(2, 2, 2))
+    rows = np.concatenate([np.arange(cuts[k], cuts[k + 1]) for k in way])
+    turn = lambda p: StrataLayers(
+        Strata(tuple(v[way] for v in p.strata.V), p.strata.W[rows], p.strata.H, other.init.strata.offsets),
+        p.links,
+    )
+    p, q = model.init, turn(model.init)
+    for k in range(4):
+        p, q = model.sweep(p, k)[0], other.sweep(q, k)[0]
+    for x, y in zip(arrays(turn(p)), arrays(q)):
+        assert np.allclose(x, y, rtol=1e-8, atol=1e-8 * abs(x).max())
+
+
+KINDS = {
+    'HNMF': (lambda: HNMF((4, 2), first=first_layer((9,)), random_state=0), (9,)),
+    'exact': (lambda: MultiHNTF((4, 2), first=first_layer((7, 6)), **SHORT), (7, 6)),
+    'joint': (lambda: MultiHNTF((4, 2), first=first_layer((7, 6)), train='joint', **SHORT), (7, 6)),
+}
+each = pytest.mark.parametrize('kind', KINDS)
+
+
+@each
+def test_files_and_new_strata(kind, tmp_path):
+    make, shape = KINDS[kind]
+    d, new = strata(shape), strata(shape, seed=5).tensors[0]
+    m = make().fit(d)
+    save(tmp_path / 'a', m)
+    back = load(tmp_path / 'a')
+    for layer in (0, 1):
+        pairs = [*zip(m.transform(d, layer=layer), back.transform(d, layer=layer))]
+        (V, W), (V2, W2) = (x.new_stratum(new, 2, layer=layer) for x in (m, back))
+        assert all(np.array_equal(a, b) for a, b in [*pairs, (W, W2), *zip(V, V2)])
+        H, B = m.layers_[layer].factors[1:], CP((np.ones((1, 2)), *V)).full()
+        left = new - B - CP((W, *H)).full()
+        assert np.linalg.norm(left) < 0.6 * np.linalg.norm(new) and (W >= 0).all()
+    for a, b in zip(m.layers_, back.layers_):
+        assert all(np.array_equal(f, g) for f, g in zip(a.factors, b.factors))
+
+
+@each
+def test_single_precision_and_torch(kind):
+    make, shape = KINDS[kind]
+    d = strata(shape)
+    want = make().fit(d.tensors)
+    for dtype in (torch.float64, torch.float32):
+        m = make().fit([torch.as_tensor(A, dtype=dtype) for A in d.tensors])
+        assert all(f.dtype == dtype for layer in m.layers_ for f in layer.factors)
+        assert all(
+            W.dtype == dtype for W in m.transform([torch.as_tensor(A, dtype=dtype) for A in d.tensors])
+        )
+        assert np.allclose(m.relative_error_, want.relative_error_, rtol=0.02)
+    m = make().fit([A.astype('f4') for A in d.tensors])
+    assert all(f.dtype == np.float32 for layer in m.layers_ for f in layer.factors)
+    assert np.allclose(m.relative_error_, want.relative_error_, rtol=0.02)
+
+
+@each
+def test_topics_in_order_are_the_same_hierarchy(kind):
+    make, shape = KINDS[kind]
+    d = strata(shape)
+    h = make().fit(d.tensors).hierarchy_
+    o = ordered(h)
+    for l in range(2):
+        for s, A in enumerate(d.tensors):
+            got, want = o.stratified(l).full(s), h.stratified(l).full(s)
+            assert np.allclose(got, want, rtol=0, atol=1e-12 * abs(A).max())
+    for low, up in zip(o.layers, o.layers[1:]):
+        ways = zip(low.factors, up.factors, up.links) if kind != 'HNMF' else ()
+        assert all(np.allclose(f @ link, g, rtol=1e-10) for f, g, link in ways)
+
+
+@pytest.mark.parametrize('kind', ['HNMF', 'exact'])
+def test_labels_go_with_their_samples(kind):
+    make, shape = KINDS[kind]
+    d = strata(shape)
+    y = np.array(list('abc'))[np.argmax(d.truth['W'] if 'W' in d.truth else d.X.reshape(21, -1)[:, :3], 1)]
+    fits = []
+    for way in (np.arange(21), np.argsort(d.stratum, kind='stable')[::-1]):
+        m = make().set_params(label_weight=5.0)
+        m.fit(d.X[way], y[way], strata=np.asarray(d.stratum)[way])
+        guess = m.predict(d.X[way], strata=np.asarray(d.stratum)[way])
+        assert set(guess) <= set('abc')
+        assert m.score(d.X[way], y[way], strata=np.asarray(d.stratum)[way]) == np.mean(guess == y[way])
+        fits.append(m)
+    apart = fits[0].predict(d.tensors)
+    assert np.array_equal(np.concatenate(apart), fits[0].predict(d.X, strata=d.stratum))

@@ -128,6 +128,40 @@ def test_what_is_left_out_is_counted(texts, draw):
         np.testing.assert_array_equal(dense(A).sum(1), [len(t.split()) for t, g in whole if g == name])
 
 
+rows = st.lists(
+    st.tuples(st.sampled_from('ab'), st.integers(1990, 1994), st.booleans()), min_size=1, max_size=20
+)
+
+
+@given(rows.filter(lambda rows: any(said for *_, said in rows)))
+@pytest.mark.filterwarnings('ignore:texts left out')
+def test_dates_and_words_stand_beside_their_texts(rows):
+    "In every stratum, whatever the order, also where texts between have no word of the vocabulary."
+    groups, years, _ = map(list, zip(*rows))
+    texts = [f'gold w{i}' if said else 'a' for i, (*_, said) in enumerate(rows)]
+    d = text_tensor(texts, groups, years, vectorizer=counts, period='year')
+    for s, (A, names) in enumerate(zip(d.tensors, d.samples)):
+        at = [int(name.split()[1]) - 1 for name in names]
+        assert at == [i for i, (group, _, said) in enumerate(rows) if said and group == d.strata[s]]
+        assert d.info['year'][s] == [years[i] for i in at] and d.texts[s] == [texts[i] for i in at]
+        own = [d.labels['term'].index(f'w{i}') for i in at]
+        assert (dense(A)[np.arange(len(at)), own] == 1).all()
+    writers = [f'writer {i % 3}' for i in range(len(rows))]
+    d = text_tensor(texts, groups, years, samples=writers, vectorizer=counts, period='year')
+    for i, ((group, year, said), writer) in enumerate(zip(rows, writers)):
+        if said:
+            s = d.strata.index(group)
+            n, k = d.samples[s].index(writer), d.labels['year'].index(str(year))
+            assert dense(d.tensors[s])[n, k, d.labels['term'].index(f'w{i}')] == 1
+            assert texts[i] in d.passages[s][n][k]
+
+
+@given(st.lists(st.sampled_from(['2019-03-04', '2019-04', '2020']), min_size=1, max_size=9))
+def test_periods_are_no_finer_than_the_date_known_least(times):
+    least = min(t.count('-') for t in times)
+    assert date_periods(times).unit == ('year', 'month', 'day')[least]
+
+
 cells = st.tuples(
     st.sampled_from('abc'), st.sampled_from([2019, 2020]), st.sampled_from('xyz'), st.integers(0, 9)
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from ntf_lit.hierarchy_estimators import HNCPD, HNMF, HNTF, MultiHNTF
 from ntf_lit.hnmf import flow, named, ordered
 from ntf_lit.neural_estimators import NeuralNCPD, NeuralNMF
 from ntf_lit.result import CP, Hierarchy, Layer, Strata
+from ntf_lit.shown_data import shown_data
 from ntf_lit.tensor import COO
 from ntf_lit.tables import Table
 from ntf_lit.views import tree, view
@@ -748,6 +750,16 @@ def test_modes_in_another_order():
         ValueError, match="the names of the modes differ: at index 2, 'z' in the data and 'c'"
     ):
         view(m, Labelled(cube, ('a', 'b', 'z'), {}))
+
+
+def test_what_is_missing_is_turned_with_the_data():
+    cube = RNG.random((3, 4, 5))
+    cube[RNG.random(cube.shape) < 0.3] = np.nan
+    for order in itertools.permutations(range(3)):
+        dims = [('a', 'b', 'c')[k] for k in order]
+        found = shown_data(Labelled(cube.transpose(order), dims, {})).transposed(['a', 'b', 'c'])
+        np.testing.assert_array_equal(found.arrays[0], np.nan_to_num(cube))
+        np.testing.assert_array_equal(found.observed[0], ~np.isnan(cube))
 
 
 def test_strata_by_their_keys():

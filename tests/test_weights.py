@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ntf_lit import HNMF, NCPD, NMF, compressed
 from ntf_lit.fit import fit
@@ -17,7 +17,7 @@ from ntf_lit.incoming import as_data
 from ntf_lit.result import CP
 from ntf_lit.tensor import COO
 from ntf_lit.views import view
-from ntf_lit.weights import WeightedModel, as_weighted, chosen_ridge, ridge_penalty
+from ntf_lit.weights import WeightedModel, as_weighted, chosen_ridge, hidden_ridge, ridge_penalty
 
 SHAPES = (9, 8), (6, 5, 4), (4, 3, 4, 3)
 RULES = 'mu', 'hals', 'nnls'
@@ -75,6 +75,67 @@ def test_units_of_data_and_weights_are_of_no_matter(seed, power):
     b = fit(WeightedModel(as_weighted(c * X, c * W), 2), seed=seed, max_iter=8)
     np.testing.assert_array_equal(c * a.params.full(), b.params.full())
     assert b.objective == pytest.approx(c**3 * a.objective, rel=1e-12)
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 10**6), st.sampled_from(SHAPES), st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0]))
+def test_where_nothing_was_seen_anything_may_stand(seed, shape, beta):
+    rng = np.random.default_rng(seed)
+    X, W = planted(shape, 2, rng) + 0.1, some_weights(shape, rng)
+    of = lambda fill: NCPD(2, loss=beta, max_iter=4, random_state=0).fit(np.where(W > 0, X, fill), weights=W)
+    one = of(0.0)
+    for other in (of(1.0), of(1e6)):
+        np.testing.assert_array_equal(one.weights_, other.weights_)
+        assert one.objective_ == other.objective_
+
+
+@given(st.integers(0, 10**6), st.sampled_from(SHAPES), st.booleans())
+def test_what_is_hidden_and_what_is_left_make_the_whole(seed, shape, sparse):
+    rng = np.random.default_rng(seed)
+    X, W = 300 * planted(shape, 2, rng), some_weights(shape, rng)
+    data = as_weighted(*as_coo(X, W), 'stored') if sparse else as_weighted(X, W)
+    rest, out = data.hide(np.random.default_rng(seed), 0.2)
+    F = [rng.random((d, 2)) for d in shape]
+    assert rest.square + out.square == pytest.approx(data.square, rel=1e-12)
+    assert rest.misfit(F) + out.misfit(F) == pytest.approx(data.misfit(F), rel=1e-12)
+    of = lambda d: np.count_nonzero(np.asarray(d.modes[0].weights if sparse else d.weights))
+    assert of(rest) + of(out) == of(data) and of(out) < of(rest)
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 10**6), st.sampled_from([(12, 10), (6, 5, 7)]))
+def test_the_start_is_that_of_the_best_ridge(seed, shape):
+    rng = np.random.default_rng(seed)
+    X = 300 * planted(shape, 2, rng, 0.3)
+    model = WeightedModel(as_weighted(X, (rng.random(shape) < 0.7) + 1e-3), 4)
+    h = hidden_ridge(model, np.random.default_rng(seed), sweeps=6)
+    out = model.data.hide(np.random.default_rng(seed), 0.1)[1]
+    assert h.error == pytest.approx(np.sqrt(out.misfit(list(h.start.factors)) / out.square), rel=1e-9)
+    assert dict(h.errors)[h.ridge] == h.error
+
+
+@pytest.mark.parametrize('size', [1e-3, 1.0, 300.0])
+def test_the_start_that_a_ridge_led_to_is_near_the_data(size):
+    rng = np.random.default_rng(0)
+    X, W = size * planted((20, 15), 2, rng), (rng.random((20, 15)) < 0.5) + 1e-6
+    model = chosen_ridge(WeightedModel(as_weighted(X, W), 2), 0, sweeps=30)[0]
+    assert isinstance(model.init, CP) and fit(model, max_iter=0).relative_error < 0.15
+
+
+@pytest.mark.parametrize('label_weight', [0.0, 3000.0])
+@pytest.mark.parametrize('loss', ['frobenius', 1.5, 'kullback-leibler'])
+def test_a_sample_of_weight_two_is_there_twice(loss, label_weight):
+    rng = np.random.default_rng(0)
+    X, y, count = 300 * planted((9, 7), 2, rng) + 1, np.arange(9) % 3, rng.integers(1, 4, 9)
+    W, H = 100 * rng.random((9, 2)) + 1, rng.random((7, 2)) + 0.1
+    twice = lambda A: np.repeat(A, count, axis=0)
+    how = dict(loss=loss, label_weight=label_weight, tol=0, solver='mu', random_state=0)
+    how['max_iter'] = 300 if label_weight else 3  # classes begin at another size
+    one = NMF(2, init=[W, H], **how).fit(X, y, sample_weight=count)
+    two = NMF(2, init=[twice(W), H], **how).fit(twice(X), twice(y))
+    close = dict(rtol=1e-3 if label_weight else 1e-7)
+    np.testing.assert_allclose(twice(one.cp_.full()), two.cp_.full(), **close)
+    assert one.objective_ == pytest.approx(two.objective_, rel=close['rtol'])
 
 
 @pytest.mark.parametrize('shape', SHAPES)

@@ -67,8 +67,8 @@ TESTS = {
     'ncpd': 'properties special_cases estimators refits',
     'stratified': 'properties special_cases estimators refits strata_hierarchies',
     'tv': 'tv properties settings_together',
-    'penalties': 'penalties settings_together properties',
-    'weights': 'weights settings_together properties',
+    'penalties': 'penalties units settings_together properties',
+    'weights': 'weights units settings_together properties',
     'nnls': 'nnls neural properties',
     'nnls_layer': 'neural nnls',
     'divergences': 'divergences weights sklearn_nmf properties',
@@ -94,7 +94,7 @@ TESTS = {
     'exploring': 'texts',
     'consensus': 'choosing',
     'diagnostics': 'choosing data_score',
-    'merge_split': 'guided shown_properties',
+    'merge_split': 'guided node_refits shown_properties',
     'estimators': 'refits estimators faults saving small_faults',
     'strata_estimators': 'estimators refits views_tables_plots containers',
     'names': 'containers views_tables_plots browsers',
@@ -103,13 +103,29 @@ TESTS = {
     'files': 'saving faults',
     'views': 'shown_properties views_tables_plots browsers',
     'model_parts': 'shown_properties views_tables_plots browsers',
-    'shown_data': 'shown_properties views_tables_plots containers browsers',
+    'shown_data': 'views_tables_plots shown_properties containers browsers',
     'tables': 'shown_properties views_tables_plots browsers',
     'browser_data': 'shown_properties browsers',
     'browser_state': 'shown_properties browsers saving',
     'topic_browser': 'shown_properties browsers',
     'hierarchy_browser': 'shown_properties browsers',
     'plots': 'shown_properties views_tables_plots',
+    'checks': 'bad_inputs refits small_faults sklearn_nmf',
+    'result': 'refits saving resume properties',
+    'results': 'results',
+    'synthetic': 'data_score results',
+    'guided': 'guided settings_together estimators',
+    'strata_weights': 'units settings_together weights penalties',
+    'strata_hierarchies': 'strata_hierarchies units resume node_refits',
+    'ties': 'settings_together penalties estimators',
+    'layer_refits': 'node_refits edits',
+    'training': 'neural faults resume',
+    'joint': 'units neural resume',
+    'cp_estimators': 'weights units estimators refits sklearn_nmf guided',
+    'hierarchy_estimators': 'hierarchies node_refits refits estimators',
+    'neural_estimators': 'neural node_refits estimators',
+    'course': 'course',
+    'demo': 'demo',
 }
 # The page's own modules: by themselves, then in a browser; what takes JupyterLab is too slow here
 PAGE = [
@@ -143,6 +159,8 @@ def tests_of(mutant, root):
     notebook = re.search(
         r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
     )
-    examples = ['tests/test_package_by_notebooks.py', '-k', f'test_examples and {notebook[1]} and not slow']
+    # Some are marked slow, since nbdev-test runs them as well: here they are run nevertheless
+    named = f'test_examples and {notebook[1]} and not test_examples_slow'
+    examples = ['tests/test_package_by_notebooks.py', '-m', '', '-k', named]
     first = module in PROPERTIES_FIRST
     return [*runs[:first], examples, *runs[first:]]

@@ -113,6 +113,10 @@ function twoStrata(page) {
   );
 }
 
+/** Names of strata that are long together stand upright; many strata have smaller cells. */
+export const upright = data => (data.strata.join('').length > 36 ? 'ntf-upright' : null);
+export const dense = data => (data.strata.length > 8 ? 'ntf-dense' : '');
+
 /** Shares of all topics in all strata: darker is more, a head orders by its column. */
 function allStrata(page) {
   const {data, state} = page,
@@ -130,7 +134,7 @@ function allStrata(page) {
   const head = (s, label) =>
     h(
       'th',
-      {scope: 'col', 'aria-sort': page.sorted === s ? 'descending' : null},
+      {scope: 'col', class: s < 0 ? null : upright(data), 'aria-sort': page.sorted === s ? 'descending' : null},
       button([word(label), page.sorted === s ? ' ▾' : ''], () => sort(s), {
         class: 'ntf-link',
         'data-sort': s,
@@ -151,7 +155,7 @@ function allStrata(page) {
       {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of topics and strata'},
       h(
         'table',
-        {class: 'ntf-matrix ntf-strata'},
+        {class: `ntf-matrix ntf-strata ${dense(data)}`},
         h(
           'thead',
           {},

@@ -122,6 +122,7 @@ export function fillControls(page) {
   if (document.activeElement !== page.find) page.find.value = state.query;
   for (const [name, field] of Object.entries(fields)) field.el.value = state[name];
   fields.versus.el.disabled = state.stratum < 0;
+  fields.versus.box.classList.toggle('ntf-idle', state.stratum < 0);
   page.tabs?.querySelectorAll('button').forEach(b => {
     b.setAttribute('aria-pressed', String(+b.dataset.panel === state.panel));
   });

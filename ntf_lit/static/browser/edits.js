@@ -84,7 +84,7 @@ export function makeEdits(page) {
   page.divide = editButton('Divide', inTwo, () => ask('divide', () => ({topic: page.state.selected})));
   page.edits = h(
     'div',
-    {class: 'ntf-kept', role: 'group', 'aria-label': 'Edits'},
+    {class: page.tree ? 'ntf-kept' : 'ntf-kept ntf-option', role: 'group', 'aria-label': 'Edits'},
     page.note,
     h(
       'div',

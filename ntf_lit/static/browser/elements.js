@@ -64,6 +64,10 @@ export function scrolled(label, table) {
   return h('div', {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': label, onkeydown}, table);
 }
 
+/** A colour and what it stands for. */
+export const keyed = (cls, label) =>
+  h('span', {class: 'ntf-entry'}, h('span', {class: `ntf-key ${cls}`}), label);
+
 export const columns = () =>
   h(
     'colgroup',
@@ -73,6 +77,15 @@ export const columns = () =>
     h('col', {class: 'ntf-value-col'}),
     h('col', {class: 'ntf-value-col'}),
   );
+
+/** A button that a phone has: what is seldom asked for is behind it. */
+export function opener(page, label) {
+  const onclick = e => {
+    const open = page.box.classList.toggle('ntf-opened');
+    e.currentTarget.setAttribute('aria-expanded', String(open));
+  };
+  return h('button', {type: 'button', class: 'ntf-options', 'aria-expanded': 'false', onclick}, label);
+}
 
 /** Hand the reader a file. */
 export function handOver(name, blob) {

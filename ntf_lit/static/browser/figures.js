@@ -1,6 +1,6 @@
-import {h, svg, word} from './elements.js';
+import {h, keyed, svg, word} from './elements.js';
 import {argsort, bytes, common, percent, sum, ticks} from './format.js';
-import {corpusOf, listed, members, profile, setOf} from './state.js';
+import {corpusOf, listed, members, profile, setOf, wholeName} from './state.js';
 
 const CIVIDIS = [
   [0, 34, 78],
@@ -205,6 +205,10 @@ export function overlay(page, i, k, width, height) {
   return h('div', {}, s, names);
 }
 
+/** What the second bar or line is of: everything, or a stratum. */
+export const inWhat = (data, stratum) =>
+  stratum >= 0 ? word(`in ${data.strata[stratum]}`) : wholeName(data) === 'corpus' ? 'in the corpus' : 'in all the data';
+
 /** One topic over an ordered mode, or all of them over each other. */
 export function orderedFigure(page, i, k, width, height, most = 0) {
   const {data, state} = page,
@@ -224,9 +228,11 @@ export function orderedFigure(page, i, k, width, height, most = 0) {
   ].map(([on, t]) =>
     h('button', {type: 'button', 'aria-pressed': String(!!page.overlaid === on), onclick: swap(on)}, t),
   );
+  const corpus = corpusOf(mode, setOf(data, i), state.stratum),
+    keys = height > 120 && corpus && !(several && page.overlaid);
   const one = () =>
     curve([{v, cls: 'ntf-p'}], mode.items, {
-      corpus: corpusOf(mode, setOf(data, i), state.stratum),
+      corpus,
       width,
       height,
       mode,
@@ -236,7 +242,10 @@ export function orderedFigure(page, i, k, width, height, most = 0) {
   return h(
     'div',
     {class: 'ntf-ordered'},
-    several && h('div', {class: 'ntf-tabs ntf-choice', role: 'group', 'aria-label': 'Curves'}, choice),
+    h('div', {class: 'ntf-above'}, [
+      several && h('div', {class: 'ntf-tabs ntf-choice', role: 'group', 'aria-label': 'Curves'}, choice),
+      keys && h('div', {class: 'ntf-legend'}, keyed('ntf-p', 'in the topic'), keyed('ntf-dashed', inWhat(data, state.stratum))),
+    ]),
     several && page.overlaid ? overlay(page, i, k, width, height) : one(),
     height > 120 && mode.hint && h('p', {class: 'ntf-note'}, mode.hint),
   );

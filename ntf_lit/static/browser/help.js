@@ -1,13 +1,14 @@
 import {button} from './controls.js';
 import {h} from './elements.js';
+import {wholeName} from './state.js';
 
 /** What the numbers mean, one sentence each: [[word, sentence], ...] of what the page shows. */
 export function explained({data, many}) {
   const mode = data.modes[data.term] ?? {name: 'entry'};
   const sentences = [
     ['share of a topic', 'How much of everything in the data the topic accounts for.'],
-    ['share', `The part of the topic that is this ${mode.name}; all of its ${mode.name}s make 100 %.`],
-    ['× corpus', `How many times more frequent the ${mode.name} is in the topic than in all the data.`],
+    ['share', `The part of the topic that is this ${mode.name}; all of its ${mode.name}s make 100\u00a0%.`],
+    [`× ${wholeName(data)}`, `How many times more frequent the ${mode.name} is in the topic than in all the data.`],
     [
       'relevance',
       `Orders the ${mode.name}s. λ = 1: the most frequent first; λ = 0: those hardly found elsewhere ` +
@@ -28,7 +29,11 @@ export function explained({data, many}) {
       'How well the topic comes back when the model is fitted from other starts: 1 is the same every time.',
     ]);
   if (many)
-    sentences.push(['stratum', 'A part of the data with a name: compare two of them with “against”.']);
+    sentences.push(
+      ['stratum', 'A part of the data with a name: compare two of them with “against”.'],
+      ['× stratum', `How many times more frequent the ${mode.name} is in the topic than in the stratum chosen.`],
+      ['difference', 'What the first of two strata has more of; with a minus, the second.'],
+    );
   return sentences;
 }
 

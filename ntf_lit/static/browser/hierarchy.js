@@ -1,11 +1,11 @@
 import {features} from './compare.js';
-import {bar, h, svg, word} from './elements.js';
-import {spark, stacked, topicPicture} from './figures.js';
+import {bar, h, keyed, opener, svg, word} from './elements.js';
+import {inWhat, spark, stacked, topicPicture} from './figures.js';
 import {percent, typeAhead} from './format.js';
 import {chain, children, layout, linked, nodeRows, parents, path} from './layout.js';
 import {reading} from './reader.js';
 import {drawSamples} from './samples.js';
-import {listed, profile, rows, setOf, share} from './state.js';
+import {listed, profile, rows, setOf, share, wholeName} from './state.js';
 import {chart, course, modeTabs, title} from './topic.js';
 
 // ---------- What there is to see ----------
@@ -145,12 +145,7 @@ export function treeTools(page) {
   const {fields, find, found, many, lam} = page,
     options = [...(many ? [fields.stratum.box, fields.versus.box] : []), fields.order.box, lam];
   for (const o of options) o.classList.add('ntf-option');
-  const onclick = e => {
-    const open = page.box.classList.toggle('ntf-opened');
-    e.currentTarget.setAttribute('aria-expanded', String(open));
-  };
-  const more = h('button', {type: 'button', class: 'ntf-options', 'aria-expanded': 'false', onclick}, 'Options');
-  return [find, more, found, ...options];
+  return [find, opener(page, 'Options'), found, ...options];
 }
 
 // ---------- What a reader does ----------
@@ -628,14 +623,13 @@ const toNode = (page, j) =>
 function wordLegend(page, above) {
   const {data, state} = page,
     {stratum: s, versus: t} = state;
-  const key = (cls, name) => h('span', {class: 'ntf-entry'}, h('span', {class: `ntf-key ${cls}`}), name);
   return h(
     'div',
     {class: 'ntf-legend'},
-    key(t < 0 ? 'ntf-p' : 'ntf-p ntf-t', above ? 'its own' : 'in the topic'),
-    above && key('ntf-c ntf-hatched', 'shared with its supertopics'),
-    t < 0 && key('ntf-t', s < 0 ? 'in the corpus' : word(`in ${data.strata[s]}`)),
-    t >= 0 && [key('ntf-a', word(`in ${data.strata[s]}`)), key('ntf-b', word(`in ${data.strata[t]}`))],
+    keyed(t < 0 ? 'ntf-p' : 'ntf-p ntf-t', above ? 'its own' : 'in the topic'),
+    above && keyed('ntf-c ntf-hatched', 'shared with its supertopics'),
+    t < 0 && keyed('ntf-t', inWhat(data, s)),
+    t >= 0 && [keyed('ntf-a', inWhat(data, s)), keyed('ntf-b', inWhat(data, t))],
   );
 }
 
@@ -649,7 +643,7 @@ function nodeTerms(page, i, k) {
   if (!list.length) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
   const most = Math.max(1e-300, ...list.flatMap(r => [r.p, r.corpus, r.versus ?? 0]));
   const topic = two ? 'ntf-p ntf-t' : 'ntf-p';
-  const times = r => (r.corpus > 0 ? `, ${(r.p / r.corpus).toFixed(1)} times its share of the corpus` : '');
+  const times = r => (r.corpus > 0 ? `, ${(r.p / r.corpus).toFixed(1)} times its share of the ${wholeName(data)}` : '');
   const line = r =>
     h(
       'tr',

@@ -1,4 +1,4 @@
-import {bar, h, reveal, word} from './elements.js';
+import {bar, h, opener, reveal, word} from './elements.js';
 import {percent, sum, typeAhead} from './format.js';
 import {listed, members} from './state.js';
 import {enterName} from './topic.js';
@@ -42,9 +42,10 @@ export const listSide = page =>
     {class: 'ntf-left-side'},
     page.hint,
     page.list,
+    opener(page, 'Edit'),
     h(
       'div',
-      {class: 'ntf-edit'},
+      {class: 'ntf-edit ntf-option'},
       page.hide,
       h('label', {}, page.mergeInto),
       h('label', {}, page.besides),

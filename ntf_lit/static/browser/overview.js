@@ -1,14 +1,15 @@
 // All topics at once: a table of what each is, where and when; and the words that tell them apart.
 
-import {heat} from './compare.js';
+import {dense, heat, upright} from './compare.js';
 import {button, topicLink} from './controls.js';
 import {h, scrolled, svg, word} from './elements.js';
-import {picture, spark} from './figures.js';
+import {spark, topicPicture} from './figures.js';
 import {argsort, percent, sum} from './format.js';
 import {listed, members, profile, rows, share, stability} from './state.js';
 import {shownModes} from './topic.js';
 
-const ROW = 32; // pixels
+const ROW = 32, // pixels
+  TALL = 58; // of a row with pictures
 
 /** The topics of the set shown in an order of the overview: by likeness, share, name, stability, or a stratum. */
 export function inOrder(page, by) {
@@ -40,12 +41,12 @@ export function branches(merges, leaves, width, row = ROW) {
   return lines;
 }
 
-function dendrogram(page, ids) {
+function dendrogram(page, ids, row) {
   const {merges} = page.data.likeness[page.state.set],
     {first} = page.data.sets[page.state.set],
     leaves = ids.map(i => i - first),
-    height = ROW * ids.length;
-  const d = branches(merges, leaves, 62).map(([x1, y1, x, y2, x2]) => `M${x1},${y1}H${x}V${y2}H${x2}`);
+    height = row * ids.length;
+  const d = branches(merges, leaves, 62, row).map(([x1, y1, x, y2, x2]) => `M${x1},${y1}H${x}V${y2}H${x2}`);
   const lines = svg('path', {d: d.join(''), class: 'ntf-branch'});
   const label = 'Topics joined by likeness: the further right two meet, the more alike they are';
   return svg('svg', {width: 64, height, role: 'img', 'aria-label': label}, lines);
@@ -65,7 +66,7 @@ function moreWords(page, i, n = 4) {
 /** A topic as a small picture of a mode. */
 function thumbnail(page, i, k) {
   const m = page.data.modes[k];
-  if (m.kind === 'image') return picture(m.img[i], m.shape, '', 28);
+  if (m.kind === 'image') return topicPicture(m, i, TALL - 6);
   return spark(profile(page.data, page.state, i, k).v, '', 90, 24);
 }
 
@@ -77,17 +78,19 @@ function overTime(page, i) {
   return spark(v, `most in ${course.labels[at]}, ${percent(v[at])}`, 110, 24);
 }
 
+const smallModes = page => shownModes(page).filter(k => ['image', 'ordered'].includes(page.data.modes[k].kind)).slice(0, 3);
+
 /** The columns of the overview: {head, sort, cell(i)}; strata get theirs from `strataColumns`. */
 function columnsOf(page) {
   const {data, state} = page,
-    small = shownModes(page).filter(k => ['image', 'ordered'].includes(data.modes[k].kind));
+    words = data.term < 0 ? '' : `more ${data.modes[data.term].name === 'term' ? 'word' : data.modes[data.term].name}s`;
   const out = [{head: 'share', sort: 'share', end: true, cell: i => percent(share(data, state, i, -1))}];
   if (data.stability) {
     const cell = i => stability(data, state, i)?.toFixed(2) ?? '';
     out.push({head: 'stability', sort: 'stability', end: true, cell});
   }
-  if (data.term >= 0) out.push({head: 'more words', wide: true, cell: i => word(moreWords(page, i) || ' ')});
-  for (const k of small.slice(0, 3)) out.push({head: data.modes[k].name, cell: i => thumbnail(page, i, k)});
+  if (data.term >= 0) out.push({head: words, wide: true, cell: i => word(moreWords(page, i) || ' ')});
+  for (const k of smallModes(page)) out.push({head: data.modes[k].name, cell: i => thumbnail(page, i, k)});
   if (data.course) out.push({head: `by ${data.course.name}`, cell: i => overTime(page, i)});
   return out;
 }
@@ -116,28 +119,31 @@ export function overview(page) {
     ids = inOrder(page, page.by),
     columns = columnsOf(page),
     S = page.many ? data.strata.map((_, s) => s) : [],
+    tall = smallModes(page).some(k => data.modes[k].kind === 'image') ? TALL : ROW,
     tree = page.by === 'likeness' && data.likeness && ids.length > 1;
   const values = ids.map(i => S.map(s => share(data, state, i, s))),
     most = Math.max(1e-300, ...values.flat());
-  const upright = data.strata.join('').length > 36 ? 'ntf-upright' : null;
   const heads = [
     h('th', {scope: 'col', class: 'ntf-tree-col', hidden: !tree}, h('span', {class: 'ntf-sr'}, 'likeness')),
     sortHead(page, 'name', 'topic'),
-    columns.map(c => (c.sort ? sortHead(page, c.sort, c.head, {class: c.end ? 'ntf-end' : null}) : h('th', {scope: 'col'}, word(c.head)))),
-    S.map(s => sortHead(page, s, data.strata[s], {class: upright})),
+    columns.map(c => (c.sort ? sortHead(page, c.sort, c.head, {class: c.end ? 'ntf-end' : null}) : h('th', {scope: 'col', class: c.wide ? 'ntf-said' : null}, word(c.head)))),
+    S.map(s => sortHead(page, s, data.strata[s], {class: upright(data)})),
   ];
   const row = (i, n) =>
     h(
       'tr',
       {class: i === state.selected ? 'ntf-here' : null, onclick: () => enter(page, i)},
-      tree && n === 0 && h('td', {class: 'ntf-tree-col', rowspan: ids.length}, dendrogram(page, ids)),
+      tree && n === 0 && h('td', {class: 'ntf-tree-col', rowspan: ids.length}, dendrogram(page, ids, tall)),
       h('th', {scope: 'row'}, topicLink(page, i)),
       columns.map(c => h('td', {class: c.end ? 'ntf-value' : c.wide ? 'ntf-said' : null}, c.cell(i))),
       S.map(s => heat(values[n][s], most)),
     );
   const table = h(
     'table',
-    {class: 'ntf-matrix ntf-overview', style: {'--ntf-row': `${ROW}px`}},
+    {
+      class: `ntf-matrix ntf-overview ${dense(data)} ${data.term < 0 ? '' : 'ntf-spread'}`,
+      style: {'--ntf-row': `${tall}px`},
+    },
     h('thead', {}, h('tr', {}, heads)),
     h('tbody', {}, ids.map(row)),
   );

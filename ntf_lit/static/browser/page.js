@@ -34,7 +34,7 @@ function context(model) {
     passages: new Map(), // places of words that Python sent
     reader: null, // what is read: {kind: 'text', sample, list} or {kind: 'word', item}
     asked: new Set(), // samples that Python was asked for
-    docs: 3, // samples shown
+    docs: data.alone && window.innerWidth >= 1500 && window.innerHeight >= 900 ? 6 : 3, // samples shown
     more: 18, // terms shown
     sorted: -1, // the stratum that a table is ordered by
     by: data.likeness ? 'likeness' : 'share', // the order of the overview
@@ -152,7 +152,8 @@ function build(page) {
     page.summary,
     page.live,
   );
-  page.box = h('div', {class: data.alone ? 'ntf ntf-alone' : 'ntf', lang: 'en', onkeydown}, inner);
+  const style = {'--ntf-digits': Math.max(1, ...data.share.map((_, i) => page.digit(i).length))};
+  page.box = h('div', {class: data.alone ? 'ntf ntf-alone' : 'ntf', lang: 'en', onkeydown, style}, inner);
 }
 
 function announce(page) {

@@ -1,7 +1,7 @@
 // What is taken away: the table shown as CSV, the figure shown as SVG or PNG, and a summary for print.
 
 import {h, handOver, svg} from './elements.js';
-import {picture, spark} from './figures.js';
+import {spark, topicPicture} from './figures.js';
 import {percent} from './format.js';
 import {inOrder, tellingWords} from './overview.js';
 import {profile, rows, share, stability} from './state.js';
@@ -193,7 +193,7 @@ function summary(page) {
     k = data.term >= 0 ? data.term : shownModes(page)[0],
     mode = data.modes[k] ?? {};
   const said = i => {
-    if (mode.kind === 'image') return picture(mode.img[i], mode.shape, '', 90);
+    if (mode.kind === 'image') return topicPicture(mode, i, 110);
     if (mode.kind === 'ordered') return spark(profile(data, state, i, k).v, '', 160, 40);
     const first = rows(data, {...state, order: 0, stratum: -1, versus: -1}, i, k).slice(0, 12);
     return h(

@@ -5,19 +5,37 @@ import {marked, percent, sum} from './format.js';
 import {makeTextFind, openText, textHits} from './reader.js';
 import {listed, matching, members, rows, setOf} from './state.js';
 
+/** What the page has of one topic: sent for the stratum, and those of it that were sent for all. */
+function sent({state, samples, data}, j) {
+  const own = samples.get(`${j}/${state.stratum}`) ?? [];
+  if (own.length && data.ask) return own;
+  const known = new Set(own.map(s => s.id)),
+    all = samples.get(`${j}/-1`) ?? [];
+  return [...own, ...all.filter(s => !known.has(s.id) && (state.stratum < 0 || s.stratum === state.stratum))];
+}
+
+/** Where no sample was sent for a stratum: its whole texts in the file, those with more of the topic first. */
+function amongTexts({data, state, texts}, i) {
+  if (data.ask || state.stratum < 0) return [];
+  const of = t => sum(members(state, i).map(m => t.shares[m] ?? 0));
+  return [...texts]
+    .filter(([, t]) => t.stratum === state.stratum && of(t) >= 0.005)
+    .map(([id, t]) => ({id, name: t.title, stratum: t.stratum, text: beginning(t.text), weight: of(t), part: of(t)}))
+    .sort((a, b) => b.part - a.part);
+}
+
 export function samplesOf(page, i) {
   const {state} = page;
   const all = new Map();
   for (const j of members(state, i)) {
-    const have =
-      page.samples.get(`${j}/${state.stratum}`) ??
-      (page.samples.get(`${j}/-1`) ?? []).filter(s => state.stratum < 0 || s.stratum === state.stratum);
-    for (const s of have) {
+    for (const s of sent(page, j)) {
       const was = all.get(s.id) ?? {weight: 0, part: 0};
       all.set(s.id, {...was, ...s, text: s.text ?? was.text, weight: s.weight + was.weight, part: s.part + was.part});
     }
   }
-  return [...all.values()].sort((a, b) => b.weight - a.weight);
+  if (!all.size) return amongTexts(page, i);
+  const whole = s => s.text ?? beginning(page.texts.get(s.id)?.text ?? '');
+  return [...all.values()].map(s => ({...s, text: whole(s)})).sort((a, b) => b.weight - a.weight);
 }
 
 const bothKey = ({state, also}) => `${state.selected}+${also}/${state.stratum}`;
@@ -153,7 +171,7 @@ export function makeSamples(page) {
 }
 
 function none({data, samples, texts, ...page}, both) {
-  if (!both) return 'none';
+  if (!both && data.ask) return 'none';
   if (data.ask) return samples.has(bothKey(page)) ? 'none' : 'Asking …';
   return texts.size ? `none among the ${texts.size} texts in this file` : 'none among those in this file';
 }

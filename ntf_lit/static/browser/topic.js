@@ -1,12 +1,12 @@
 import {setsCompared, strataCompared} from './compare.js';
 import {button} from './controls.js';
-import {bar, columns, h, oneStop, word} from './elements.js';
-import {curve, orderedFigure, pictureFigure} from './figures.js';
+import {bar, columns, h, keyed, oneStop, word} from './elements.js';
+import {curve, inWhat, orderedFigure, pictureFigure} from './figures.js';
 import {cleaned, percent, signed, sum} from './format.js';
 import {makeHelp} from './help.js';
 import {overview, wordsByTopics} from './overview.js';
 import {canRead, openWord, reading} from './reader.js';
-import {matching, members, profile, rows, share, stability} from './state.js';
+import {matching, members, profile, rows, share, stability, wholeName} from './state.js';
 
 /** The modes that have a place of their own: typical samples are listed below, not once more as a mode. */
 export const shownModes = ({data}) => {
@@ -64,12 +64,7 @@ export function title(page, i) {
     {class: 'ntf-title'},
     h('span', {class: 'ntf-number'}, page.digit(i)),
     box,
-    h(
-      'span',
-      {class: 'ntf-value'},
-      percent(share(data, state, i)),
-      !page.tree && state.versus >= 0 ? ` | ${percent(share(data, state, i, state.versus))}` : '',
-    ),
+    sharesOf(page, i),
     steady !== null &&
       h('span', {class: 'ntf-value', title: 'how well it comes back in other runs'}, `stability ${steady.toFixed(2)}`),
     parts.length > 1 &&
@@ -88,6 +83,19 @@ export function title(page, i) {
           ),
       ),
   );
+}
+
+/** A topic's share of everything or of a stratum; of two strata both, each with its colour. */
+function sharesOf({data, state}, i) {
+  const {stratum: a, versus: b} = state,
+    of = a < 0 ? (data.whole ?? 'everything') : data.strata[a];
+  const part = (s, cls) => {
+    const one = keyed(cls, percent(share(data, state, i, s)));
+    one.setAttribute('title', `of ${data.strata[s]}`);
+    return one;
+  };
+  if (b >= 0) return h('span', {class: 'ntf-value ntf-shares'}, part(a, 'ntf-a'), part(b, 'ntf-b'));
+  return h('span', {class: 'ntf-value', title: 'share of the topic'}, `${percent(share(data, state, i))} of `, word(of));
 }
 
 /** How many rows there is room for: in a file as many as the window has. */
@@ -122,11 +130,9 @@ function together(page, topics, k) {
 
 function legend(page, two) {
   const {data, state} = page,
-    all = data.term >= 0 ? 'in the corpus' : 'in all the data';
-  const key = (cls, label) => h('span', {class: 'ntf-entry'}, h('span', {class: `ntf-key ${cls}`}), label);
-  const first = state.stratum < 0 ? all : word(`in ${data.strata[state.stratum]}`);
-  const entries = [key(two ? 'ntf-t' : 'ntf-p', 'in the topic'), key(two ? 'ntf-a' : 'ntf-c', first)];
-  if (two) entries.push(key('ntf-b', word(`in ${data.strata[state.versus]}`)));
+    first = inWhat(data, state.stratum);
+  const entries = [keyed(two ? 'ntf-t' : 'ntf-p', 'in the topic'), keyed(two ? 'ntf-a' : 'ntf-c', first)];
+  if (two) entries.push(keyed('ntf-b', word(`in ${data.strata[state.versus]}`)));
   return h('span', {class: 'ntf-legend'}, entries);
 }
 
@@ -176,7 +182,7 @@ export function terms(page, i, k, shared = together(page, [i], k)) {
     {all, looked, list} = shownRows(page, i, k),
     two = state.versus >= 0;
   if (!all.length) return h('p', {class: 'ntf-note'}, 'This topic has no weight here.');
-  const whole = data.term >= 0 ? 'corpus' : 'data',
+  const whole = wholeName(data),
     A = state.stratum < 0 ? `the ${whole}` : data.strata[state.stratum];
   const heads = [
     h('th', {scope: 'col', class: 'ntf-end'}, mode.name),
@@ -267,7 +273,7 @@ export function course(page, i, width) {
         h(
           'span',
           {class: 'ntf-legend'},
-          use.map((s, n) => [h('span', {class: `ntf-key ${cls[n]}`}), word(data.strata[s])]),
+          use.map((s, n) => keyed(cls[n], word(data.strata[s]))),
         ),
     ),
     curve(series, c.labels, {
