@@ -394,6 +394,7 @@ def computing(events, thread, what):
     return sum(e.get('tdur', 0) for e in took) / 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('make, words', [(of_words, 'ba bak kot'), (of_curves, '4 45 600')])
 def test_a_key_of_the_search_takes_less_than_fifty_milliseconds(shown, chromium, make, words):  # noqa: F811
     "A hundred topics, 30 and 10: what the page computes for a key, and what it paints."
