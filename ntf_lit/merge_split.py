@@ -433,6 +433,10 @@ def _neural_anew(model, data, h, layer, change, cp=None):
     return neural_ncpd_regrown(data, cp, h, layer, change, how, untrained)
 
 # %% ../nbs/52_merge_split.ipynb #92d850ee
+def _name_of_sum(layer, nodes):
+    "The name of the largest of them, over all modes; None where nodes have no names."
+    return layer.names and layer.names[max(nodes, key=_masses(layer.factors).__getitem__)]
+
 def _names_after(h, layer, at, named):
     "Names of all layers; those of one by what is left of its nodes, and the names that are new."
     if h[layer].names is None and not any(named.values()): return [l.names for l in h.layers]
@@ -465,7 +469,7 @@ def merge_nodes(
     _ranks_after(model, layer, 1 - len(nodes))
     sizes = np.linalg.norm(host(h[layer].factors[h.modes[-1]]), axis=0)
     at = [j for j in range(h[layer].rank) if j not in nodes or j == min(nodes)]
-    called = name or (h[layer].names or [None]*len(sizes))[max(nodes, key=lambda j: sizes[j])]
+    called = name or _name_of_sum(h[layer], nodes)
     names = _names_after(h, layer, at, {at.index(min(nodes)): called})
     flat = _layer_0(model, X, data)
     if layer == 0 and flat: flat = merge_topics(flat, X, nodes, name=name, **data)

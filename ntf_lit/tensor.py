@@ -185,17 +185,16 @@ class Dense(DenseData):
 
 # %% ../nbs/01_tensor.ipynb #ecf905b3
 @cache
-def _is_intel():
-    "Whether the processor is by Intel, as far as the system says; MKL is made for these."
-    try: return 'AuthenticAMD' not in Path('/proc/cpuinfo').read_text()
-    except OSError: return True
+def _is_amd():
+    "Whether the processor is by AMD, as far as the system says; MKL takes another way there."
+    try: return 'AuthenticAMD' in Path('/proc/cpuinfo').read_text()
+    except OSError: return False
 
 def _turned_product(X, K):
     "(X K)', asked for in the order that is the faster one."
-    torch = is_torch_array(X)
-    if (_is_intel() or X.device.type != 'cpu') if torch else X.dtype == np.float32: return (X @ K).mT
-    if torch and K.shape[1] < 8: return (X @ _turned(K).mT).mT
-    return K.mT @ X.mT
+    if not is_torch_array(X): return (X @ K).mT if X.dtype == np.float32 else K.mT @ X.mT
+    if X.device.type != 'cpu' or not _is_amd(): return (X @ K).mT
+    return (X @ _turned(K).mT).mT if K.shape[1] < 8 else K.mT @ X.mT
 
 def _two_scales(data):
     "Two powers of two whose product is the scale of a product: one for a factor, one for what comes out."

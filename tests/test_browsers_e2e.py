@@ -764,36 +764,36 @@ def test_fits_every_width(shown, make, width):
     assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 
+def clean_in_any_light(page, axe):
+    "All rules in the light; in the dark only colours differ."
+    assert violations(page, axe) == []
+    page.emulate_media(color_scheme='dark')
+    page.wait_for_timeout(200)
+    assert violations(page, axe, only=['color-contrast']) == []
+    page.emulate_media(color_scheme='light')
+    page.wait_for_timeout(200)
+
+
 @pytest.mark.parametrize('make', [example, hierarchy_example])
 def test_axe_is_content(shown, axe, make):
-    "All rules in the light; in the dark only colours differ."
     page = shown(make())
-
-    def clean():
-        assert violations(page, axe) == []
-        page.emulate_media(color_scheme='dark')
-        page.wait_for_timeout(200)
-        assert violations(page, axe, only=['color-contrast']) == []
-        page.emulate_media(color_scheme='light')
-        page.wait_for_timeout(200)
-
-    clean()
+    clean_in_any_light(page, axe)
     if make is example:
         for tab in ('Overview', 'Terms × topics', 'Topics'):
             page.get_by_role('button', name=tab, exact=True).click()
-            clean()
+            clean_in_any_light(page, axe)
         page.get_by_role('button', name='What the numbers mean').click()
         page.get_by_label('Stratum').select_option('North')
         page.get_by_label('against').select_option('South')
         page.get_by_label('Show another topic beside').select_option(index=2)
         page.get_by_label('Find the topics of a word').fill('tax')
         page.locator('[data-mode]').nth(1).click()
-        clean()
+        clean_in_any_light(page, axe)
         page.get_by_role('button', name='Strata compared').click()
     else:
         page.get_by_label('Drawn as').select_option('tree')
         page.get_by_label('Show another topic beside').select_option(index=2)
-    clean()
+    clean_in_any_light(page, axe)
 
 
 @pytest.mark.parametrize('width', [390, pytest.param(2000, marks=pytest.mark.slow)])
@@ -840,12 +840,7 @@ def states_of_ranks(shown):
 def test_axe_is_content_with_ranks_and_edits(shown, axe):
     "On a phone, where most of it is behind a button."
     for page in states_of_ranks(shown):
-        assert violations(page, axe) == []
-        page.emulate_media(color_scheme='dark')
-        page.wait_for_timeout(200)
-        assert violations(page, axe, only=['color-contrast']) == []
-        page.emulate_media(color_scheme='light')
-        page.wait_for_timeout(200)
+        clean_in_any_light(page, axe)
         assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
 
 

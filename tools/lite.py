@@ -12,7 +12,6 @@ from pathlib import Path
 import course
 import nbformat
 
-WITHOUT = 'torch'
 NEEDS = {'torch': 'import torch|nnls_layer', 'threads': r'\.streamed'}
 
 
@@ -20,7 +19,7 @@ def needed(pyproject=course.ROOT / 'pyproject.toml'):
     "What a browser has to install beside the package: its requirements but torch, data and browsers too."
     project = tomllib.loads(pyproject.read_text(encoding='utf-8'))['project']
     extra = project['optional-dependencies']
-    return [r for r in [*project['dependencies'], *extra['browser'], *extra['demo']] if WITHOUT not in r]
+    return [r for r in [*project['dependencies'], *extra['browser'], *extra['demo']] if 'torch' not in r]
 
 
 def lacking(nb):

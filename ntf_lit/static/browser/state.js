@@ -136,11 +136,11 @@ export function reduce(data, state, command) {
 export const share = (data, state, i, stratum = state.stratum) =>
   sum(members(state, i).map(j => (stratum < 0 ? data.share[j] : data.shares[stratum][j])));
 
-/** How well a topic comes back in other runs, 0 to 1; null where nobody knows, as for merged ones. */
 /** What all the data are called: a corpus where they are words. */
 export const wholeName = ({modes, term}) =>
   term >= 0 && /^(term|word|token|lemma|stem|n-?gram)s?$/i.test(modes[term].name) ? 'corpus' : 'data';
 
+/** How well a topic comes back in other runs, 0 to 1; null where nobody knows, as for merged ones. */
 export const stability = (data, state, i) =>
   members(state, i).length > 1 ? null : (data.stability?.[i] ?? null);
 
