@@ -7,9 +7,11 @@ __all__ = ['LOST', 'MapRows', 'H5Rows', 'reader', 'Piece', 'Holder', 'Ask', 'Tea
            'fit_on_workers']
 
 # %% ../nbs/54_dask.ipynb #1df494d0
+import asyncio
 import math
 import time
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import SimpleNamespace
@@ -344,7 +346,9 @@ def _again(self:Team, i):
             for name, args in (('read', ()), ('give', (self.scale,))):
                 self._waited(i, self.actors[i].call(name, *args))
             return
-        except LOST: time.sleep(1)
+        except LOST:
+            self.client.direct_to_workers = False # a new one may be where only the scheduler reaches it
+            time.sleep(1)
     raise RuntimeError("a worker was lost, and its rows could not be read again elsewhere")
 
 # %% ../nbs/54_dask.ipynb #814e2d82
@@ -668,6 +672,21 @@ def _connected(client):
         raise RuntimeError("there is no Dask client; make one, say client = Client() of dask.distributed, or "
                            "pass client=") from None
 
+# %% ../nbs/54_dask.ipynb #d17ec7ed
+async def _greeted(client, workers):
+    "Wait for the answers of workers, asked without the scheduler between."
+    return await asyncio.wait_for(asyncio.gather(*[client.rpc(a).identity() for a in workers]), 5)
+
+@contextmanager
+def _direct(client):
+    "Calls go straight to the workers, where all can be reached and the client was not told otherwise."
+    before = client.direct_to_workers
+    if before is None:
+        try: client.direct_to_workers = bool(client.sync(_greeted, client, list(client.nthreads())))
+        except LOST: pass
+    try: yield
+    finally: client.direct_to_workers = before
+
 # %% ../nbs/54_dask.ipynb #920aadce
 def _cut_rows(stores, names, stratum, parts, rows):
     "Per actor a list of `Piece`, and the rows of the sources that they are."
@@ -741,7 +760,8 @@ def fit_on_workers(
 )->object: # The estimator, fitted as by `fit`
     "Fit an estimator where the data are; `RuntimeError` without a cluster, or without workers for good."
     _check_far(est)
-    return _fit_far(est, X, strata, _connected(client), dict(rows=rows, patience=patience))
+    client = _connected(client)
+    with _direct(client): return _fit_far(est, X, strata, client, dict(rows=rows, patience=patience))
 
 # %% ../nbs/54_dask.ipynb #88a8833e
 def _fit_far(est, X, strata, client, how):

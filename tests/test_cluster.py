@@ -103,14 +103,36 @@ class Kill(Callback):
             os.kill(next(iter(pids.values())), signal.SIGKILL)
 
 
-def test_a_worker_is_killed(client, tmp_path):
+class Watch(Callback):
+    "How calls travel, after each sweep."
+
+    def __init__(self, client):
+        self.client, self.seen = client, []
+
+    def after_sweep(self, state):
+        self.seen.append(self.client.direct_to_workers)
+
+
+@pytest.mark.parametrize('told, found', [(None, True), (False, False), (True, True)])
+def test_calls_go_straight_to_the_workers(client, told, found):
+    "Unless the client says otherwise; it is left as it was."
+    client.direct_to_workers, watch = told, Watch(client)
+    try:
+        fit_on_workers(NCPD(2, max_iter=3, tol=0, compress=False, callbacks=[watch]), data(), client=client)
+        assert (watch.seen, client.direct_to_workers) == ([found] * 3, told)
+    finally:
+        client.direct_to_workers = None
+
+
+@pytest.mark.parametrize('at', [0, 5, 40])
+def test_a_worker_is_killed(client, tmp_path, at):
     "Its rows are read again, and the fit ends where it would have."
     X = data()
     store = zarr.create_array(str(tmp_path / 'X.zarr'), data=X, chunks=(32, 12, 10))
     kw = dict(rank=3, max_iter=400, tol=1e-13, random_state=0, compress=False)
     n = NCPD(**kw).fit(X)
     file = tmp_path / 'fit.safetensors'
-    calls = [Kill(client, 5), Checkpoint(file, every=50)]
+    calls = [Kill(client, at), Checkpoint(file, every=50)]
     m = fit_on_workers(NCPD(**kw, callbacks=calls), store, client=client)
     assert m.objective_ == pytest.approx(n.objective_, rel=1e-8)
     assert file.exists()
