@@ -32,7 +32,8 @@ from .result import CP
 from .score import as_cp
 from .tensor import Masked, cp_rows
 from .weights import (PLENTY, Observed, Weighted, WeightedModel, as_weighted, check_sample_weight,
-                             chosen_ridge, entries_per_parameter, observed_weights, samples_times)
+                             chosen_ridge, entries_per_parameter, observed_weights, ridge_penalty,
+                             samples_times)
 
 # %% ../nbs/50a_cp_estimators.ipynb #f81413c6
 _CP = dict(
@@ -89,9 +90,16 @@ def _weighted_model(est, model):
     est.ridge_ = 0.
     sweeps, n_init = check_count(est.max_iter, 'max_iter', 0), check_count(est.n_init, 'n_init')
     if not sweeps: return model
-    model, ridge = chosen_ridge(model, est.random_state, n_init, sweeps=min(sweeps, 100), limit=limit)
+    known = getattr(est, '_ridge', None)
+    if known is None:
+        model, ridge = chosen_ridge(model, est.random_state, n_init, sweeps=min(sweeps, 100), limit=limit)
+    else: model, ridge = _with_ridge(model, known*model.data.unit), known*model.data.unit
     est.ridge_ = ridge/model.data.unit
     return model
+
+def _with_ridge(model, ridge):
+    "A model with a ridge that is known."
+    return replace(model, penalties=(ridge_penalty(model.data, ridge), *model.penalties)) if ridge else model
 
 def _fit_data(est, x, word, weights):
     "Data in the form that the loss asks for, and what was observed of them."

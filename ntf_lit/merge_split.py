@@ -87,7 +87,10 @@ def _refitted(model, X, data, start, **changes):
     topics = start.H[0] if hasattr(start, 'H') else start[1]
     settings = dict(rank=int(topics.shape[1]), init=start, n_init=1)
     if as_beta(model.loss) == 2: settings['solver'] = 'nnls'
-    new = clone(model).set_params(**settings, **changes).fit(X, **data)
+    new = clone(model).set_params(**settings, **changes)
+    new._ridge = getattr(model, 'ridge_', None)         # the objective stays: no other ridge is chosen
+    new.fit(X, **data)
+    del new._ridge
     return new.set_params(solver=model.solver, n_init=model.n_init, max_iter=model.max_iter,
                           init=model.init if isinstance(model.init, str) else start)
 
