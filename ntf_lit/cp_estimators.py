@@ -90,16 +90,12 @@ def _weighted_model(est, model):
     est.ridge_ = 0.
     sweeps, n_init = check_count(est.max_iter, 'max_iter', 0), check_count(est.n_init, 'n_init')
     if not sweeps: return model
-    known = getattr(est, '_ridge', None)
-    if known is None:
-        model, ridge = chosen_ridge(model, est.random_state, n_init, sweeps=min(sweeps, 100), limit=limit)
-    else: model, ridge = _with_ridge(model, known*model.data.unit), known*model.data.unit
+    known, pick = getattr(est, '_ridge', None), (est.random_state, n_init)
+    if known is None: model, ridge = chosen_ridge(model, *pick, sweeps=min(sweeps, 100), limit=limit)
+    else: ridge = known*model.data.unit
+    if known: model = replace(model, penalties=(ridge_penalty(model.data, ridge), *model.penalties))
     est.ridge_ = ridge/model.data.unit
     return model
-
-def _with_ridge(model, ridge):
-    "A model with a ridge that is known."
-    return replace(model, penalties=(ridge_penalty(model.data, ridge), *model.penalties)) if ridge else model
 
 def _fit_data(est, x, word, weights):
     "Data in the form that the loss asks for, and what was observed of them."

@@ -774,7 +774,7 @@ def clean_in_any_light(page, axe):
     page.wait_for_timeout(200)
 
 
-@pytest.mark.parametrize('make', [example, hierarchy_example])
+@pytest.mark.parametrize('make', [pytest.param(example, marks=pytest.mark.slow), hierarchy_example])
 def test_axe_is_content(shown, axe, make):
     page = shown(make())
     clean_in_any_light(page, axe)
@@ -1086,6 +1086,7 @@ BRIGHTNESS = """name => {
 }"""
 
 
+@pytest.mark.slow
 def test_live_hierarchy_browser_in_the_dark(dark, notebook, audit):
     page = notebook(SHOW_TRAITS, "b = hierarchy_example('live'); with_traits(b)")
     expect(page.locator('body')).to_have_attribute('data-jp-theme-light', 'false')
@@ -1135,6 +1136,7 @@ FOREIGN = f"""[...document.querySelectorAll('.ntf, .ntf-core')].flatMap(b => [
     ...b.querySelectorAll('script, style, mjx-container, img:not([alt$=picture]), {STRANGE}')]).length"""
 
 
+@pytest.mark.slow
 def test_hostile_words_in_jupyterlab(notebook):
     """All payloads in words, names, texts, titles.
 
@@ -1197,6 +1199,7 @@ def fitted_page(notebook, cell, topics):
     return box, nodes, lambda name: box.get_by_role('button', name=name, exact=True)
 
 
+@pytest.mark.slow
 def test_nodes_are_fitted_anew_by_the_buttons(notebook, audit):
     "Merge, fit, divide, and back, in a layer in the middle; no button where layers would not get smaller."
     cell = "HierarchyBrowser(MultiHNTF((6, 4, 2), random_state=0).fit(X), X, front='live')"
@@ -1234,6 +1237,7 @@ def test_nodes_are_fitted_anew_by_the_buttons(notebook, audit):
     expect(button('Undo')).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_plain_widgets(notebook):
     "The same choices without our JavaScript."
     page = notebook(

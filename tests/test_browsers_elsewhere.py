@@ -77,7 +77,9 @@ def served(command, folder):
 
 
 @pytest.mark.filterwarnings('ignore:Your element with mimetype')  # the widget, where its state was not kept
-@pytest.mark.parametrize('state', [True, False], ids=['widget state', 'no widget state'])
+@pytest.mark.parametrize(
+    'state', [pytest.param(True, marks=pytest.mark.slow), False], ids=['widget state', 'no widget state']
+)
 def test_nbconvert_shows_what_stands_for_the_widget(chromium, tmp_path, state):
     "Without a network, so that no manager of widgets comes: the twin is seen and answers."
     notebook_of(tmp_path / 'page.ipynb', "example('live')", "hierarchy_example('live')")

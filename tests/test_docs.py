@@ -416,6 +416,7 @@ def in_page(module):
     return re.findall(r'^:::::\{py:\w+\} (\w+)\(', reference.page(module), re.M)
 
 
+@pytest.mark.xdist_group('reference')  # a page is made once
 @pytest.mark.parametrize('module', [*reference.modules()])
 def test_every_exported_name_is_there(module):
     m = __import__(f'ntf_lit.{module}', fromlist=['x'])
@@ -423,6 +424,7 @@ def test_every_exported_name_is_there(module):
     assert sorted(in_page(module)) == sorted(n for n in made if getattr(m, n).__module__ == m.__name__)
 
 
+@pytest.mark.xdist_group('reference')  # a page is made once
 @pytest.mark.parametrize('module', [*reference.modules()])
 def test_every_entry_leads_to_its_cell(module):
     entries = re.split(r'^(?=:::::\{py:)', reference.page(module), flags=re.M)[1:]

@@ -514,7 +514,8 @@ def test_a_saved_notebook_has_the_edits(tmp_path):
     assert (state['into'], state['hidden'], state['notes'][0]) == ([0, 1, 3, 3], [0], 'why')
 
 
-@pytest.mark.parametrize('make', [pytest.param('TopicBrowser', marks=pytest.mark.slow), 'HierarchyBrowser'])
+@pytest.mark.slow
+@pytest.mark.parametrize('make', ['TopicBrowser', 'HierarchyBrowser'])
 def test_a_notebook_saved_after_a_fit_has_the_new_model(tmp_path, make):
     show = f"b = nodes(make={make}); b.act('merge', topic=8, into=7); b"
     shown, _ = twins_of(tmp_path, show, 'b.refit(); b.close()')

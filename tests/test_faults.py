@@ -963,6 +963,7 @@ def printed(**env):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_f19_other_surroundings_same_bits():
     "Another locale, another hash seed."
     a = printed(PYTHONHASHSEED='0')

@@ -225,7 +225,7 @@ def test_a_page_without_a_kernel_offers_no_fit(shown):  # noqa: F811
     'width, scheme',
     [
         (390, 'dark'),
-        (1280, 'light'),
+        pytest.param(1280, 'light', marks=pytest.mark.slow),
         pytest.param(1280, 'dark', marks=pytest.mark.slow),
         pytest.param(2000, 'light', marks=pytest.mark.slow),
     ],

@@ -31,6 +31,7 @@ def test_widget_lives(written, open_notebook):
     page.locator('.jp-OutputArea-output .widget-label', has_text='bbb').wait_for(timeout=10_000)
 
 
+@pytest.mark.slow
 def test_error_is_noticed(written, open_notebook):
     with pytest.raises(AssertionError, match='ZeroDivisionError'):
         open_notebook(written('toy_broken.ipynb', '1/0'))

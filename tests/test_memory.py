@@ -192,6 +192,7 @@ def test_observed_entries_are_kept_twice(form):
     assert np.shares_memory(data.modes[form == 'csc'].values, own.data)
 
 
+@pytest.mark.slow
 def test_observed_entries():
     "At most four times the data, with them, from the estimator's door to its weights."
     NMF(2, max_iter=1, random_state=0).fit(rated(400, 200, 20), mask='stored')

@@ -51,6 +51,9 @@ def data(kind):
     return X[:, :, 0] if 'NMF' in kind else X
 
 
+pytestmark = pytest.mark.xdist_group('nodes')  # each model is fitted once
+
+
 @functools.cache
 def fitted(kind):
     est, how = KINDS[kind]

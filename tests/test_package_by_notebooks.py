@@ -76,19 +76,16 @@ def own_shell(monkeypatch):
 
 
 NOTEBOOKS = notebooks(CONFIG.nbs_path)
-# Each takes three seconds or more; nbdev-test runs them in `make test`, this here in `make test-slow`
-LONG = set(
+# nbdev-test runs all in `make test`; what takes a second or less here, too, the others by night.
+SHORT = set(
     """
-    03a_datasets 04_score 05_texts 11_nnls 15_penalties 20_ncpd 20a_divergences 20b_compressed 22_tv
-    23_weights 24_strata_divergence 24a_strata_weights 26_convergence 30_hnmf 31_multi_hntf
-    32_strata_hierarchies 42_neural_nmf 43_neural_ncpd 44_joint 50b_strata_estimators
-    50c_hierarchy_estimators 50d_neural_estimators 51_select 51a_consensus 51c_layer_refits
-    52_merge_split 61_plots 62b_topic_browser 63_hierarchy_browser 64a_explore 69_demo 73_watermarks
-    79_contest index
+    00_checks 00a_names 01a_incoming 02_result 02a_files 12_fit 13_init 14_blocks 27_heldout 50_estimators
+    50e_trials 53_saving 59_shown_data 59a_model_parts 60_views 61a_edits 61b_reading 62_browser_data
+    62a_browser_state 64_results 71_newsgroups 72_faces 80_course
     """.split()
 )
-EXAMPLES = [pytest.param(p, marks=pytest.mark.slow) if p.stem in LONG else p for p in NOTEBOOKS]
-assert {p.stem for p in NOTEBOOKS} >= LONG
+EXAMPLES = [p if p.stem in SHORT else pytest.param(p, marks=pytest.mark.slow) for p in NOTEBOOKS]
+assert {p.stem for p in NOTEBOOKS} >= SHORT
 SLOW = [p for p in NOTEBOOKS if re.search(r'#\s*\|\s*slow', p.read_text(encoding='utf-8'))]
 by_name = {'ids': lambda p: p.stem}
 as_in_jupyter = pytest.mark.filterwarnings('default')  # a notebook shows its warnings

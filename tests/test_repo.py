@@ -244,21 +244,33 @@ MAY_BRING = {  # By the number of the notebook
 }
 
 
-def brought_in(module):
-    "The heavy modules that a fresh interpreter has after the import."
-    code = f'import sys, {module}; print(*sorted({HEAVY} & sys.modules.keys()))'
-    return set(
-        subprocess.run(
-            [sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT
-        ).stdout.split()
-    )
-
-
-@pytest.mark.parametrize('module', [None, *MODULES])
-def test_light_import(module):
+def may_bring(module):
+    "The heavy modules that one of ours may bring; the package itself none."
     number, letter = LAYERS[module] if module else (None, '')
-    allowed = {k for k, numbers in MAY_BRING.items() if number in numbers or (number, letter) in numbers}
-    assert brought_in(f'ntf_lit.{module}' if module else 'ntf_lit') <= allowed
+    return frozenset(k for k, at in MAY_BRING.items() if number in at or (number, letter) in at)
+
+
+def brought_in(modules):
+    "The heavy modules that a fresh interpreter has after each of some imports; the last has those of all."
+    code = f"""import sys, importlib
+for name in {modules}:
+    importlib.import_module(name)
+    print(*sorted({HEAVY} & sys.modules.keys()), sep=' ')"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return [set(line.split()) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize('allowed', sorted({may_bring(m) for m in [None, *MODULES]}, key=sorted), ids=str)
+def test_light_import(allowed):
+    modules = [m for m in [None, *MODULES] if may_bring(m) == allowed]
+    names = [f'ntf_lit.{m}' if m else 'ntf_lit' for m in modules]
+    found = brought_in(names)
+    assert len(found) == len(names) > 0
+    assert [name for name, brought in zip(names, found) if not brought <= allowed] == []
+
+
+def test_what_is_heavy_is_noticed():
+    assert brought_in(['json', 'matplotlib', 'json']) == [set(), {'matplotlib'}, {'matplotlib'}]
 
 
 # --- Notebooks ---
