@@ -812,6 +812,7 @@ class ComparedViews:
     axis: str # What they are, 'Layer' or 'Run'; None for one
     shares: list # Shares of the topics of each, as its model has them
     tree: Tree # The tree of the first model, or None
+    runs: list # How many views each model has
 
 # %% ../nbs/62_browser_data.ipynb #d86af41f
 def has_layers(
@@ -854,15 +855,15 @@ def compared_views(
         raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}")
     if not others:
         called = [f'layer {l}' for l in range(len(views))] if t else ['this run']
-        return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t)
-    called = _run_names('this run', views, t)
+        return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t, [len(views)])
+    called, runs = _run_names('this run', views, t), [len(views)]
     for name, other in others.items() if hasattr(others, 'items') else enumerate(others, 2):
         more, parts, other_tree = _views_of(other, data, **view_options)
         called += _run_names(f'run {name}' if isinstance(name, int) else str(name), more, other_tree)
-        views, shares = views + more, shares + parts
+        views, shares, runs = views + more, shares + parts, [*runs, len(more)]
     lead = next((v for v in views if len(v.strata) > 1 or v.sizes.shape[1]), views[0])
     alike = tuple(strata_like(v, lead, name) for v, name in zip(views, called))
-    return ComparedViews(alike, called, 'Run', shares, t)
+    return ComparedViews(alike, called, 'Run', shares, t, runs)
 
 # %% ../nbs/62_browser_data.ipynb #b5de2409
 def named_by_kinds(
@@ -902,17 +903,30 @@ class Contents:
     start: int # Number of the topic shown first, or -1
 
 # %% ../nbs/62_browser_data.ipynb #bff6c049
+def stability_of(
+    found:ComparedViews, # The views
+    known, # Per model, how well each of its topics comes back, or None
+)->list: # Per topic of all models, None where nobody knows; None if nobody knows any
+    "The stability of all topics, in the order of the views."
+    if all(x is None for x in known): return None
+    ranks, ends = [v.rank for v in found.views], np.cumsum(found.runs)
+    counts = [sum(ranks[end-n:end]) for n, end in zip(found.runs, ends)]
+    each = [x if x is not None else [None] * n for x, n in zip(known, counts)]
+    return [y if y is None else float(f'{y:.3g}') for x in each for y in x]
+
 def contents_page(
     found:ComparedViews, # The views
     data=None, # A `Dataset` with a name and times, or anything else
     times=None, # As for `sample_times`
     title:str='', # Shown on top; the name of a `Dataset` when left out
+    stability=(), # Per model, how well each of its topics comes back; None if it does not know
     **page_options # What `page_data` is to know besides: kinds, note, n
 )->PageData: # A frozen record
     "What a page draws of some views."
     title, samples = title or (data.name if isinstance(data, Dataset) else ''), list(found.views[0].labels[0])
-    return page_data(found.views, shares=found.shares, sets=found.names, axis=found.axis, title=title,
+    page = page_data(found.views, shares=found.shares, sets=found.names, axis=found.axis, title=title,
                      times=sample_times(times, data, samples), **page_options)
+    return replace(page, stability=stability_of(found, stability))
 
 # %% ../nbs/62_browser_data.ipynb #85ecccb2
 def topic_contents(
