@@ -374,13 +374,13 @@ def default_names(
     kinds = [(kinds or {}).get(m) for m in v.modes]
     k = next((k for k, kind in enumerate(kinds) if k and kind == 'words'), v.term_mode)
     axes = [k for k, kind in enumerate(kinds) if k and kind in (None, 'ordered') and is_measured(v, k)]
-    names = []
+    speaks, names = _speaks(v, k, kinds[k]), []
     for j in range(v.rank):
         first = ' · '.join(shown(w, 24) for w in first_words(replace(v, term_mode=k), j, 3))
         if not first: names.append(f'topic {j} (empty)')
-        elif _speaks(v, k, kinds[k]): names.append(first)
+        elif speaks: names.append(first)
         else: names.append(_peaks(v, axes, j) if axes else f'topic {j}')
-    return tuple(names) if _speaks(v, k, kinds[k]) else _apart(names)
+    return tuple(names) if speaks else _apart(names)
 
 # %% ../nbs/60_views.ipynb #94991c84
 def _by_size(labels, shape, unit, own):
