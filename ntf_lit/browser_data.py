@@ -115,12 +115,17 @@ def stratum_corpus(
     return out/np.where(total > 0, total, 1.)
 
 # %% ../nbs/62_browser_data.ipynb #85539aef
+def _scaled(v, k):
+    "What `page_profiles` is the quotient of: a matrix (d, rank), and a number per column."
+    return (v.topics[k-1], np.ones(v.rank)) if k else (v.weights, np.where(v.mass > 0, v.mass, 1.))
+
 def page_profiles(
     v:View, # A view
     k:int, # Number of a mode of size d
 )->np.ndarray: # (d, rank), columns that sum to one or are zero
     "The profiles of all topics as a page shows them, in any mode, that of the samples too."
-    return v.topics[k-1] if k else v.weights/np.where(v.mass > 0, v.mass, 1.)
+    F, size = _scaled(v, k)
+    return F/size if k == 0 else F
 
 # %% ../nbs/62_browser_data.ipynb #d66fb03f
 def largest_entries(
@@ -134,12 +139,12 @@ def largest_entries(
 # %% ../nbs/62_browser_data.ipynb #719e79d8
 def _listed_mode(name, kind, views, k, n):
     "A mode of words or labels: the words that any topic keeps, and where they stand in each."
-    P, corpus = [page_profiles(v, k) for v in views], [stratum_corpus(v, k) for v in views]
-    if len(P[0]) > 20_000: kept = [largest_entries(p, n) for p in P]
-    else: kept = [first_terms(p, c[0], n) for p, c in zip(P, corpus)]
+    parts, corpus = [_scaled(v, k) for v in views], [stratum_corpus(v, k) for v in views]
+    if len(parts[0][0]) > 20_000: kept = [largest_entries(F, n) for F, _ in parts]
+    else: kept = [first_terms(page_profiles(v, k), c[0], n) for v, c in zip(views, corpus)]
     items = np.unique(np.concatenate([at for of in kept for at in of] or [np.zeros(0, int)])).astype(int)
-    entries = [dict(at=np.searchsorted(items, at).tolist(), v=rounded(p[at, j]))
-               for p, of in zip(P, kept) for j, at in enumerate(of)]
+    entries = [dict(at=np.searchsorted(items, at).tolist(), v=rounded(F[at, j]/size[j]))
+               for (F, size), of in zip(parts, kept) for j, at in enumerate(of)]
     return dict(name=name, kind=kind, size=views[0].shape[k],
                 items=[shown(views[0].labels[k][i], 80) for i in items],
                 corpus=[rounded(c[:, items], 3) for c in corpus], p=entries)
@@ -206,7 +211,8 @@ def _page_modes(views, kinds, n):
     "Every mode of some views, the words first: [(numbers of its modes, what the page needs)]."
     v, kinds = views[0], _as_kinds(kinds)
     pair, both = _image_modes(v, kinds)
-    for k in range(len(v.modes)): mode_kind(v, k, kinds) # those that are not shown, too
+    for k in range(len(v.modes)):
+        if v.modes[k] in kinds: mode_kind(v, k, kinds) # those that are not shown, too
     several = v.shape[0] > 1 and len({w.labels[0] for w in views}) == 1
     curves = [k for k in both if mode_kind(v, k, kinds) == 'ordered']
     rest = [k for k in range(len(v.modes)) if (k in curves or k not in both) and (k or several)]
@@ -352,8 +358,8 @@ def excerpt(
     "The stretch of a text that has most of a topic's words."
     text = ' '.join(str(text)[:200_000].split())
     if len(text) <= width: return text
-    found = [(m.start(), m.end(), weights.get(re.sub(r'\W+', '', m[0]).lower(), 0.))
-             for m in re.finditer(r'\S+', text)]
+    bare = lambda word: word if word.isalnum() else re.sub(r'\W+', '', word)
+    found = [(m.start(), m.end(), weights.get(bare(m[0]).lower(), 0.)) for m in re.finditer(r'\S+', text)]
     start, end, weight = map(np.array, zip(*found))
     total = np.concatenate([[0], np.cumsum(weight)])
     last = np.maximum(np.searchsorted(end, start + width, 'right'), np.arange(len(start)))
@@ -464,7 +470,12 @@ def word_weights(
 
 # %% ../nbs/62_browser_data.ipynb #ea293d7f
 @patch
-def _text_of(self:Samples, v, topic, i, width):
+def _words_of(self:Samples, v, topic):
+    "The words by which to choose a stretch of a text; none where there are no texts."
+    return {} if self.texts is None and self.passages is None else word_weights(v, topic)
+
+@patch
+def _text_of(self:Samples, v, topic, i, width, words):
     "(where in sample i, what it says there) for a topic of one of the views; None for what is not known."
     nothing = self.texts is None and self.passages is None
     if nothing or v.shape[0] != self.views[0].shape[0]: return None, None
@@ -472,7 +483,7 @@ def _text_of(self:Samples, v, topic, i, width):
     if self.passages is not None and len(self.passages[i]) == v.shape[1] and v.term_mode != 1:
         at = int((drivers(v, topic, i)[0] if v.data else v.topics[0][:, topic]).argmax())
         where, text = shown(v.labels[1][at], 40), self.passages[i][at]
-    return where, None if text is None else excerpt(_plain(text), word_weights(v, topic), width)
+    return where, None if text is None else excerpt(_plain(text), words, width)
 
 # %% ../nbs/62_browser_data.ipynb #35d7f9bc
 @patch
@@ -483,10 +494,10 @@ def _image_of(self:Samples, i):
 
 # %% ../nbs/62_browser_data.ipynb #42f0c0b2
 @patch
-def _record_of(self:Samples, v, topic, i, width):
+def _record_of(self:Samples, v, topic, i, width, words):
     "One sample as it travels."
     w = float(v.weights[i, topic])
-    where, text = self._text_of(v, topic, i, width)
+    where, text = self._text_of(v, topic, i, width, words)
     image = {} if self.images is None else self._image_of(i)
     return dict(id=i, name=shown(v.labels[0][i], 80), stratum=int(v.stratum[i]), weight=float(f'{w:.4g}'),
                 part=float(f'{w/float(v.sample_masses[i]):.4g}'), where=where, text=text) | image
@@ -505,7 +516,8 @@ def best(self:Samples,
     n = min(n, len(w))
     top = np.argpartition(-w, n - 1)[:n] if n else np.zeros(0, int)
     in_order = top[np.argsort(-w[top], kind='stable')]
-    return [self._record_of(v, j, int(i), width) for i in in_order if w[i] > 0]
+    words = self._words_of(v, j)
+    return [self._record_of(v, j, int(i), width, words) for i in in_order if w[i] > 0]
 
 # %% ../nbs/62_browser_data.ipynb #8ae06a74
 @patch
@@ -524,7 +536,8 @@ def of_both(self:Samples,
     w = np.where((stratum < 0) | (v.stratum == stratum), amounts.min(0), 0.)
     top = [int(i) for i in np.argsort(-w, kind='stable')[:n] if w[i] > 0]
     parts = lambda i: [float(f'{x:.4g}') for x in amounts[:, i]/float(v.sample_masses[i])]
-    return [self._record_of(v, numbers[0], i, width) | dict(parts=parts(i)) for i in top]
+    words = self._words_of(v, numbers[0])
+    return [self._record_of(v, numbers[0], i, width, words) | dict(parts=parts(i)) for i in top]
 
 # %% ../nbs/62_browser_data.ipynb #7741615c
 @patch
@@ -812,6 +825,7 @@ class ComparedViews:
     axis: str # What they are, 'Layer' or 'Run'; None for one
     shares: list # Shares of the topics of each, as its model has them
     tree: Tree # The tree of the first model, or None
+    runs: list # How many views each model has
 
 # %% ../nbs/62_browser_data.ipynb #d86af41f
 def has_layers(
@@ -854,15 +868,15 @@ def compared_views(
         raise TypeError(f"others must be a list or dict of models, not {type(others).__name__}")
     if not others:
         called = [f'layer {l}' for l in range(len(views))] if t else ['this run']
-        return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t)
-    called = _run_names('this run', views, t)
+        return ComparedViews(tuple(views), called, 'Layer' if t else None, shares, t, [len(views)])
+    called, runs = _run_names('this run', views, t), [len(views)]
     for name, other in others.items() if hasattr(others, 'items') else enumerate(others, 2):
         more, parts, other_tree = _views_of(other, data, **view_options)
         called += _run_names(f'run {name}' if isinstance(name, int) else str(name), more, other_tree)
-        views, shares = views + more, shares + parts
+        views, shares, runs = views + more, shares + parts, [*runs, len(more)]
     lead = next((v for v in views if len(v.strata) > 1 or v.sizes.shape[1]), views[0])
     alike = tuple(strata_like(v, lead, name) for v, name in zip(views, called))
-    return ComparedViews(alike, called, 'Run', shares, t)
+    return ComparedViews(alike, called, 'Run', shares, t, runs)
 
 # %% ../nbs/62_browser_data.ipynb #b5de2409
 def named_by_kinds(
@@ -902,17 +916,30 @@ class Contents:
     start: int # Number of the topic shown first, or -1
 
 # %% ../nbs/62_browser_data.ipynb #bff6c049
+def stability_of(
+    found:ComparedViews, # The views
+    known, # Per model, how well each of its topics comes back, or None
+)->list: # Per topic of all models, None where nobody knows; None if nobody knows any
+    "The stability of all topics, in the order of the views."
+    if all(x is None for x in known): return None
+    ranks, ends = [v.rank for v in found.views], np.cumsum(found.runs)
+    counts = [sum(ranks[end-n:end]) for n, end in zip(found.runs, ends)]
+    each = [x if x is not None else [None] * n for x, n in zip(known, counts)]
+    return [y if y is None else float(f'{y:.3g}') for x in each for y in x]
+
 def contents_page(
     found:ComparedViews, # The views
     data=None, # A `Dataset` with a name and times, or anything else
     times=None, # As for `sample_times`
     title:str='', # Shown on top; the name of a `Dataset` when left out
+    stability=(), # Per model, how well each of its topics comes back; None if it does not know
     **page_options # What `page_data` is to know besides: kinds, note, n
 )->PageData: # A frozen record
     "What a page draws of some views."
     title, samples = title or (data.name if isinstance(data, Dataset) else ''), list(found.views[0].labels[0])
-    return page_data(found.views, shares=found.shares, sets=found.names, axis=found.axis, title=title,
+    page = page_data(found.views, shares=found.shares, sets=found.names, axis=found.axis, title=title,
                      times=sample_times(times, data, samples), **page_options)
+    return replace(page, stability=stability_of(found, stability))
 
 # %% ../nbs/62_browser_data.ipynb #85ecccb2
 def topic_contents(

@@ -96,9 +96,9 @@ def order_keys(
     words:list, # Names
 )->list: # A tuple of numbers for each, to sort by; None if one of the names has no number
     "What names count."
-    low = [w.strip().lower() for w in words]
+    low = lambda: (w.strip().lower() for w in words)
     for names in _CALENDAR:
-        if all(w and w in names for w in low): return [(names.index(w),) for w in low]
+        if all(w and w in names for w in low()): return [(names.index(w),) for w in low()]
     same = len(os.path.commonprefix([min(words), max(words)]).rstrip('0123456789.-')) if words else 0
     keys = []
     for word in words:
@@ -178,11 +178,11 @@ def only_count(
     words:list, # Names
 )->bool: # True for 0, 1, 2 or row 1, row 2, also if they begin anew, as in several frames under each other
     "Whether names say nothing but where they stand."
-    number = re.compile(r'(|.* )(\d+)')
-    if not all(number.fullmatch(str(w)) for w in words): return False
-    found = [number.fullmatch(str(w)) for w in words]
-    if len({m[1] for m in found}) > 1: return False
-    at = [int(m[2]) for m in found]
+    words = [str(w) for w in words]
+    first = re.fullmatch(r'(|.* )\d+', words[0]) if words else None
+    before = first[1] if first else ''
+    if not all(w.startswith(before) and w[len(before):].isdecimal() for w in words): return False
+    at = [int(w[len(before):]) for w in words]
     return all(b in (a + 1, 0, 1) for a, b in zip([-1, *at], at))
 
 # %% ../nbs/00a_names.ipynb #b5fcf07f

@@ -33,7 +33,7 @@ from .browser_data import (Contents, PageData, Samples, html_page, page_module, 
 from .browser_state import (CHECKED, COMMANDS, PageState, checked_command, edited_view, first_state,
                                    in_range, listed_topics, named_view, next_state, root, share_of, sizes,
                                    state_edits, valid_choice, with_edits)
-from .checks import check_choice, check_count
+from .checks import check_choice, check_count, is_list
 from .edits import Edits, as_edits, carried, outlines
 from .files import written
 from .choosing import RankSearchCV
@@ -43,7 +43,7 @@ from .merge_split import _KINDS, _TREES, merge_nodes, merge_topics, split_node, 
 from .model_parts import fitted_part
 from .names import check_keywords
 from .tables import Table, feature_table, png, term_topics, topic_shares, topic_terms
-from .views import ORDERS, shown, view
+from .views import ORDERS, shown
 
 # %% ../nbs/62b_topic_browser.ipynb #a45fce6d
 log = logging.getLogger('ntf_lit.browser')
@@ -979,13 +979,10 @@ def rank_models(
 # %% ../nbs/62b_topic_browser.ipynb #48544eb9
 def _bare_model(model): return model.model_ if isinstance(model, Consensus) else model
 
-def _stability(models):
-    "How well each topic comes back, where a consensus says so."
-    known = [getattr(m, 'stability_', None) for m in models]
-    if all(x is None for x in known): return None
-    sizes = [len(x) if x is not None else view(_bare_model(m)).rank for x, m in zip(known, models)]
-    return [float(f'{y:.3g}') if y is not None else None
-            for x, n in zip(known, sizes) for y in (x if x is not None else [None]*n)]
+def _called(others):
+    "Name -> model; what is neither a list nor a dict is left for `compared_views` to refuse."
+    if others is None or not is_list(others) or hasattr(others, 'dtype'): return others
+    return dict(others) if hasattr(others, 'items') else dict(enumerate(others, 2))
 
 # %% ../nbs/62b_topic_browser.ipynb #4d13ab0c
 def contents_of(
@@ -998,10 +995,12 @@ def contents_of(
     several = isinstance(models, dict)
     if several and others is not None: raise ValueError("give several ranks, or others=, not both")
     lead, *rest = models.values() if several else [models]
-    others = {str(i): _bare_model(m) for i, m in enumerate(rest)} if several else others
-    found = topic_contents(_bare_model(lead), data, others, **options)
-    page = replace(found.data, stability=_stability(list(models.values()) if several else [models])) \
-        if several or not others else found.data
+    others = _called(list(rest) if several else others)
+    known = [lead, *(others.values() if isinstance(others, dict) else ())]
+    if isinstance(others, dict): others = {name: _bare_model(m) for name, m in others.items()}
+    known = [getattr(m, 'stability_', None) for m in known]
+    found = topic_contents(_bare_model(lead), data, others, stability=known, **options)
+    page = found.data
     if several and len(models) > 1:
         named = [s | dict(name=shown(n, 60)) for s, n in zip(page.sets, models)]
         page = replace(page, axis='Rank', sets=named)

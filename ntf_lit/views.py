@@ -340,19 +340,20 @@ def is_measured(
     return has_axis(v, k) and says
 
 # %% ../nbs/60_views.ipynb #87065d5c
-def _peak(v, k, j, unit, alone):
+def _peak(v, k, j, title, unit, alone):
     "Where topic number `j` is largest in a mode, with its unit or without; `alone` where no other is named."
-    name, own = mode_title(v.modes[k], v.labels[k])
+    name, own = title
     at = shown(v.labels[k][int(v.topics[k-1][:, j].argmax())], 40).removesuffix(own).strip()
     short = dict(excitation='ex', emission='em').get(name.lower(), shown(name, 24))
     if at.lower().startswith(name.lower()) or (alone and own): short = ''
     return ' '.join(filter(None, (short, at, own if unit else '')))
 
-def _peaks(v, modes, j):
+def _peaks(v, titles, j):
     "Where topic number `j` is largest in some modes; a unit that several share stands once."
-    units = [mode_title(v.modes[k], v.labels[k])[1] for k in modes] + ['']
-    alone = len(modes) == 1
-    return ' / '.join(_peak(v, k, j, units[i] != units[i + 1], alone) for i, k in enumerate(modes))
+    units = [unit for _, unit in titles.values()] + ['']
+    alone = len(titles) == 1
+    return ' / '.join(_peak(v, k, j, title, units[i] != units[i + 1], alone)
+                      for i, (k, title) in enumerate(titles.items()))
 
 # %% ../nbs/60_views.ipynb #6b30b7da
 def _speaks(v, k, kind):
@@ -373,14 +374,15 @@ def default_names(
     "The first three words of every topic, its peaks where it is measured, or its number."
     kinds = [(kinds or {}).get(m) for m in v.modes]
     k = next((k for k, kind in enumerate(kinds) if k and kind == 'words'), v.term_mode)
-    axes = [k for k, kind in enumerate(kinds) if k and kind in (None, 'ordered') and is_measured(v, k)]
-    names = []
+    axes = {k: mode_title(v.modes[k], v.labels[k]) for k, kind in enumerate(kinds)
+            if k and kind in (None, 'ordered') and is_measured(v, k)}
+    speaks, names = _speaks(v, k, kinds[k]), []
     for j in range(v.rank):
         first = ' · '.join(shown(w, 24) for w in first_words(replace(v, term_mode=k), j, 3))
         if not first: names.append(f'topic {j} (empty)')
-        elif _speaks(v, k, kinds[k]): names.append(first)
+        elif speaks: names.append(first)
         else: names.append(_peaks(v, axes, j) if axes else f'topic {j}')
-    return tuple(names) if _speaks(v, k, kinds[k]) else _apart(names)
+    return tuple(names) if speaks else _apart(names)
 
 # %% ../nbs/60_views.ipynb #94991c84
 def _by_size(labels, shape, unit, own):

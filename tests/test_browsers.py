@@ -21,6 +21,7 @@ from pages import Found
 
 from ntf_lit.browser_data import MODULES, html_page, page_module, safe_json
 from ntf_lit.browser_state import COMMANDS, checked_command, sizes
+from ntf_lit.consensus import Consensus
 from ntf_lit.cp_estimators import NCPD, NMF
 from ntf_lit.strata_estimators import StratifiedNMF
 from ntf_lit.hierarchy_estimators import HNCPD, HNMF
@@ -512,6 +513,27 @@ def test_strata_of_different_kinds():
             1,
             atol=2e-3,
         )
+
+
+def test_the_stability_of_a_consensus_beside_others():
+    "Wherever it stands: first, in a list or dict, behind layers; None for those that know none."
+    rng = np.random.default_rng(8)
+    X = rng.random((30, 9)) ** 3
+    sure = Consensus(NMF(3), n_runs=4, threshold=2, random_state=0).fit(X)
+    plain, layers = NMF(2, random_state=0).fit(X), HNMF((4, 2), random_state=0).fit(X)
+    s = [pytest.approx(x, abs=0.006) for x in sure.stability_]
+    for model, others, known in [
+        (sure, None, s),
+        (sure, [plain], [*s, None, None]),
+        (plain, [sure], [None, None, *s]),
+        (plain, {'sure': sure}, [None, None, *s]),
+        (plain, (m for m in [layers, sure]), [None] * 8 + s),
+        (layers, dict(sure=sure, plain=plain), [None] * 6 + s + [None] * 2),
+        ({2: plain, 3: sure}, None, [None, None, *s]),
+        (plain, [layers], None),
+    ]:
+        b = TopicBrowser(model, X, others=others, front='core')
+        assert b.data.stability == known and (known is None or len(known) == len(b.data.share))
 
 
 def test_runs_of_every_kind_compared():

@@ -60,6 +60,8 @@ class Node {
     const draw = (w, h) => (this.pixels = new Uint8ClampedArray(4 * w * h));
     return {createImageData: (w, h) => ({data: draw(w, h)}), putImageData() {}};
   }
+  get children() { return this.kids; }
+  get options() { return this.kids; }
   get classList() { return {add() {}, toggle() {}}; }
   get textContent() { return this.own + this.kids.map(k => k.textContent).join(''); }
   set textContent(t) { this.kids = [new Node('', t)]; }
@@ -93,6 +95,7 @@ const known = {
   linked: p => m.linked(p.data, p.state).up,
   list: p => {
     for (const name of ['list', 'hint', 'mergeInto', 'besides', 'hide', 'undo']) p[name] = make('div');
+    p.lines = new Map();
     m.drawList(p);
     const wide = x => x.all().find(y => y.tag === 'i').style.width;
     const rows = p.list.kids.map(x => [+x.at['data-id'], shown(x).values[0], wide(x)]);

@@ -36,6 +36,12 @@ def of_words(ranks=(100, 30, 10), **kwargs):
     return HierarchyBrowser(layers(ranks, P), labels=dict(term=WORDS), title='Words', front='core', **kwargs)
 
 
+def of_topics(n=60, **kwargs):
+    rng = np.random.default_rng(0)
+    factors = [rng.random((50, n)) ** 4, rng.random((len(WORDS), n)) ** 30]
+    return TopicBrowser(factors, labels=dict(term=WORDS), title='Topics', front='core', **kwargs)
+
+
 def of_curves(ranks=(100, 30, 10), **kwargs):
     x = np.linspace(0, 1, 400)[:, None]
     P = np.exp(-((x - np.random.default_rng(0).random(ranks[0])) ** 2) / 0.002)
@@ -118,6 +124,52 @@ def test_search_counts_and_goes_to_the_best(shown):  # noqa: F811
     find.fill('')
     expect(count).to_have_text('')
     assert page.locator('.ntf-dim').count() == 0
+
+
+def test_a_key_makes_no_line_and_no_menu_anew(shown):  # noqa: F811
+    page = shown(of_topics())
+    find = page.get_by_label('Find the topics of a word')
+    find.fill('ba')
+    parts = '[...document.querySelectorAll(".ntf-list > *, .ntf-left-side option, .ntf-also option")]'
+    made = page.evaluate(f'(window.made = {parts}).length')
+    assert made > 3 * 60
+    find.fill('bak')
+    find.fill('ba')
+    same = f'(now => now.length === made.length && now.every(e => made.includes(e)))({parts})'
+    assert page.evaluate(same)
+    shown_now = page.locator('.ntf-list [aria-selected=true]')
+    into = page.get_by_label('Merge the topic into')
+    assert into.locator('option:disabled').get_attribute('value') == shown_now.get_attribute('data-id')
+    into.select_option(into.locator('option:enabled').nth(1).get_attribute('value'))
+    find.fill('')
+    expect(page.locator('.ntf-list [role=option]')).to_have_count(59)
+    expect(page.locator('.ntf-list small:visible')).to_have_text(['2 merged'])
+
+
+@pytest.mark.parametrize('view', ['Overview', 'Terms × topics'])
+def test_a_search_marks_its_topic_in_the_table_that_stands(shown, view):  # noqa: F811
+    page = shown(of_topics(12), view=view)
+    page.evaluate("window.made = document.querySelector('.ntf-matrix')")
+    here = page.locator('.ntf-matrix .ntf-here')
+    find = page.get_by_label('Find the topics of a word')
+    seen = set()
+    for word in ('kotabi', 'bako', 'zi'):
+        find.fill(word)
+        found = page.locator('.ntf-list [aria-selected=true]')
+        if found.count():
+            assert here.get_attribute('data-topic') == found.get_attribute('data-id')
+            seen.add(found.get_attribute('data-id'))
+    assert len(seen) > 1 and page.evaluate("window.made === document.querySelector('.ntf-matrix')")
+    page.get_by_role('button', name='Topics', exact=True).click()
+    name = page.locator('.ntf-detail .ntf-number').text_content()
+    assert name == page.locator('.ntf-list [aria-selected=true] .ntf-number').text_content()
+
+
+def test_no_empty_menu_stands_where_there_are_no_samples(shown):  # noqa: F811
+    page = shown(of_words((30, 12, 5)))
+    said = page.locator('select:visible').evaluate_all('all => all.map(e => e.innerText.trim())')
+    assert len(said) > 3 and all(said)
+    expect(page.locator('.ntf-samples')).to_be_hidden()
 
 
 def test_folding_a_branch_and_seeing_it_alone(shown):  # noqa: F811
@@ -395,9 +447,11 @@ def computing(events, thread, what):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('make, words', [(of_words, 'ba bak kot'), (of_curves, '4 45 600')])
+@pytest.mark.parametrize(
+    'make, words', [(of_words, 'ba bak kot'), (of_curves, '4 45 600'), (of_topics, 'ba bak kot')]
+)
 def test_a_key_of_the_search_takes_less_than_fifty_milliseconds(shown, chromium, make, words):  # noqa: F811
-    "A hundred topics, 30 and 10: what the page computes for a key, and what it paints."
+    "A hundred topics, 30 and 10, or sixty in a list: what the page computes for a key, and what it paints."
     page = shown(make())
     page.wait_for_timeout(500)
     find = page.get_by_label('Find the topics of a word')

@@ -1,11 +1,11 @@
 import {features} from './compare.js';
-import {bar, h, keyed, opener, svg, word} from './elements.js';
+import {bar, fillMenu, h, keyed, opener, svg, word} from './elements.js';
 import {inWhat, spark, stacked, topicPicture} from './figures.js';
 import {percent, typeAhead} from './format.js';
 import {chain, children, layout, linked, nodeRows, parents, path} from './layout.js';
 import {reading} from './reader.js';
 import {drawSamples} from './samples.js';
-import {listed, profile, rows, setOf, share, wholeName} from './state.js';
+import {listed, lower, profile, rows, setOf, share, wholeName} from './state.js';
 import {chart, course, modeTabs, title} from './topic.js';
 
 // ---------- What there is to see ----------
@@ -250,14 +250,15 @@ const seenWords = new WeakMap();
 /** The first words of every node, in lower case, with how much of it they are; made once. */
 function wordsOf(page) {
   const {data, state} = page,
-    key = state.into;
+    key = state.into,
+    items = data.term < 0 ? [] : lower(data.modes[data.term]);
   if (seenWords.has(key)) return seenWords.get(key);
   const of = i => {
     if (data.term < 0 || state.into[i] !== i) return [];
     const {at, v} = profile(data, state, i, data.term),
-      items = data.modes[data.term].items;
-    const top = v.map((p, n) => [items[at ? at[n] : n].toLowerCase(), p]).sort((a, b) => b[1] - a[1]);
-    return top.slice(0, 20);
+      least = Float64Array.from(v).sort().at(-Math.min(20, v.length)) ?? 0;
+    const top = v.flatMap((p, n) => (p >= least ? [[items[at ? at[n] : n], p]] : []));
+    return top.sort((a, b) => b[1] - a[1]).slice(0, 20);
   };
   const found = data.share.map((_, i) => of(i));
   seenWords.set(key, found);
@@ -697,22 +698,13 @@ export function nodeDetail(page, i, width) {
   );
 }
 
-/** Menus of topics, filled again only when the topics are others. */
 function fillMenus(page, one, two) {
   const {data, state, pick, mergeInto} = page,
     alive = data.share.map((_, i) => i).filter(i => state.into[i] === i);
-  const option = i => h('option', {value: i}, `${page.digit(i)} ${page.name(i)}`);
-  const key = [setOf(data, one), state.names, state.into],
-    was = page.menus ?? [];
-  if (key[1] !== was[1] || key[2] !== was[2])
-    pick.replaceChildren(h('option', {value: -1}), ...alive.map(option));
-  if (key.some((x, n) => x !== was[n])) {
-    const same = listed(data, {...state, query: '', set: setOf(data, one)}).map(f => f.id);
-    mergeInto.replaceChildren(h('option', {value: ''}, 'Merge into …'), ...same.map(option));
-  }
-  page.menus = key;
-  for (const menu of [pick, mergeInto])
-    for (const o of menu.options) if (o.disabled !== (o.value === `${one}`)) o.disabled = !o.disabled;
+  const option = i => [i, `${page.digit(i)} ${page.name(i)}`, i !== one];
+  const same = listed(data, {...state, query: '', set: setOf(data, one)}).map(f => f.id);
+  fillMenu(pick, [[-1, 'Show beside …'], ...alive.map(option)]);
+  fillMenu(mergeInto, [['', 'Merge into …'], ...same.map(option)]);
   pick.firstChild.textContent = two < 0 ? 'Show beside …' : 'Nothing beside';
   pick.value = two;
   mergeInto.value = '';
@@ -761,7 +753,7 @@ export function drawHierarchy(page, old) {
   if (!old || old === state) measure(page);
   if (!same) {
     drawDetail(page);
-    if (page.samples.size || page.data.ask) drawSamples(page);
+    drawSamples(page);
   }
   drawGraph(page);
   if (old && old.selected !== state.selected) page.side.querySelector('.ntf-sheet').scrollTop = 0;

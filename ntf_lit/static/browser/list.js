@@ -1,4 +1,4 @@
-import {bar, h, opener, reveal, word} from './elements.js';
+import {bar, fillMenu, h, opener, word} from './elements.js';
 import {percent, sum, typeAhead} from './format.js';
 import {listed, members} from './state.js';
 import {enterName} from './topic.js';
@@ -6,6 +6,7 @@ import {enterName} from './topic.js';
 /** The list of topics and what can be done to the one selected: made once, filled by `drawList`. */
 export function makeList(page) {
   page.hint = h('p', {class: 'ntf-note'});
+  page.lines = new Map(); // number of the topic -> its line
   page.list = h('div', {
     class: 'ntf-list',
     role: 'listbox',
@@ -118,47 +119,62 @@ function said(page, found) {
   ];
 }
 
-export function drawList(page) {
-  const {data, state} = page;
-  const found = listed(data, state),
+/** One line of the list, made once for a topic; what changes is written into it by `fillLine`. */
+function line(page, i) {
+  const small = h('small', {}),
+    name = word(''),
+    value = h('span', {class: 'ntf-value'}),
+    part = bar('ntf-p', 0);
+  const props = {role: 'option', id: page.id(i), 'data-id': i};
+  const track = h('span', {class: 'ntf-track'}, part);
+  const box = h('div', props, h('span', {class: 'ntf-number'}, page.digit(i)), name, value, track, small);
+  return {box, name, value, part, small, said: ''};
+}
+
+function fillLine(page, l, i, s, most) {
+  const {state} = page,
+    n = members(state, i).length,
+    hidden = state.hidden.includes(i),
+    width = `${((100 * s) / most).toFixed(2)}%`;
+  const said = JSON.stringify([page.name(i), percent(s), width, hidden, n]);
+  l.box.setAttribute('aria-selected', String(i === state.selected));
+  if (l.said === said) return;
+  l.said = said;
+  l.box.classList.toggle('ntf-hidden', hidden);
+  l.name.textContent = page.name(i) || '(empty)';
+  l.name.title = page.name(i);
+  l.value.textContent = percent(s);
+  l.part.style.width = width;
+  l.small.textContent = [hidden && 'hidden', n > 1 && `${n} merged`].filter(Boolean).join(' · ');
+  l.small.hidden = !l.small.textContent;
+}
+
+/** Lines that stay where they are are left alone: to put one in its place anew costs its layout. */
+function fillList(page, found) {
+  const {list, lines} = page,
     most = Math.max(1e-300, ...found.map(f => f.share));
-  page.list.replaceChildren(
-    ...found.map(({id: i, share: s}) =>
-      h(
-        'div',
-        {
-          role: 'option',
-          id: page.id(i),
-          'data-id': i,
-          'aria-selected': String(i === state.selected),
-          class: state.hidden.includes(i) ? 'ntf-hidden' : null,
-        },
-        h('span', {class: 'ntf-number'}, page.digit(i)),
-        word(page.name(i)),
-        h('span', {class: 'ntf-value'}, percent(s)),
-        h('span', {class: 'ntf-track'}, bar('ntf-p', s / most)),
-        state.hidden.includes(i) && h('small', {}, 'hidden'),
-        members(state, i).length > 1 && h('small', {}, `${members(state, i).length} merged`),
-      ),
-    ),
-  );
-  page.list.setAttribute(
-    'aria-activedescendant',
-    found.some(f => f.id === state.selected) ? page.id(state.selected) : '',
-  );
+  for (const {id: i, share} of found) {
+    if (!lines.has(i)) lines.set(i, line(page, i));
+    fillLine(page, lines.get(i), i, share, most);
+  }
+  const boxes = found.map(f => lines.get(f.id).box),
+    now = list.children;
+  if (boxes.length !== now.length || boxes.some((b, n) => b !== now[n])) list.replaceChildren(...boxes);
+}
+
+export function drawList(page) {
+  const {data, state} = page,
+    found = listed(data, state),
+    seen = found.some(f => f.id === state.selected);
+  fillList(page, found);
+  page.list.setAttribute('aria-activedescendant', seen ? page.id(state.selected) : '');
   page.hint.replaceChildren(...said(page, found));
-  reveal(page.list.querySelector('[aria-selected=true]'), page.list);
-  const others = listed(data, {...state, query: ''})
-    .map(f => f.id)
-    .filter(i => i !== state.selected);
-  page.mergeInto.replaceChildren(
-    h('option', {value: ''}, 'Merge into …'),
-    ...others.map(i => h('option', {value: i}, `${page.digit(i)} ${page.name(i)}`)),
-  );
-  page.besides.replaceChildren(
-    h('option', {value: -1}, state.beside < 0 ? 'Show beside …' : 'Nothing beside'),
-    ...others.map(i => h('option', {value: i}, `${page.digit(i)} ${page.name(i)}`)),
-  );
+  const option = ({id: i}) => [i, `${page.digit(i)} ${page.name(i)}`, i !== state.selected];
+  const others = listed(data, {...state, query: ''}).map(option);
+  fillMenu(page.mergeInto, [['', 'Merge into …'], ...others]);
+  fillMenu(page.besides, [[-1, 'Show beside …'], ...others]);
+  page.mergeInto.value = '';
+  page.besides.options[0].textContent = state.beside < 0 ? 'Show beside …' : 'Nothing beside';
   page.besides.value = state.beside;
   page.hide.textContent = state.hidden.includes(state.selected) ? 'Show' : 'Hide';
   page.undo.disabled = !state.undo.length;

@@ -132,7 +132,7 @@ export function overview(page) {
   const row = (i, n) =>
     h(
       'tr',
-      {class: i === state.selected ? 'ntf-here' : null, onclick: () => enter(page, i)},
+      {'data-topic': i, onclick: () => enter(page, i)},
       tree && n === 0 && h('td', {class: 'ntf-tree-col', rowspan: ids.length}, dendrogram(page, ids, tall)),
       h('th', {scope: 'row'}, topicLink(page, i)),
       columns.map(c => h('td', {class: c.end ? 'ntf-value' : c.wide ? 'ntf-said' : null}, c.cell(i))),
@@ -199,12 +199,7 @@ export function wordsByTopics(page) {
       h('span', {class: 'ntf-sr'}, percent(p)),
     ]);
   };
-  const head = i =>
-    h(
-      'th',
-      {scope: 'col', class: `ntf-upright${i === state.selected ? ' ntf-here' : ''}`},
-      topicLink(page, i),
-    );
+  const head = i => h('th', {scope: 'col', class: 'ntf-upright', 'data-topic': i}, topicLink(page, i));
   const row = x =>
     h(
       'tr',

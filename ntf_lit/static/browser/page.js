@@ -5,7 +5,7 @@
 import {features} from './compare.js';
 import {fillControls, makeControls, toolbar} from './controls.js';
 import {drawEdits, makeEdits, tell} from './edits.js';
-import {h, word} from './elements.js';
+import {h, reveal, word} from './elements.js';
 import {percent} from './format.js';
 import {drawHierarchy, graphSide, makeGraph, sheet} from './hierarchy.js';
 import {followLink, writeLink} from './links.js';
@@ -14,7 +14,7 @@ import {drawSave, followPrint, makeSave} from './publish.js';
 import {closeReader, heardText, textsOf} from './reader.js';
 import {askSamples, drawSamples, makeSamples} from './samples.js';
 import {initial, reduce, rows, setOf, share} from './state.js';
-import {drawCentre, drawSide, makeCentre, room} from './topic.js';
+import {drawCentre, drawSide, makeCentre, room, setColumns} from './topic.js';
 
 let pages = 0;
 
@@ -167,13 +167,15 @@ function announce(page) {
   );
 }
 
-function drawTopics(page) {
+function drawTopics(page, old) {
+  setColumns(page, !old || old === page.state);
   drawList(page);
-  drawCentre(page);
+  drawCentre(page, old);
   drawSide(page);
   drawSave(page);
   const below = page.state.panel < 2 && features(page);
   page.foot.replaceChildren(...(below ? [below] : []));
+  if (!page.side.hidden) drawSamples(page);
 }
 
 /** A text stays open until another topic or view is chosen elsewhere. */
@@ -196,13 +198,11 @@ function draw(page, old) {
   if (moved) page.more = room(page);
   leaveReader(page, old);
   if (page.tree) drawHierarchy(page, old);
-  else {
-    drawTopics(page);
-    drawSamples(page);
-  }
+  else drawTopics(page, old);
   drawEdits(page);
   askSamples(page, state.selected);
   if (moved) announce(page);
+  reveal(page.list.querySelector('[aria-selected=true]'), page.list); // last, for it asks for the layout
   if (focus && !box.contains(focus)) focusAgain(page, focus);
 }
 

@@ -40,7 +40,18 @@ export function root(state, i) {
   return i;
 }
 
-export const members = (state, i) => state.into.map((_, j) => j).filter(j => root(state, j) === i);
+const groups = new WeakMap();
+
+/** A topic and those merged into it; nothing for one that is part of another. Found once for all topics. */
+export function members(state, i) {
+  const {into} = state;
+  if (!groups.has(into)) {
+    const found = into.map(() => []);
+    into.forEach((_, j) => found[root(state, j)].push(j));
+    groups.set(into, found);
+  }
+  return groups.get(into)[i];
+}
 
 /** Whether each layer has fewer topics than the one below, merged ones together, with one more in the layer given. */
 export function shrinks(data, state, more = -1) {
@@ -187,13 +198,27 @@ export function rows(data, state, i, k) {
   return argsort(out.map(key)).map(n => out[n]);
 }
 
+const lowered = new WeakMap();
+
+/** The names in a mode in lower case, made once. */
+export function lower(mode) {
+  if (!lowered.has(mode)) lowered.set(mode, mode.items.map(t => t.toLowerCase()));
+  return lowered.get(mode);
+}
+
+const sought = new WeakMap();
+
 /** The words of a query among those that the page knows: the word itself, or all that it is a part of. */
 export function matching(data, query, k = data.term) {
-  const q = query.trim().toLowerCase();
-  if (!q || k < 0 || !data.modes[k].items) return new Set();
-  const items = data.modes[k].items.map((t, n) => [t.toLowerCase(), n]),
-    exact = items.filter(([t]) => t === q);
-  return new Set((exact.length ? exact : items.filter(([t]) => t.includes(q))).map(x => x[1]));
+  const q = query.trim().toLowerCase(),
+    mode = data.modes[k];
+  if (!q || !mode?.items) return new Set();
+  if (sought.get(mode)?.q === q) return sought.get(mode).found;
+  const those = fits => lower(mode).flatMap((t, n) => (fits(t) ? [n] : [])),
+    exact = those(t => t === q),
+    found = new Set(exact.length ? exact : those(t => t.includes(q)));
+  sought.set(mode, {q, found});
+  return found;
 }
 
 /** The topics to be listed, in order: by share, or by what part of the words looked for they explain. */

@@ -233,7 +233,7 @@ export const small = (page, i, k) => {
   const {data, state} = page;
   const m = data.modes[k];
   if (m.kind === 'image') return pictureFigure(page, i, k, 110);
-  if (m.kind === 'ordered') return orderedFigure(page, i, k, Math.min(page.side.clientWidth || 300, 340), 110);
+  if (m.kind === 'ordered') return orderedFigure(page, i, k, Math.min(page.wide.side || 300, 340), 110);
   return h(
     'ol',
     {class: 'ntf-few'},
@@ -319,7 +319,7 @@ function otherPanel({data, state, many}) {
 function topicShown(page) {
   const {state} = page,
     k = state.mode,
-    wide = page.body.clientWidth || 600,
+    wide = page.wide.body || 600,
     two = state.beside >= 0;
   const width = Math.max(240, wide / (two && wide > 620 ? 2 : 1) - (two ? 20 : 8)),
     topics = two ? [state.selected, state.beside] : [state.selected],
@@ -342,26 +342,43 @@ function beside({most, shared}) {
   return shared.size ? `${scale}∩ marks what both show.` : scale;
 }
 
-/** The columns that a view wants, before anything asks how wide they are. */
-function setColumns(page, whole) {
-  const {main, side, state} = page;
+/** The columns that a view wants, and how wide they are: asked before anything is drawn, where they are new. */
+export function setColumns(page, anew) {
+  const {main, side, state} = page,
+    whole = !!otherPanel(page),
+    before = main.className;
   side.hidden = whole;
   main.classList.toggle('ntf-wide', whole);
   main.classList.toggle('ntf-full', whole && state.panel > 2);
   main.classList.toggle('ntf-two', !whole && state.beside >= 0);
+  if (anew || main.className !== before) page.wide = {body: page.body.clientWidth, side: side.clientWidth};
 }
 
-export function drawCentre(page) {
+/** Whether a table of all topics stays as it is: only another row is the one selected. */
+function sameTable({state}, old) {
+  const free = ['selected', 'query', 'notes', 'undo', 'seq', 'page'];
+  return old && old !== state && Object.keys(state).every(n => state[n] === old[n] || free.includes(n));
+}
+
+/** Which row or column of the table is the topic selected. */
+function markHere({body, state}) {
+  body.querySelector('.ntf-here')?.classList.remove('ntf-here');
+  body.querySelector(`[data-topic="${state.selected}"]`)?.classList.add('ntf-here');
+}
+
+export function drawCentre(page, old) {
   const {data, state} = page;
   const panel = otherPanel(page);
-  setColumns(page, !!panel);
+  if (panel && sameTable(page, old)) return markHere(page);
   const kind = data.modes[state.mode]?.kind;
   page.tools.hidden = !!panel || !!page.reader || state.selected < 0;
   if (page.tools.hidden) page.helpText.hidden = true;
   page.reading.hidden = kind !== 'words' && kind !== 'labels';
   page.modes.replaceChildren(...[modeTabs(page)].filter(Boolean));
-  if (panel) page.body.replaceChildren(panel(page));
-  else if (page.reader && state.selected >= 0) page.body.replaceChildren(reading(page));
+  if (panel) {
+    page.body.replaceChildren(panel(page));
+    markHere(page);
+  } else if (page.reader && state.selected >= 0) page.body.replaceChildren(reading(page));
   else page.body.replaceChildren(...(state.selected < 0 ? [] : topicShown(page)).filter(Boolean));
 }
 
