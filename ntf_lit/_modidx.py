@@ -232,6 +232,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.checks._cure': ('checks.html#_cure', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._frame_numbers': ('checks.html#_frame_numbers', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._in_order': ('checks.html#_in_order', 'ntf_lit/checks.py'),
+                                'ntf_lit.checks._joint_size': ('checks.html#_joint_size', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._measured_run': ('checks.html#_measured_run', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._no_numbers': ('checks.html#_no_numbers', 'ntf_lit/checks.py'),
                                 'ntf_lit.checks._numpy_float': ('checks.html#_numpy_float', 'ntf_lit/checks.py'),

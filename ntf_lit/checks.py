@@ -149,7 +149,7 @@ def _where(bad):
 class Size(NamedTuple):
     "How large the entries of an array are."
     low: float # The smallest; NaN if there is one
-    high: float # Infinite if an entry is
+    high: float # Infinite if an entry is; otherwise the largest, or 0 where nobody needs it
     square: float = 0. # Sum of squares of the entries divided by 2**exponent
     exponent: int = 0 # 0 where all squares stay in the floats without it
 
@@ -163,29 +163,33 @@ def measured(
     flat, n = X.reshape(-1), math.prod(X.shape)
     step = 64*_RUN if is_torch_array(X) and X.device.type != 'cpu' else _RUN
     runs = [_measured_run(flat[i:i+step]) for i in range(0, n, step)]
-    low, high = (float(f([run[i] for run in runs])) for i, f in enumerate((np.min, np.max)))
+    return runs[0] if len(runs) == 1 else _joint_size(runs)
+
+def _joint_size(sizes):
+    "The size of several arrays together."
+    low, high = float(np.min([s.low for s in sizes])), max(s.high for s in sizes)
     if not (low >= 0 and high < math.inf): return Size(low, high)
-    k = max((k for *_, s, k in runs if s), default=0)
-    return Size(low, high, math.fsum(math.ldexp(s, 2*(e - k)) for *_, s, e in runs), k)
+    k = max((s.exponent for s in sizes if s.square), default=0)
+    return Size(low, high, math.fsum(math.ldexp(s.square, 2*(s.exponent - k)) for s in sizes), k)
 
 # %% ../nbs/00_checks.ipynb #7d1e0a32
 def _measured_run(x):
-    "(smallest, largest or 0, sum of squares of x/2**k, k), with k = 0 where the squares stay in the floats."
-    low, xp = float(x.min()), array_namespace(x)
-    wide = xp.astype(x, xp.float64, copy=False)
+    "The size of some entries; the largest is looked for only where their squares leave the floats."
+    low = float(x.min())
+    wide = x.double() if is_torch_array(x) else x.astype(np.float64, copy=False)
     square = _square(wide)
-    if 2.**-800 < square < 2.**1000: return low, 0., square, 0
+    if low >= 0 and 2.**-800 < square < 2.**1000: return Size(low, 0., square)
     high = float(x.max())
-    if not (low >= 0 and 0 < high < math.inf): return low, high, 0., 0
+    if not (low >= 0 and 0 < high < math.inf): return Size(low, high)
     k = max(math.frexp(high)[1], -1000)
-    return low, high, _square(wide*math.ldexp(1., -k)), k
+    return Size(low, high, _square(wide*math.ldexp(1., -k)), k)
 
 def _square(x):
     "The sum of squares of float64, in rows, so that it is the same with any number of threads."
     if is_torch_array(x): return float((x*x).sum())
     whole = len(x)//_ROW*_ROW
     rows, rest = x[:whole].reshape(-1, _ROW), x[whole:]
-    return float(np.vecdot(rows, rows).sum() + rest @ rest)
+    return float(rest @ rest + (np.vecdot(rows, rows).sum() if whole else 0.))
 
 # %% ../nbs/00_checks.ipynb #15aa8848
 def check_nonnegative(
