@@ -1905,6 +1905,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.result._FirstOf.__repr__': ('result.html#_firstof.__repr__', 'ntf_lit/result.py'),
                                 'ntf_lit.result._column_norms': ('result.html#_column_norms', 'ntf_lit/result.py'),
                                 'ntf_lit.result._is_array': ('result.html#_is_array', 'ntf_lit/result.py'),
+                                'ntf_lit.result._is_plain': ('result.html#_is_plain', 'ntf_lit/result.py'),
                                 'ntf_lit.result._names': ('result.html#_names', 'ntf_lit/result.py'),
                                 'ntf_lit.result._refilled': ('result.html#_refilled', 'ntf_lit/result.py'),
                                 'ntf_lit.result._with_one_more': ('result.html#_with_one_more', 'ntf_lit/result.py'),
