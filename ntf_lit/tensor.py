@@ -248,7 +248,7 @@ def _keep(data, right, product):
     "Leave a product with the data it was made of, if it is small beside them."
     if not isinstance(data, DenseData) and not hasattr(data, 'M'): return
     entries = data.M.nnz if hasattr(data, 'M') else math.prod(data.shape)
-    if entries < _WORTH or 2*math.prod(_array_in(product).shape) > entries: return
+    if entries < _WORTH or 8*math.prod(_array_in(product).shape) > entries: return
     vars(data)['_kept'] = right, [f.clone() if is_torch_array(f) else f.copy() for f in right], product
 
 def _taken(data, right):
