@@ -303,6 +303,7 @@ def _drawn(model, rng):
     a = model.data.scale if asis else _best_multiple(model, p)
     return replace(p, V=(V[0]*a, *V[1:]), W=W*a)
 
+# %% ../nbs/21_stratified.ipynb #3f7b6c67
 def _best_multiple(model, p):
     "The multiple of a model that is nearest to the data; entries that are missing count as zeros."
     if isinstance(model.data, Masked):

@@ -259,6 +259,7 @@ def _taken(data, right):
 
 def _array_in(product): return product[1] if isinstance(product, tuple) else product
 
+# %% ../nbs/01_tensor.ipynb #5c0b7e13
 def times_kept(
     data, # Data of any kind
     c:float, # What all factors were multiplied by

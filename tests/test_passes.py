@@ -87,6 +87,17 @@ def test_same_bits_from_a_start(products):
         assert all((a == b).all() for a, b in zip(other.params.factors, first.params.factors))
 
 
+def test_factors_that_were_changed_in_place():
+    "Get a product of their own."
+    data = as_data(cube())
+    model = NCPDModel(data, 3)
+    cp = model.start(np.random.default_rng(1))
+    before = model.objective(cp)
+    cp.factors[-1][:] *= 2
+    after = model.objective(cp)
+    assert after != before and after == NCPDModel(as_data(cube()), 3).objective(cp)
+
+
 @pytest.mark.parametrize('masked', [False, True])
 @pytest.mark.parametrize('bad, message', [(-1.0, 'nonnegative'), (np.nan, 'NaN'), (np.inf, 'infinite')])
 def test_bad_entries_anywhere(bad, message, masked, products):
