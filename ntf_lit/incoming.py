@@ -369,10 +369,10 @@ def beside(self:Incoming,
 
 # %% ../nbs/01a_incoming.ipynb #16d4c829
 def _checked(x, min_order=2):
-    "(Contiguous array of nonnegative floats, mask of true and false or None) of dense data."
+    "(Contiguous array of nonnegative floats, its size, mask of true and false or None) of dense data."
     X = as_float(x.data, x.name)
     mask = None if x.mask is None else check_mask(x.mask, X, x.name)
-    return check_dense(X, x.name, mask, min_order), mask
+    return *check_dense(X, x.name, mask, min_order), mask
 
 def _hides(masks):
     "Whether an entry is missing; a mask of ones is none."
@@ -388,8 +388,8 @@ def as_data(
     if isinstance(X, (DenseData, Sparse)): return X
     x = incoming(X, mask, name)
     if x.kind == 'sparse': return as_sparse(x.data, x.name)
-    X, mask = _checked(x, min_order)
-    scale, square = power_of_two([X])
+    X, size, mask = _checked(x, min_order)
+    scale, square = power_of_two([X], [size])
     return Masked((X,), scale, square, mask) if _hides([mask]) else Dense((X,), scale, square)
 
 # %% ../nbs/01a_incoming.ipynb #437f3ead
@@ -429,14 +429,15 @@ def _check_stratum(shape, first, s, name):
 # %% ../nbs/01a_incoming.ipynb #2a3287a5
 JOIN = 1 << 24   # bytes below which arrays are joined
 
-def _join(arrays, masks):
+def _join(arrays, sizes, masks):
     "Checked dense strata as one body of data, concatenated only where they are small."
     xp = array_namespace(*arrays)
     if len({X.dtype for X in arrays}) > 1: arrays = [xp.astype(X, xp.float64, copy=False) for X in arrays]
-    if _hides(masks): return Masked((xp.concat(arrays),), *power_of_two(arrays), xp.concat(masks))
+    scale, square = power_of_two(arrays, sizes)
+    if _hides(masks): return Masked((xp.concat(arrays),), scale, square, xp.concat(masks))
     small = sum(math.prod(X.shape) for X in arrays)*arrays[0].itemsize <= JOIN
     arrays = (xp.concat(arrays),) if small and len(arrays) > 1 else tuple(arrays)
-    return Dense(arrays, *power_of_two(arrays))
+    return Dense(arrays, scale, square)
 
 # %% ../nbs/01a_incoming.ipynb #2fdbe0f0
 def incoming_strata(

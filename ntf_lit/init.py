@@ -17,7 +17,7 @@ from scipy.sparse.linalg import svds
 from .checks import check_alive, check_factor, host
 from .result import CP
 from .score import as_cp
-from .tensor import CHUNK, DenseData, Sparse, chunks, cp_inner, inner, mttkrps, unfold
+from .tensor import CHUNK, DenseData, Sparse, chunks, cp_inner, inner, mttkrps, times_kept, unfold
 
 # %% ../nbs/13_init.ipynb #1ff5ab6b
 def move(
@@ -46,7 +46,10 @@ def fit_scale(
     k, C = next(mttkrps(data, factors))
     size = cp_inner(factors, factors)
     a = inner(C, factors[k])/size if size > 0 else 0.
-    return [f*(a**(1/len(factors)) if a > 0 else 1.) for f in factors]
+    c = a**(1/len(factors)) if a > 0 else 1.
+    scaled = [f*c for f in factors]
+    times_kept(data, c, scaled)
+    return scaled
 
 # %% ../nbs/13_init.ipynb #c36be81b
 GRAM = 4000   # largest mode whose Gram matrix is formed

@@ -86,9 +86,13 @@ def objective(self:NCPDModel,
     cp:CP, # Parameters of the scaled data
 )->float: # Half the squared error, and penalties
     "The objective of any factors."
-    F = list(cp.factors)
-    _, C = next(mttkrps(self.data, F))
-    return square_loss(self, cp, .5*cp_inner(F, F) - inner(C, F[0])) + penalty(self, cp)
+    return square_loss(self, cp, _value(self, list(cp.factors))) + penalty(self, cp)
+
+def _value(model, F):
+    "The loss without its constant; not asked for where entries are missing."
+    if isinstance(model.data, Masked): return 0.
+    _, C = next(mttkrps(model.data, F))
+    return .5*cp_inner(F, F) - inner(C, F[0])
 
 # %% ../nbs/20_ncpd.ipynb #1938e203
 @patch
@@ -258,9 +262,7 @@ def objective(self:SupervisedModel,
     p:Labelled, # Parameters of the scaled data
 )->float: # Half the squared error, the labels' loss, and penalties
     "The objective of any parameters."
-    F = [p.W, p.H]
-    _, C = next(mttkrps(self.data, F))
-    squares = square_loss(self, p, .5*cp_inner(F, F) - inner(C, p.W))
+    squares = square_loss(self, p, _value(self, [p.W, p.H]))
     return squares + self.label_loss(p) + penalty(self, p)
 
 @patch

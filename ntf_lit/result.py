@@ -145,10 +145,15 @@ def _is_array(x): return isinstance(x, np.ndarray) or is_torch_array(x) or hasat
 @cache
 def _names(kind): return [f.name for f in fields(kind) if f.init]
 
+_PLAIN = {int, float, bool, str, type(None)}
+
+def _is_plain(x): return isinstance(x, (list, tuple)) and _PLAIN.issuperset(map(type, x)) # offsets of strata
+
 def leaves(
     params, # Nested records, tuples, lists and dicts with arrays in them
 )->list: # The arrays, in a fixed order
     "All arrays of some parameters."
+    if _is_plain(params): return []
     if isinstance(params, (list, tuple)): return [a for p in params for a in leaves(p)]
     if _is_array(params): return [params]
     if is_dataclass(params): return leaves([getattr(params, name) for name in _names(type(params))])
@@ -165,6 +170,7 @@ def rebuild(
 def _refilled(p, given):
     "Parameters with the arrays that are given one by one. (Within `rebuild` it would keep these alive.)"
     if _is_array(p): return next(given)
+    if _is_plain(p): return type(p)(p)
     if is_dataclass(p):
         return type(p)(**{name: _refilled(getattr(p, name), given) for name in _names(type(p))})
     if isinstance(p, dict): return {k: _refilled(v, given) for k, v in p.items()}

@@ -300,17 +300,25 @@ def _drawn(model, rng):
     if model.topics is not None: H = [check_factor(h, 'topics', h.shape, like) for h in model.topics]
     p = Strata(tuple(V), W, tuple(H), tuple(map(int, model.offsets)))
     asis = model.init == 'uniform' or hasattr(model.data, 'misfit') # data with weights: others fit the size
-    a = model.data.scale if asis else _best_multiple(replace(model, penalties=()), p)
+    a = model.data.scale if asis else _best_multiple(model, p)
     return replace(p, V=(V[0]*a, *V[1:]), W=W*a)
 
+# %% ../nbs/21_stratified.ipynb #3f7b6c67
 def _best_multiple(model, p):
     "The multiple of a model that is nearest to the data; entries that are missing count as zeros."
     if isinstance(model.data, Masked):
         model = replace(model, data=Dense(model.data.arrays, model.data.scale, model.data.square))
-    ends = _first_ends(model, p)
+    ends = _first_ends(_without_penalties(model), p)
     cross = sum(inner(end.problem.cross, end.block) for end in ends.values())   # <A, B>
     square = 2*(_both(ends) + cross)                                            # |B|^2
     return cross/square if cross > 0 else model.data.scale
+
+def _without_penalties(model):
+    "The same model without its penalties, and the sums over its strata, which it shares."
+    if not model.penalties: return model
+    bare = replace(model, penalties=())
+    vars(bare)['sums'] = model.sums
+    return bare
 
 # %% ../nbs/21_stratified.ipynb #3a11cbfd
 def _parts_of(model, init):

@@ -277,7 +277,9 @@ def contract(self:Pass,
 @patch
 def once(self:Streamed)->object: # A `Pass` where the weights are the whole left group, else the data
     "The data for one sweep."
-    return Pass(self) if self.split == 1 and self.f is None else self
+    if self.split > 1 or self.f is not None: return self
+    vars(self).pop('_kept', None) # its pass is one with the next product
+    return Pass(self)
 
 # %% ../nbs/28_streamed.ipynb #a50103af
 @dataclass

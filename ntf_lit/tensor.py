@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'FEW', 'unfold', 'fold', 'khatri_rao', 'others', 'mttkrp', 'hadamard', 'gram', 'inner', 'cp_inner',
-           'best_split', 'contract', 'power_of_two', 'DenseData', 'Dense', 'mttkrps', 'chunks', 'residual', 'cp_rows',
-           'Mapped', 'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros', 'with_values',
-           'square_at_nonzeros', 'column_sums', 'run_sums', 'segment_sum', 'stratum_sums']
+           'best_split', 'contract', 'power_of_two', 'DenseData', 'Dense', 'times_kept', 'mttkrps', 'chunks',
+           'residual', 'cp_rows', 'Mapped', 'mapped', 'Masked', 'Sparse', 'COO', 'as_sparse', 'at_nonzeros',
+           'with_values', 'square_at_nonzeros', 'column_sums', 'run_sums', 'segment_sum', 'stratum_sums']
 
 # %% ../nbs/01_tensor.ipynb #90c21004
 import math
@@ -22,7 +22,8 @@ from array_api_compat import is_torch_array
 
 from fastcore.basics import patch
 
-from .checks import Array, array_namespace, as_float, check_fill, check_nonnegative, check_shape
+from .checks import (Array, array_namespace, as_float, check_fill, check_nonnegative, check_shape,
+                            measured)
 
 # %% ../nbs/01_tensor.ipynb #a2590ade
 def unfold(
@@ -128,16 +129,15 @@ _LARGEST = {4: 120, 8: 1000}   # largest power by item size: data near the least
 
 def power_of_two(
     arrays, # Nonnegative arrays, NumPy or torch
+    sizes=None, # What `measured` says of each; None to look
 )->tuple: # (scale, sum of squares of scale*X): the scaled norm lies in [1/2, 1)
     "The power of two that normalises the data, and their squared norm after it; scale 1 for zeros."
-    top, most = max(float(a.max()) for a in arrays), _LARGEST[min(a.itemsize for a in arrays)]
-    if top == 0: return 1., 0.
-    total_at = lambda e: sum(_sum_of_squares(a, math.ldexp(1., e)) for a in arrays)
-    k = -math.frexp(top)[1]     # brings the largest entry near 1
-    total = total_at(min(k, _LARGEST[8]))
-    e = math.frexp(math.sqrt(total))[1]
-    if k - e > most: return math.ldexp(1., most), total_at(most)
-    return math.ldexp(1., k - e), math.ldexp(total, -2*e)
+    sizes, most = sizes or list(map(measured, arrays)), _LARGEST[min(a.itemsize for a in arrays)]
+    if not any(size.square for size in sizes): return 1., 0.
+    k = max(size.exponent for size in sizes if size.square)
+    total = math.fsum(math.ldexp(size.square, 2*(size.exponent - k)) for size in sizes)
+    e = min(most, -k - math.frexp(math.sqrt(total))[1])
+    return math.ldexp(1., e), math.ldexp(total, 2*(e + k))
 
 def _sum_of_squares(a, scale, size=1 << 18):
     "Of scale*a, in float64, some entries at a time."
@@ -241,6 +241,36 @@ def contract(self:DenseData,
     "An MTTKRP from the product with the other group's factors."
     return contract(product, factors, t)
 
+# %% ../nbs/01_tensor.ipynb #5c0b7e11
+_WORTH = 1 << 15   # entries from which on a product is kept
+
+def _keep(data, right, product):
+    "Leave a product with the data it was made of, if it is small beside them."
+    if not isinstance(data, DenseData) and not hasattr(data, 'M'): return
+    entries = data.M.nnz if hasattr(data, 'M') else math.prod(data.shape)
+    if entries < _WORTH or 8*math.prod(_array_in(product).shape) > entries: return
+    vars(data)['_kept'] = right, [f.clone() if is_torch_array(f) else f.copy() for f in right], product
+
+def _taken(data, right):
+    "The product that was left with the data, if these are its factors, unchanged; it is there only once."
+    own, copies, product = getattr(data, '__dict__', {}).pop('_kept', ((), (), None))
+    same = len(own) == len(right) and all(a is b and (a == c).all() for a, b, c in zip(own, right, copies))
+    return product if same else None
+
+def _array_in(product): return product[1] if isinstance(product, tuple) else product
+
+# %% ../nbs/01_tensor.ipynb #5c0b7e13
+def times_kept(
+    data, # Data of any kind
+    c:float, # What all factors were multiplied by
+    factors, # What came out
+)->None:
+    "Let the product that was left with the data, if there is one, be that with the new factors."
+    if '_kept' not in getattr(data, '__dict__', {}): return
+    product, right = vars(data)['_kept'][-1], factors[data.split:]
+    Z = _array_in(product)*c**len(right)
+    _keep(data, right, (product[0], Z) if isinstance(product, tuple) else Z)
+
 # %% ../nbs/01_tensor.ipynb #79f4c93b
 def mttkrps(
     data, # Data of shape (d_1, ..., d_N), of any kind
@@ -248,8 +278,13 @@ def mttkrps(
 )->Iterator: # Of (k, MTTKRP of mode k with the factors as they then are)
     "All MTTKRPs of an iteration, in the order of the modes, in two passes over the data."
     p, N = data.split, len(factors)
-    Z = data.right(factors)
-    for t in range(p): yield t, data.contract(Z, factors[:p], t)
+    Z = _taken(data, factors[p:])
+    Z = data.right(factors) if Z is None else Z
+    try:
+        for t in range(p): yield t, data.contract(Z, factors[:p], t)
+    except GeneratorExit: # the caller goes no further
+        _keep(data, factors[p:], Z)
+        raise
     Z = data.left(factors)
     for t in range(N - p): yield p + t, data.contract(Z, factors[p:], t)
 
