@@ -11,6 +11,7 @@ from ntf_lit import NCPD, NMF, StratifiedNTF, tensor
 from ntf_lit.fit import fit
 from ntf_lit.incoming import as_data
 from ntf_lit.ncpd import NCPDModel
+from ntf_lit.tensor import mttkrps
 
 CUBE = (80, 60, 50)  # More entries than the compiled sweeps take
 SWEEPS = 3
@@ -85,6 +86,16 @@ def test_same_bits_from_a_start(products):
     for other in (again, alone):
         assert other.history.objective == first.history.objective
         assert all((a == b).all() for a, b in zip(other.params.factors, first.params.factors))
+
+
+@pytest.mark.parametrize('shape', [(400, 600), CUBE, (20, 30, 20, 30)], ids=str)
+def test_the_product_of_a_start(shape, products):
+    "Is that with the scaled factors."
+    data = as_data(np.random.default_rng(0).random(shape))
+    factors = list(NCPDModel(data, 3).start(np.random.default_rng(1)).factors)
+    handed, new = (next(mttkrps(data, F))[1] for F in (factors, [f.copy() for f in factors]))
+    np.testing.assert_allclose(handed, new, rtol=1e-12)
+    assert products == ['right', 'right']
 
 
 def test_factors_that_were_changed_in_place():
