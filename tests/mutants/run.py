@@ -153,6 +153,7 @@ def forget_compiled(path):
         kept.unlink()
 
 
+UNDECIDED = set()  # Keys of those whose tests could not be run, or fail where nothing is planted
 SOUND = set()  # Tests that were seen to pass where nothing is planted
 
 
@@ -228,6 +229,10 @@ def run_all(wanted, workers, path, until=ALL, quick=0):
             try:
                 before = [r['node'] for r in [*know.values()] if r['path'] == mutant.path and r.get('node')]
                 found = caught(mutant, folder, quick, before)
+                UNDECIDED.discard(mutant.key)
+            except RuntimeError as error:  # no reason not to go on with the others
+                UNDECIDED.add(mutant.key)
+                return print(f'UNDECIDED {mutant.path} {mutant.kind}: {mutant.why}  [{error}]', flush=True)
             finally:
                 copies.put(folder)
             record = dict(key=mutant.key, path=mutant.path, kind=mutant.kind, why=mutant.why)
@@ -278,7 +283,7 @@ def main():
         print(
             f'survived: {m.path} {m.kind}: {m.why}', f'(equivalent: {m.equivalent})' if m.equivalent else ''
         )
-    sys.exit(any(not m.equivalent for m in survived))
+    sys.exit(bool(UNDECIDED) or any(not m.equivalent for m in survived))
 
 
 if __name__ == '__main__':
