@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +23,8 @@ def test_there_are_enough_and_none_is_there_twice():
 def test_every_module_with_a_mutant_has_tests():
     for m in MUTANTS:
         for args in mutants.tests_of(m, ROOT):
-            assert (ROOT / args[0]).is_file(), args
+            for name in (a for a in args if a.startswith('tests/')):
+                assert (ROOT / name).is_file(), args
 
 
 @pytest.mark.parametrize('m', MUTANTS, ids=lambda m: f'{Path(m.path).stem}, {m.kind}, {m.key}')
@@ -52,6 +54,35 @@ def test_what_fails_where_nothing_is_planted_catches_nothing(tmp_path):
         run.check_sound(tmp_path, 'test_a.py::test_no', 'few')
     with pytest.raises(RuntimeError, match='no test failed, but pytest ended with 4'):
         run.run_tests(tmp_path, ['--there-is-no-such-option'], 'few')
+
+
+def toy(folder, text):
+    "A project of one module and its tests, and a bug of it."
+    (folder / 'toy.py').write_text('seen = []\nis_one = lambda x: x == 1\n')
+    (folder / 'test_toy.py').write_text('import toy\n' + text)
+    return mutants.Mutant('toy.py', 'sign', 'none', 'x == 1', 'x != 1', '')
+
+
+@pytest.mark.slow
+def test_only_what_fails_alone_catches(tmp_path, monkeypatch, capfd):
+    "A test that fails because of others before it catches nothing, with a bug or without."
+    monkeypatch.setattr(run, 'tests_of', lambda mutant, root: [['test_toy.py']])
+    first = 'def test_a(): toy.seen.append(1)\ndef test_b(): assert not toy.seen\n'
+    found = run.caught(toy(tmp_path, first), tmp_path, quick=60)
+    assert found.passed and 'test_b failed after others' in capfd.readouterr().out
+    found = run.caught(toy(tmp_path, 'def test_c(): assert toy.is_one(1)\n'), tmp_path, quick=60)
+    assert (found.passed, found.node) == (False, 'test_toy.py::test_c')
+    assert 'x == 1' in (tmp_path / 'toy.py').read_text()
+    assert run.run_tests(tmp_path, ['test_toy.py'], 'few', seconds=0.0).passed
+    assert 'no time is left' in (tmp_path / '.tests.log').read_text()
+
+
+def test_what_caught_before_comes_first(tmp_path):
+    "Then one case of every test, the quick ones first."
+    (tmp_path / '.seconds.json').write_text('{"t.py::a[p]": 9.0}')
+    items = [SimpleNamespace(nodeid=f't.py::{name}') for name in ('a[p]', 'a[q]', 'b', 'c[p]', 'c[q]')]
+    run.Order(tmp_path, ['t.py::c[q]'], run.ALL).pytest_collection_modifyitems(items)
+    assert [i.nodeid[6:] for i in items] == ['c[q]', 'b', 'c[p]', 'a[p]', 'a[q]']
 
 
 @pytest.mark.slow

@@ -370,6 +370,25 @@ def test_sizes_far_from_one(kind, size, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9 * b.max())
 
 
+@pytest.mark.parametrize('shape', [(9, 4), (9, 4, 3), (9, 2, 3, 2)])
+@pytest.mark.parametrize('size', [1e-280, 1e-100, 1e-30, 1.0, 1e30, 1e100, 1e150])
+def test_products_are_those_of_the_data_in_memory_whatever_their_size(shape, size):
+    "In the units of the store, whose scale may be no number that a factor can take at once."
+    X = size * np.random.default_rng(0).random(shape)
+    D, dense = streamed(Own(X), rows=4), as_data(X)
+    F = [np.random.default_rng(1).random((d, 2)) for d in shape]
+    assert D.split == dense.split and D.scale == dense.scale
+    for given_to in (D.right, dense.right):
+        assert np.isfinite(given_to(F)).all()
+    np.testing.assert_allclose(D.right(F), dense.right(F), rtol=1e-12)
+    units = np.ldexp(X, int(np.log2(dense.factor_scale)))
+    K = np.ones((1, 2))
+    for A in F[D.split :]:
+        K = (K[:, None] * A).reshape(-1, 2)
+    want = units.reshape(-1, len(K)) @ K
+    np.testing.assert_allclose(np.moveaxis(np.asarray(D.right(F)), 0, -1).reshape(-1, 2), want, rtol=1e-12)
+
+
 class Chunked(Own):
     "A store in chunks that knows what was read."
 

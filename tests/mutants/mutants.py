@@ -150,17 +150,16 @@ PROPERTIES_FIRST += 'hierarchy_browser online batch_estimators edits'.split()
 
 
 def tests_of(mutant, root):
-    "Arguments of pytest, one list after the other: the module's notebook, and files of tests."
+    "Arguments of pytest, one list after the other: the module's notebook, and files of tests together."
     path = Path(mutant.path)
     if path.suffix in ('.js', '.css'):
         return PAGE
     module = path.stem
-    runs = [[f'tests/test_{name}.py'] for name in TESTS[module].split()]
+    files = [f'tests/test_{name}.py' for name in TESTS[module].split()]
     notebook = re.search(
         r'File to edit: \.\./nbs/(\w+)\.ipynb', (Path(root) / path).read_text(encoding='utf-8')
     )
     # Some are marked slow, since nbdev-test runs them as well: here they are run nevertheless
     named = f'test_examples and {notebook[1]} and not test_examples_slow'
     examples = ['tests/test_package_by_notebooks.py', '-m', '', '-k', named]
-    first = module in PROPERTIES_FIRST
-    return [*runs[:first], examples, *runs[first:]]
+    return [files, examples] if module in PROPERTIES_FIRST else [examples, files]
