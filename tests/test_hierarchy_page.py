@@ -78,6 +78,16 @@ def test_what_a_click_shows_is_in_view(shown, make, width):  # noqa: F811
     assert page.locator('.ntf-detail .ntf-name').evaluate(IN_VIEW)
 
 
+def test_clicks_that_follow_at_once_end_at_the_last_topic(shown):  # noqa: F811
+    "Before the page hears of its own scrolling."
+    page = shown(of_curves(), 1280)
+    page.evaluate("""() => {
+        for (const i of [99, 3, 99, 129, 3, 99]) document.querySelector(`[data-id="${i}"]`).click(); }""")
+    assert chosen(page).get_attribute('data-id') == '99'
+    page.wait_for_timeout(200)
+    assert chosen(page).evaluate(IN_VIEW)
+
+
 @pytest.mark.parametrize('size', [(1280, 900), (1600, 1000), (1280, 700)])
 def test_the_page_is_as_high_as_the_window(shown, size):  # noqa: F811
     "The note and the buttons for edits stand below the graph, and nothing has to be scrolled to."

@@ -327,17 +327,22 @@ export function drawGraph(page, anew = false) {
 }
 
 /** Scroll the box of the graph, not the page. Places are known; nothing is measured while the page changes. */
-function bringIntoView({nodes, canvas, state, place, room, scrolled}, i) {
+function bringIntoView(page, i) {
+  const {nodes, canvas, state, place, room} = page;
   if (!nodes.has(i)) return;
   const e = nodes.get(i),
     a = state.shape ? {x: 0, y: e.offsetTop, w: 0, h: e.offsetHeight} : place.at[i],
     low = a.y + a.h + 14 - room.high,
-    right = a.x + a.w + 14 - room.wide;
-  if (scrolled.top < low || scrolled.top > a.y) canvas.scrollTop = Math.max(0, a.y - (room.high - a.h) / 2);
-  if (scrolled.left < right || scrolled.left > a.x) canvas.scrollLeft = Math.max(0, a.x - 8);
+    right = a.x + a.w + 14 - room.wide,
+    {top, left} = page.scrolled ?? {top: canvas.scrollTop, left: canvas.scrollLeft};
+  const down = top < low || top > a.y,
+    across = left < right || left > a.x;
+  if (down) canvas.scrollTop = Math.max(0, a.y - (room.high - a.h) / 2);
+  if (across) canvas.scrollLeft = Math.max(0, a.x - 8);
+  if (down || across) page.scrolled = null;
 }
 
-/** How large the box of the graph is, and how far it is scrolled: measured when that changes. */
+/** How large the box of the graph is, and how far it is scrolled: measured when that changes, and not known before. */
 function watchCanvas(page) {
   const {canvas} = page;
   page.scrolled = {top: 0, left: 0};
