@@ -1365,10 +1365,11 @@ Broken()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason='a broken notebook must be noticed')
 @pytest.mark.parametrize(
     'broken',
-    [pytest.param("raise ValueError('broken')", marks=pytest.mark.slow), BROKEN],
+    ["raise ValueError('broken')", BROKEN],
     ids=['python', 'javascript'],
 )
 def test_a_broken_notebook_is_noticed(notebook, broken):

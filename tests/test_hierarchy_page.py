@@ -283,15 +283,8 @@ def test_a_page_without_a_kernel_offers_no_fit(shown):  # noqa: F811
         expect(page.get_by_role('button', name=name)).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    'width, scheme',
-    [
-        (390, 'dark'),
-        pytest.param(1280, 'light', marks=pytest.mark.slow),
-        pytest.param(1280, 'dark', marks=pytest.mark.slow),
-        pytest.param(2000, 'light', marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('width, scheme', [(390, 'dark'), (1280, 'light'), (1280, 'dark'), (2000, 'light')])
 def test_axe_in_every_state_of_a_hierarchy(shown, axe, width, scheme):  # noqa: F811
     page = shown(of_words((30, 12, 5), strata=np.array(['N', 'S'])[np.arange(50) % 2]), width, scheme)
     assert violations(page, axe) == []

@@ -76,7 +76,7 @@ def same(a, b):
     return all(np.array_equal(host(f), host(g)) for f, g in zip(leaves(a), leaves(b), strict=True))
 
 
-@pytest.mark.parametrize('layer', [0, 1, 2])
+@pytest.mark.parametrize('layer', [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 @each
 def test_what_is_below_stays_and_what_is_above_descends(kind, layer):
     m = fitted(kind)[0]
@@ -95,7 +95,7 @@ def test_what_is_below_stays_and_what_is_above_descends(kind, layer):
     )  # the old one is as it was
 
 
-@pytest.mark.parametrize('layer', [0, 1, 2])
+@pytest.mark.parametrize('layer', [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 @each
 def test_layers_are_made_of_those_below(kind, layer):
     first = 1 if 'NCPD' in kind else 0  # the layer above an NCPD approximates its factors
