@@ -84,7 +84,7 @@ def _penalties(est, data):
 
 # %% ../nbs/50a_cp_estimators.ipynb #654b16ca
 def _weighted_model(est, model):
-    "A weighted model with the ridge that suits it, and as a start where that was found."
+    "A weighted model with the ridge that is known or suits it, and as a start where that was found."
     columns_for(model, est.compress, 1)
     limit = np.inf if est.time_limit is None else check_number(est.time_limit, 'time_limit')
     est.ridge_ = 0.
@@ -103,7 +103,8 @@ def _fit_data(est, x, word, weights):
     data = as_data(x)
     if as_beta(est.loss) < 2 or not isinstance(data, Masked) or bool(data.mask.all()): return data
     if _penalties(est, data): return data
-    if entries_per_parameter(data, check_count(est.rank, 'rank')) >= PLENTY: return data
+    plenty = entries_per_parameter(data, check_count(est.rank, 'rank')) >= PLENTY
+    if plenty and not getattr(est, '_ridge', None): return data
     return Weighted(data.arrays, data.scale, data.square, data.mask)
 
 # %% ../nbs/50a_cp_estimators.ipynb #70fb0f2d

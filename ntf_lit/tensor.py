@@ -23,7 +23,7 @@ from array_api_compat import is_torch_array
 from fastcore.basics import patch
 
 from .checks import (Array, array_namespace, as_float, check_fill, check_nonnegative, check_shape,
-                            measured)
+                            joint_size, measured)
 
 # %% ../nbs/01_tensor.ipynb #a2590ade
 def unfold(
@@ -133,11 +133,10 @@ def power_of_two(
 )->tuple: # (scale, sum of squares of scale*X): the scaled norm lies in [1/2, 1)
     "The power of two that normalises the data, and their squared norm after it; scale 1 for zeros."
     sizes, most = sizes or list(map(measured, arrays)), _LARGEST[min(a.itemsize for a in arrays)]
-    if not any(size.square for size in sizes): return 1., 0.
-    k = max(size.exponent for size in sizes if size.square)
-    total = math.fsum(math.ldexp(size.square, 2*(size.exponent - k)) for size in sizes)
-    e = min(most, -k - math.frexp(math.sqrt(total))[1])
-    return math.ldexp(1., e), math.ldexp(total, 2*(e + k))
+    _, _, square, k = joint_size(sizes)
+    if square == 0: return 1., 0.
+    e = min(most, -k - math.frexp(math.sqrt(square))[1])
+    return math.ldexp(1., e), math.ldexp(square, 2*(e + k))
 
 def _sum_of_squares(a, scale, size=1 << 18):
     "Of scale*a, in float64, some entries at a time."

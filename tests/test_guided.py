@@ -312,14 +312,27 @@ def test_what_is_fixed_stays_fixed():
 
 def test_masks_and_weights_come_again():
     rng = np.random.default_rng(0)
-    X = rng.random((30, 4)) @ rng.random((4, 20))
+    X = rng.random((30, 4)) @ rng.random((4, 20)) + rng.random((30, 20))
     seen = rng.random(X.shape) < 0.9
     for how in (dict(mask=seen), dict(weights=seen + 0.1), dict(sample_weight=1 + rng.random(30))):
         m = NMF(4, random_state=0, max_iter=50).fit(X, **how)
         merged = merge_topics(m, X, [1, 2], **how)
         assert merged.objective_ <= merged.history_.objective[0] * (1 + 1e-9)
         parts = split_topic(m, X, 0, n_init=2, random_state=0, **how)
-        assert parts.objective_ <= parts.history_.objective[0] * (1 + 1e-9)
+        assert parts.objective_ <= parts.history_.objective[0] * (1 + 1e-9) and parts.n_iter_ > 0
+
+
+def test_the_ridge_stays():
+    "Also where with one topic less there is so much for each parameter that none would be chosen."
+    rng = np.random.default_rng(0)
+    X, mask = rng.random((60, 50)), rng.random((60, 50)) < 0.95
+    m, plenty = (NMF(r, random_state=0, max_iter=30).fit(X, mask=mask) for r in (3, 2))
+    assert m.ridge_ > 0 == plenty.ridge_
+    for other in (
+        merge_topics(m, X, [0, 1], mask=mask),
+        split_topic(m, X, 0, n_init=1, random_state=0, mask=mask),
+    ):
+        assert other.ridge_ == m.ridge_
 
 
 @given(st.integers(0, 1), st.integers(0, 2**32 - 1))

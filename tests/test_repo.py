@@ -260,7 +260,10 @@ for name in {modules}:
     return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize('allowed', sorted({may_bring(m) for m in [None, *MODULES]}, key=sorted), ids=str)
+GROUPS = sorted({may_bring(m) for m in [None, *MODULES]}, key=sorted)
+
+
+@pytest.mark.parametrize('allowed', GROUPS, ids=lambda names: '+'.join(sorted(names)) or 'nothing heavy')
 def test_light_import(allowed):
     modules = [m for m in [None, *MODULES] if may_bring(m) == allowed]
     names = [f'ntf_lit.{m}' if m else 'ntf_lit' for m in modules]

@@ -34,12 +34,10 @@ from typing import NamedTuple
 
 from mutants import HERE, ROOT, all_mutants, tests_of
 
-KNOWN = (
-    HERE / 'known.jsonl'
-)  # What came of each, by its key; not in git, and stale when tests change: --fresh
-LIMIT = (
-    300  # Seconds of one test, or of loading all, which take one minute at most: what takes longer is caught
-)
+# What came of each, by its key; not in git, and stale when tests change: --fresh
+KNOWN = HERE / 'known.jsonl'
+# Seconds of one test, or of loading all, which take one minute at most: what takes longer is caught
+LIMIT = 300
 ALL = float('inf')  # Seconds: as many as all tests take
 CONTEXT = multiprocessing.get_context('forkserver')  # what is heavy to load is loaded once
 

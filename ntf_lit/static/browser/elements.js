@@ -58,12 +58,14 @@ export function oneStop(table) {
   };
 }
 
+const filled = new WeakMap();
+
 /** Fill a menu with [value, text, whether it can be chosen]; options are made anew only where they differ. */
 export function fillMenu(menu, options) {
   const key = JSON.stringify(options.map(o => o.slice(0, 2)));
-  if (menu.dataset.key !== key)
+  if (filled.get(menu) !== key)
     menu.replaceChildren(...options.map(([value, text]) => h('option', {value}, text)));
-  menu.dataset.key = key;
+  filled.set(menu, key);
   options.forEach(([, , open = true], n) => {
     const o = menu.options[n];
     if (o.disabled === open) o.disabled = o.hidden = !open;

@@ -342,7 +342,7 @@ function bringIntoView(page, i) {
   if (down || across) page.scrolled = null;
 }
 
-/** How large the box of the graph is, and how far it is scrolled: measured when that changes, and not known before. */
+/** How large the box of the graph is, and how far it is scrolled: measured when that changes, null until then. */
 function watchCanvas(page) {
   const {canvas} = page;
   page.scrolled = {top: 0, left: 0};
