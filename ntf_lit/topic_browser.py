@@ -996,9 +996,9 @@ def contents_of(
     if several and others is not None: raise ValueError("give several ranks, or others=, not both")
     lead, *rest = models.values() if several else [models]
     others = _called(list(rest) if several else others)
-    known = [lead, *(others.values() if isinstance(others, dict) else ())]
-    if isinstance(others, dict): others = {name: _bare_model(m) for name, m in others.items()}
-    known = [getattr(m, 'stability_', None) for m in known]
+    beside = list(others.values()) if isinstance(others, dict) else []
+    known = [getattr(m, 'stability_', None) for m in (lead, *beside)]
+    if beside: others = dict(zip(others, map(_bare_model, beside)))
     found = topic_contents(_bare_model(lead), data, others, stability=known, **options)
     page = found.data
     if several and len(models) > 1:

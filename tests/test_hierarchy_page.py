@@ -127,7 +127,7 @@ def test_search_counts_and_goes_to_the_best(shown):  # noqa: F811
     assert page.locator(f'[data-id="{best}"]').evaluate(IN_VIEW)  # scrolled to, not yet chosen
     find.press('Enter')
     assert int(chosen(page).get_attribute('data-id')) in [int(h.get_attribute('data-id')) for h in hits.all()]
-    expect(count).to_have_text(re.compile(rf'^\d+ of {n} topics?'))
+    expect(count).to_have_text(re.compile(rf'^hit \d+ of {n}\b'))
     expect(find).to_be_focused()
     find.fill('no such word')
     expect(count).to_have_text('no topic')

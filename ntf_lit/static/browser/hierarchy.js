@@ -289,8 +289,7 @@ function tellFound(page) {
   const {hits, state} = page,
     n = hits.length,
     at = hits.indexOf(state.selected);
-  const count = `${n} ${n === 1 ? 'topic' : 'topics'}`;
-  const where = at >= 0 ? `${at + 1} of ${count}` : count;
+  const where = at >= 0 ? `hit ${at + 1} of ${n}` : `${n} ${n === 1 ? 'topic' : 'topics'}`;
   const t = !state.query.trim() ? '' : n ? `${where} · Enter: ${at >= 0 ? 'next' : 'first'}` : 'no topic';
   if (page.found.textContent !== t) page.found.textContent = t;
 }
