@@ -1,5 +1,5 @@
 import {button, select, topicLink} from './controls.js';
-import {bar, h, word} from './elements.js';
+import {bar, h, linesOf, scrolled, word} from './elements.js';
 import {picture, spark} from './figures.js';
 import {argsort, percent, signed, sum} from './format.js';
 import {listed, share} from './state.js';
@@ -66,13 +66,22 @@ function twoStrata(page) {
   const sa = ids.map(i => share(data, state, i, a)),
     sb = ids.map(i => share(data, state, i, b)),
     most = Math.max(1e-300, ...sa, ...sb);
+  const side = (cls, x) => h('span', {class: 'ntf-track'}, bar(cls, x / most));
+  const line = n =>
+    h('tr', {}, [
+      h('th', {scope: 'row'}, topicLink(page, ids[n])),
+      h('td', {class: 'ntf-value'}, percent(sa[n])),
+      h('td', {class: 'ntf-side ntf-left'}, side('ntf-a', sa[n])),
+      h('td', {class: 'ntf-side'}, side('ntf-b', sb[n])),
+      h('td', {class: 'ntf-value'}, percent(sb[n])),
+      h('td', {class: 'ntf-value'}, signed(sa[n] - sb[n])),
+    ]);
   return h(
     'section',
     {},
     h(page.sub, {class: 'ntf-h'}, 'Topics by the difference of their shares'),
-    h(
-      'div',
-      {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of topics'},
+    scrolled(
+      'Table of topics',
       h(
         'table',
         {class: 'ntf-compare'},
@@ -88,26 +97,7 @@ function twoStrata(page) {
             h('th', {scope: 'col'}, 'difference'),
           ),
         ),
-        h(
-          'tbody',
-          {},
-          argsort(sa.map((x, n) => x - sb[n])).map(n =>
-            h(
-              'tr',
-              {},
-              h('th', {scope: 'row'}, topicLink(page, ids[n])),
-              h('td', {class: 'ntf-value'}, percent(sa[n])),
-              h(
-                'td',
-                {class: 'ntf-side ntf-left'},
-                h('span', {class: 'ntf-track'}, bar('ntf-a', sa[n] / most)),
-              ),
-              h('td', {class: 'ntf-side'}, h('span', {class: 'ntf-track'}, bar('ntf-b', sb[n] / most))),
-              h('td', {class: 'ntf-value'}, percent(sb[n])),
-              h('td', {class: 'ntf-value'}, signed(sa[n] - sb[n])),
-            ),
-          ),
-        ),
+        linesOf(page, argsort(sa.map((x, n) => x - sb[n])), line, 24),
       ),
     ),
   );
@@ -150,9 +140,8 @@ function allStrata(page) {
     {},
     h(page.sub, {class: 'ntf-h'}, 'Shares of the topics in every stratum'),
     h('p', {class: 'ntf-note'}, 'A head orders by its column. Two strata side by side: choose them above.'),
-    h(
-      'div',
-      {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of topics and strata'},
+    scrolled(
+      'Table of topics and strata',
       h(
         'table',
         {class: `ntf-matrix ntf-strata ${dense(data)}`},
@@ -165,7 +154,7 @@ function allStrata(page) {
             S.map(s => head(s, data.strata[s])),
           ]),
         ),
-        h('tbody', {}, ids.map(row)),
+        linesOf(page, ids, row, 24),
       ),
     ),
   );
@@ -203,6 +192,12 @@ export function setsCompared(page) {
       (x, y) => (C[y][match[y]] ?? -1) - (C[x][match[x]] ?? -1),
     );
   const cols = [...new Set([...rows.map(i => match[i]).filter(j => j >= 0), ...columns])];
+  const line = i =>
+    h('tr', {}, [
+      h('th', {scope: 'row'}, topicLink(page, A.first + i)),
+      cols.map(j => cell(C[i][j])),
+      h('td', {}, match[i] >= 0 ? topicLink(page, B.first + match[i]) : 'none'),
+    ]);
   return h(
     'section',
     {},
@@ -213,9 +208,8 @@ export function setsCompared(page) {
       'How alike two topics are: the product of their cosines, one for equal topics. ' +
         'Partners of the best one-to-one matching stand on the diagonal.',
     ),
-    h(
-      'div',
-      {class: 'ntf-scroll', tabindex: 0, role: 'group', 'aria-label': 'Table of likeness'},
+    scrolled(
+      'Table of likeness',
       h(
         'table',
         {class: 'ntf-matrix'},
@@ -230,19 +224,7 @@ export function setsCompared(page) {
             h('th', {scope: 'col'}, 'partner in ', word(B.name)),
           ),
         ),
-        h(
-          'tbody',
-          {},
-          rows.map(i =>
-            h(
-              'tr',
-              {},
-              h('th', {scope: 'row'}, topicLink(page, A.first + i)),
-              cols.map(j => cell(C[i][j])),
-              h('td', {}, match[i] >= 0 ? topicLink(page, B.first + match[i]) : 'none'),
-            ),
-          ),
-        ),
+        linesOf(page, rows, line, 24),
       ),
     ),
   );

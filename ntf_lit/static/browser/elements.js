@@ -42,14 +42,47 @@ export const bar = (cls, part) =>
 
 export const word = (t, cls = '') => h('bdi', {class: `ntf-word ${cls}`, title: t}, t || '(empty)');
 
+/** Do something when what was drawn is seen and nothing follows at once; of what has one name only the last. */
+export function soon(page, name, f) {
+  const {left = new Map()} = page,
+    idle = window.requestIdleCallback ?? (g => g());
+  page.left = left.set(name, f);
+  clearTimeout(page.later);
+  page.later = setTimeout(() => idle(() => atOnce(page), {timeout: 300}), 200);
+}
+
+/** What was left for later is done. */
+export function atOnce({left = new Map()}) {
+  const all = [...left.values()];
+  left.clear();
+  for (const f of all) f();
+}
+
+/** Lines of a `scrolled` table, those that a window has no room for a moment later; then `then` is called. */
+export function linesOf(page, ids, line, tall, then = () => {}) {
+  const n = Math.ceil(window.innerHeight / tall),
+    rest = ids.slice(n),
+    place = h('tr', {style: {height: `${tall * rest.length}px`}}, h('td')),
+    fill = () => {
+      if (!place.isConnected) return;
+      const lines = rest.map((x, k) => line(x, n + k));
+      for (const b of lines.flatMap(l => [...l.querySelectorAll('button')])) b.setAttribute('tabindex', -1);
+      place.replaceWith(...lines);
+      then();
+    };
+  if (rest.length) soon(page, 'lines', fill);
+  return h('tbody', {}, ids.slice(0, n).map(line), rest.length > 0 && place);
+}
+
 /** One tab stop for all links of a table: arrow keys go from one to the next. Gives the listener for keys. */
 export function oneStop(table) {
-  const links = [...table.querySelectorAll('tbody button')];
-  links.forEach((b, n) => b.setAttribute('tabindex', n ? -1 : 0));
+  const buttons = () => [...table.querySelectorAll('tbody button')];
+  buttons().forEach((b, n) => b.setAttribute('tabindex', n ? -1 : 0));
   return e => {
     const step = {ArrowDown: 1, ArrowUp: -1}[e.key],
+      links = step ? buttons() : [],
       at = links.indexOf(document.activeElement);
-    if (!step || at < 0) return;
+    if (at < 0) return;
     e.preventDefault();
     const to = links[Math.max(0, Math.min(links.length - 1, at + step))];
     links[at].setAttribute('tabindex', -1);

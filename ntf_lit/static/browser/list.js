@@ -1,7 +1,9 @@
-import {bar, fillMenu, h, opener, word} from './elements.js';
+import {bar, fillMenu, h, opener, soon, word} from './elements.js';
 import {percent, sum, typeAhead} from './format.js';
 import {listed, members} from './state.js';
 import {enterName} from './topic.js';
+
+const LINE = 34; // pixels
 
 /** The list of topics and what can be done to the one selected: made once, filled by `drawList`. */
 export function makeList(page) {
@@ -56,8 +58,8 @@ export const listSide = page =>
   );
 
 export function listKey(page, e) {
-  const {state} = page;
-  const ids = [...page.list.querySelectorAll('[data-id]')].map(o => +o.dataset.id),
+  const {data, state} = page;
+  const ids = listed(data, state).map(f => f.id),
     at = ids.indexOf(state.selected);
   const step = {ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8}[e.key];
   let to = step
@@ -150,25 +152,37 @@ function fillLine(page, l, i, s, most) {
 }
 
 /** Lines that stay where they are are left alone: to put one in its place anew costs its layout. */
-function fillList(page, found) {
-  const {list, lines} = page,
-    most = Math.max(1e-300, ...found.map(f => f.share));
+function fillList(page, found, most) {
+  const {list, lines, state} = page;
   for (const {id: i, share} of found) {
     if (!lines.has(i)) lines.set(i, line(page, i));
     fillLine(page, lines.get(i), i, share, most);
   }
   const boxes = found.map(f => lines.get(f.id).box),
-    now = list.children;
-  if (boxes.length !== now.length || boxes.some((b, n) => b !== now[n])) list.replaceChildren(...boxes);
+    now = [...list.children];
+  if (now.every((b, n) => b === boxes[n])) list.append(...boxes.slice(now.length));
+  else list.replaceChildren(...boxes);
+  const seen = found.some(f => f.id === state.selected);
+  list.setAttribute('aria-activedescendant', seen ? page.id(state.selected) : '');
 }
 
-export function drawList(page) {
-  const {data, state} = page,
-    found = listed(data, state),
-    seen = found.some(f => f.id === state.selected);
-  fillList(page, found);
-  page.list.setAttribute('aria-activedescendant', seen ? page.id(state.selected) : '');
-  page.hint.replaceChildren(...said(page, found));
+/** A line for every topic found; where their order is new, those that can be seen, and a moment later the others. */
+function drawLines(page, found) {
+  const {list, lines, state} = page,
+    most = Math.max(1e-300, ...found.map(f => f.share)),
+    there = found.every((f, n) => list.children[n] && lines.get(f.id)?.box === list.children[n]),
+    first = there ? found.length : Math.max(50, 25 + found.findIndex(f => f.id === state.selected)),
+    fill = n => {
+      fillList(page, found.slice(0, n), most);
+      list.style.paddingBottom = `${LINE * Math.max(0, found.length - n)}px`;
+    };
+  fill(first);
+  if (first < found.length) soon(page, 'list', () => fill(found.length));
+}
+
+/** The menus of all other topics. */
+function fillOthers(page) {
+  const {data, state} = page;
   const option = ({id: i}) => [i, `${page.digit(i)} ${page.name(i)}`, i !== state.selected];
   const others = listed(data, {...state, query: ''}).map(option);
   fillMenu(page.mergeInto, [['', 'Merge into …'], ...others]);
@@ -176,6 +190,14 @@ export function drawList(page) {
   page.mergeInto.value = '';
   page.besides.options[0].textContent = state.beside < 0 ? 'Show beside …' : 'Nothing beside';
   page.besides.value = state.beside;
+}
+
+export function drawList(page) {
+  const {data, state} = page,
+    found = listed(data, state);
+  drawLines(page, found);
+  page.hint.replaceChildren(...said(page, found));
+  soon(page, 'menus', () => fillOthers(page));
   page.hide.textContent = state.hidden.includes(state.selected) ? 'Show' : 'Hide';
   page.undo.disabled = !state.undo.length;
   page.hide.disabled = page.mergeInto.disabled = page.besides.disabled = state.selected < 0;

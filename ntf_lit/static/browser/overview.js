@@ -2,11 +2,11 @@
 
 import {dense, heat, upright} from './compare.js';
 import {button, topicLink} from './controls.js';
-import {h, scrolled, svg, word} from './elements.js';
+import {h, linesOf, scrolled, svg, word} from './elements.js';
 import {spark, topicPicture} from './figures.js';
 import {argsort, percent, sum} from './format.js';
 import {listed, members, profile, rows, share, stability} from './state.js';
-import {shownModes} from './topic.js';
+import {markHere, shownModes} from './topic.js';
 
 const ROW = 32, // pixels
   TALL = 58; // of a row with pictures
@@ -145,7 +145,7 @@ export function overview(page) {
       style: {'--ntf-row': `${tall}px`},
     },
     h('thead', {}, h('tr', {}, heads)),
-    h('tbody', {}, ids.map(row)),
+    linesOf(page, ids, row, tall, () => markHere(page)),
   );
   const sorts = button('order by likeness', () => {
     page.by = 'likeness';
@@ -211,7 +211,7 @@ export function wordsByTopics(page) {
     'table',
     {class: 'ntf-matrix ntf-dots'},
     h('thead', {}, h('tr', {}, h('th', {scope: 'col', class: 'ntf-end'}, name), ids.map(head))),
-    h('tbody', {}, items.map(row)),
+    linesOf(page, items, row, 26),
   );
   const few =
     ids.length < inOrder(page, 'share').length ? ` The ${ids.length} largest topics are shown.` : '';

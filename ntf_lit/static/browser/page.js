@@ -230,7 +230,7 @@ function keepTyped(before, now) {
 /** Draw again when the width has changed; the function returned stops that. */
 function followWidth(page) {
   if (typeof ResizeObserver === 'undefined') return () => {};
-  let seen = 0;
+  let seen = page.box.clientWidth;
   const watch = new ResizeObserver(() => {
     if (Math.abs(page.box.clientWidth - seen) <= 8) return;
     seen = page.box.clientWidth;
@@ -252,6 +252,8 @@ export function render({model, el}) {
   const unprint = followPrint(page);
   return () => {
     clearTimeout(page.timer);
+    clearTimeout(page.later);
+    page.left?.clear();
     unfollow();
     unprint();
     unwatch();

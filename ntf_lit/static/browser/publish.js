@@ -1,6 +1,6 @@
 // What is taken away: the table shown as CSV, the figure shown as SVG or PNG, and a summary for print.
 
-import {h, handOver, svg} from './elements.js';
+import {atOnce, fillMenu, h, handOver, svg} from './elements.js';
 import {spark, topicPicture} from './figures.js';
 import {percent} from './format.js';
 import {inOrder, tellingWords} from './overview.js';
@@ -184,7 +184,7 @@ export function drawSave(page) {
   if (!(state.panel === 0 && (kind === 'image' || page.reader))) choices.push(['csv', 'table as CSV']);
   if (topic && kind !== 'image') choices.push(['svg', 'figure as SVG']);
   if (topic) choices.push(['png', 'figure as PNG']);
-  page.save.replaceChildren(...choices.map(([value, label]) => h('option', {value}, label)));
+  fillMenu(page.save, choices);
 }
 
 /** All topics on one page, for print: number, name, share, first words or a small picture. */
@@ -214,7 +214,10 @@ function summary(page) {
 /** Before the page is printed, the summary is made; the function returned stops that. */
 export function followPrint(page) {
   if (!page.data.alone || page.tree) return () => {};
-  const fill = () => page.summary.replaceChildren(...summary(page));
+  const fill = () => {
+    atOnce(page);
+    page.summary.replaceChildren(...summary(page));
+  };
   window.addEventListener('beforeprint', fill);
   return () => window.removeEventListener('beforeprint', fill);
 }

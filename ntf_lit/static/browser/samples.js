@@ -1,5 +1,5 @@
 import {button} from './controls.js';
-import {fillMenu, h, word} from './elements.js';
+import {fillMenu, h, soon, word} from './elements.js';
 import {samplePicture} from './figures.js';
 import {marked, percent, sum} from './format.js';
 import {makeTextFind, openText, textHits} from './reader.js';
@@ -75,10 +75,12 @@ function fillAlso(page, i) {
   const {data, state} = page,
     others = listed(data, {...state, query: '', set: setOf(data, i)}).map(f => f.id);
   if (page.also === i || !others.includes(page.also)) page.also = -1;
-  const option = j => [j, `of this and of ${page.digit(j)} ${page.name(j)}`, j !== i];
-  fillMenu(page.alsoPick, [[-1, 'of this topic'], ...others.map(option)]);
-  page.alsoPick.value = page.also;
   page.alsoPick.hidden = others.length < 2;
+  soon(page, 'also', () => {
+    const option = j => [j, `of this and of ${page.digit(j)} ${page.name(j)}`, j !== i];
+    fillMenu(page.alsoPick, [[-1, 'of this topic'], ...others.map(option)]);
+    page.alsoPick.value = page.also;
+  });
 }
 
 export function askSamples(page, i) {

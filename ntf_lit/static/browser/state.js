@@ -239,7 +239,8 @@ export function listed(data, state) {
   const total = sum([...hits].map(x => whole[x]));
   const part = i => {
     const {at, v} = k < 0 ? {v: []} : profile(data, state, i, k);
-    const p = sum(v.filter((_, n) => hits.has(at ? at[n] : n)));
+    let p = 0;
+    for (let n = 0; n < v.length; n++) if (hits.has(at ? at[n] : n)) p += v[n];
     return total > 0 ? Math.min(1, (share(data, everything, i) * p) / total) : 0;
   };
   const parts = ids.map(part),

@@ -351,7 +351,9 @@ export function setColumns(page, anew) {
   main.classList.toggle('ntf-wide', whole);
   main.classList.toggle('ntf-full', whole && state.panel > 2);
   main.classList.toggle('ntf-two', !whole && state.beside >= 0);
-  if (anew || main.className !== before) page.wide = {body: page.body.clientWidth, side: side.clientWidth};
+  if (whole) page.wide = null;
+  else if (anew || !page.wide || main.className !== before)
+    page.wide = {body: page.body.clientWidth, side: side.clientWidth};
 }
 
 /** Whether a table of all topics stays as it is: only another row is the one selected. */
@@ -361,7 +363,7 @@ function sameTable({state}, old) {
 }
 
 /** Which row or column of the table is the topic selected. */
-function markHere({body, state}) {
+export function markHere({body, state}) {
   body.querySelector('.ntf-here')?.classList.remove('ntf-here');
   body.querySelector(`[data-topic="${state.selected}"]`)?.classList.add('ntf-here');
 }
