@@ -22,7 +22,10 @@ SYLLABLES = 'ba ko ri ta mu se lo ni fa du pe ga vo zi'.split()
 def invented(n):
     "n words; a syllable is part of many."
     s = len(SYLLABLES)
-    return [''.join(SYLLABLES[i // s**k % s] for k in range(4)) + (str(i // s**4) if i >= s**4 else '') for i in range(n)]
+    return [
+        ''.join(SYLLABLES[i // s**k % s] for k in range(4)) + (str(i // s**4) if i >= s**4 else '')
+        for i in range(n)
+    ]
 
 
 def words_of_topics(n, rank, seed=0):
@@ -35,7 +38,12 @@ def texts_of(W, F, words, length=150, seed=0):
     "A text for every sample: words of its largest topic, and a third of all the words there are."
     rng = np.random.default_rng(seed)
     out = [''] * len(W)
-    for j, of in enumerate(np.split(np.argsort(W.argmax(1), kind='stable'), np.cumsum(np.bincount(W.argmax(1), minlength=W.shape[1]))[:-1])):
+    for j, of in enumerate(
+        np.split(
+            np.argsort(W.argmax(1), kind='stable'),
+            np.cumsum(np.bincount(W.argmax(1), minlength=W.shape[1]))[:-1],
+        )
+    ):
         own = rng.choice(len(words), (len(of), length), p=F[:, j] / F[:, j].sum())
         any_ = rng.choice(len(words), (len(of), length), p=F.sum(1) / F.sum())
         for i, line in zip(of, np.where(rng.random(own.shape) < 2 / 3, own, any_)):
@@ -49,7 +57,11 @@ def topics(samples, n, rank, texts=False):
 
     words, F = invented(n), words_of_topics(n, rank)
     W = np.random.default_rng(1).random((samples, rank)) ** 8
-    told = dict(samples=texts_of(W, F, words), sample_names=[f'text {i}' for i in range(samples)]) if texts else {}
+    told = (
+        dict(samples=texts_of(W, F, words), sample_names=[f'text {i}' for i in range(samples)])
+        if texts
+        else {}
+    )
     start = time.process_time()
     return TopicBrowser([W, F], labels=dict(term=words), title='Topics', front='core', **told), start
 
@@ -86,7 +98,10 @@ def layers(ranks):
 PAGES = {  # name: (how it is made, what is typed into its search)
     'hierarchy 100-30-10, words': (lambda quick: layers((100, 30, 10)), 'bako rita'),
     'hierarchy 100-30-10, curves of 400 points': (lambda quick: curves((100, 30, 10)), '600 45'),
-    '60 topics with texts': (lambda quick: topics(*((4000, 5000) if quick else (18_846, 20_000)), 60, True), 'bako rita'),
+    '60 topics with texts': (
+        lambda quick: topics(*((4000, 5000) if quick else (18_846, 20_000)), 60, True),
+        'bako rita',
+    ),
     '200 topics': (lambda quick: topics(*((4000, 5000) if quick else (200_000, 50_000)), 200), 'bako rita'),
 }
 

@@ -51,6 +51,7 @@ def of_curves(ranks=(100, 30, 10), **kwargs):
     )
 
 
+TYPED = "(e, text) => { e.value = text; e.dispatchEvent(new Event('input', {bubbles: true})); }"
 IN_VIEW = """e => { const r = e.getBoundingClientRect();
     return r.top >= 0 && r.top < innerHeight && r.left >= 0 && r.left < innerWidth; }"""
 
@@ -141,19 +142,67 @@ def test_a_key_makes_no_line_and_no_menu_anew(shown):  # noqa: F811
     find = page.get_by_label('Find the topics of a word')
     find.fill('ba')
     parts = '[...document.querySelectorAll(".ntf-list > *, .ntf-left-side option, .ntf-also option")]'
-    made = page.evaluate(f'(window.made = {parts}).length')
-    assert made > 3 * 60
+    page.wait_for_function(f'(window.made = {parts}).length > 3 * 60')  # menus follow a moment later
     find.fill('bak')
+    page.wait_for_timeout(600)
     find.fill('ba')
+    page.wait_for_timeout(600)
     same = f'(now => now.length === made.length && now.every(e => made.includes(e)))({parts})'
     assert page.evaluate(same)
-    shown_now = page.locator('.ntf-list [aria-selected=true]')
+    shown_now = page.locator('.ntf-list [aria-selected=true]').get_attribute('data-id')
     into = page.get_by_label('Merge the topic into')
-    assert into.locator('option:disabled').get_attribute('value') == shown_now.get_attribute('data-id')
+    expect(into.locator('option:disabled')).to_have_attribute('value', shown_now)
     into.select_option(into.locator('option:enabled').nth(1).get_attribute('value'))
     find.fill('')
     expect(page.locator('.ntf-list [role=option]')).to_have_count(59)
     expect(page.locator('.ntf-list small:visible')).to_have_text(['2 merged'])
+
+
+AT_ONCE = """([choose, lines, whole]) => {
+    const e = document.querySelector(choose);
+    e.value = 'o';
+    if (e.type === 'search') e.dispatchEvent(new Event('input', {bubbles: true}));
+    else e.click();
+    return [document.querySelectorAll(lines).length, document.querySelector(whole).scrollHeight];
+}"""
+
+
+@pytest.mark.parametrize(
+    'choose, lines, whole',
+    [
+        ('[data-panel="3"]', '.ntf-matrix tbody tr', '.ntf-matrix'),
+        ('[data-panel="4"]', '.ntf-matrix tbody tr', '.ntf-matrix'),
+        ('[type=search]', '.ntf-list [role=option]', '.ntf-list'),
+    ],
+    ids=['overview', 'words', 'list'],
+)
+def test_lines_in_sight_are_made_first(shown, choose, lines, whole):  # noqa: F811
+    "Of two hundred topics; the others have their place from the beginning, and come a moment later."
+    page = shown(of_topics(200))
+    at_once, high = page.evaluate(AT_ONCE, [choose, lines, whole])
+    now = f"document.querySelectorAll('{lines}').length"
+    page.wait_for_function(f'{now} > {at_once}')
+    assert 10 < at_once < 0.9 * page.evaluate(now)
+    assert page.evaluate(f"document.querySelector('{whole}').scrollHeight") == pytest.approx(high, rel=0.03)
+    assert page.locator('.ntf-matrix tbody button:not([tabindex="-1"])').count() <= 1  # one tab stop
+
+
+def test_every_key_reaches_lines_that_follow(shown):  # noqa: F811
+    page = shown(of_topics(200), view='Overview')
+    last = page.evaluate("""() => {
+        const key = key => new KeyboardEvent('keydown', {key, bubbles: true});
+        document.querySelector('.ntf-list').dispatchEvent(key('End'));
+        return document.querySelector('.ntf-list [aria-selected=true]')?.dataset.id;
+    }""")
+    lines = page.locator('.ntf-list [role=option]')
+    expect(lines).to_have_count(200)
+    assert lines.last.get_attribute('data-id') == last
+    expect(lines.last).to_be_in_viewport()
+    buttons = page.locator('.ntf-matrix tbody button')
+    buttons.first.focus()
+    for _ in range(60):
+        page.keyboard.press('ArrowDown')
+    assert buttons.nth(60).evaluate('e => e === document.activeElement')
 
 
 @pytest.mark.parametrize('view', ['Overview', 'Terms × topics'])
@@ -435,9 +484,6 @@ def test_samples_that_are_pictures(shown):  # noqa: F811
     assert pictures.first.get_attribute('role') == 'img'
     box = pictures.first.bounding_box()
     assert box['height'] / box['width'] == pytest.approx(1.5, rel=0.1)
-
-
-TYPED = "(e, text) => { e.value = text; e.dispatchEvent(new Event('input', {bubbles: true})); }"
 
 
 def computing(events, thread, what):

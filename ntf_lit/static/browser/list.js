@@ -30,6 +30,8 @@ export function makeList(page) {
     'aria-label': 'Show another topic beside',
     onchange: e => page.act('beside', {topic: +e.target.value}),
   });
+  fillMenu(page.mergeInto, [['', 'Merge into …']]);
+  fillMenu(page.besides, [[-1, 'Show beside …']]);
   page.hide = h('button', {
     type: 'button',
     onclick: () => {

@@ -161,6 +161,7 @@ export function makeSamples(page) {
       drawSamples(page);
     },
   });
+  fillMenu(page.alsoPick, [[-1, 'of this topic']]);
   page.sampleList = h('div', {});
   page.sampleBox = h('section', {class: 'ntf-samples', 'aria-label': label}, [
     page.sampleHead,
