@@ -195,7 +195,7 @@ def opened(browser, path, text, clicks=7):
     page.add_init_script(OPENED)
     page.goto(Path(path).absolute().as_uri())
     page.wait_for_timeout(1500)
-    page.wait_for_function('window.seenAt')
+    page.wait_for_function('() => window.seenAt')
     out = {'opening': page.evaluate('window.seenAt') / 1000, 'opening, processor': work(session)}
     tab = page.get_by_role('button', name='Topics', exact=True)
     if tab.count():  # a page opens with all topics

@@ -142,7 +142,7 @@ def test_a_key_makes_no_line_and_no_menu_anew(shown):  # noqa: F811
     find = page.get_by_label('Find the topics of a word')
     find.fill('ba')
     parts = '[...document.querySelectorAll(".ntf-list > *, .ntf-left-side option, .ntf-also option")]'
-    page.wait_for_function(f'(window.made = {parts}).length > 3 * 60')  # menus follow a moment later
+    page.wait_for_function(f'() => (window.made = {parts}).length > 3 * 60')  # menus follow a moment later
     find.fill('bak')
     page.wait_for_timeout(600)
     find.fill('ba')
@@ -181,7 +181,7 @@ def test_lines_in_sight_are_made_first(shown, choose, lines, whole):  # noqa: F8
     page = shown(of_topics(200))
     at_once, high = page.evaluate(AT_ONCE, [choose, lines, whole])
     now = f"document.querySelectorAll('{lines}').length"
-    page.wait_for_function(f'{now} > {at_once}')
+    page.wait_for_function(f'() => {now} > {at_once}')
     assert 10 < at_once < 0.9 * page.evaluate(now)
     assert page.evaluate(f"document.querySelector('{whole}').scrollHeight") == pytest.approx(high, rel=0.03)
     assert page.locator('.ntf-matrix tbody button:not([tabindex="-1"])').count() <= 1  # one tab stop
