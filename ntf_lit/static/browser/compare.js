@@ -139,7 +139,7 @@ function allStrata(page) {
     'section',
     {},
     h(page.sub, {class: 'ntf-h'}, 'Shares of the topics in every stratum'),
-    h('p', {class: 'ntf-note'}, 'A head orders by its column. Two strata side by side: choose them above.'),
+    h('p', {class: 'ntf-note ntf-hand'}, 'A head orders by its column. Two strata side by side: choose them above.'),
     scrolled(
       'Table of topics and strata',
       h(

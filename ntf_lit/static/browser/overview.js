@@ -152,12 +152,13 @@ export function overview(page) {
     page.redraw();
   });
   const said = S.length ? ' The darker a cell, the larger the share of the stratum.' : '';
+  const hand = 'A click enters a topic, a head orders by its column.';
   const note = tree ? 'Topics that are alike stand together; the tree joins them.' : '';
   return h(
     'section',
     {},
     h('div', {class: 'ntf-above'}, [
-      h('p', {class: 'ntf-note'}, `${note}${said} A click enters a topic, a head orders by its column.`),
+      h('p', {class: 'ntf-note'}, `${note}${said}`, h('span', {class: 'ntf-hand'}, ` ${hand}`)),
       !tree && data.likeness && ids.length > 1 && sorts,
     ]),
     scrolled('Table of all topics', table),

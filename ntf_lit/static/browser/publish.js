@@ -207,6 +207,7 @@ function summary(page) {
       h('strong', {}, `${page.digit(i)} `, h('bdi', {}, page.name(i))),
       h('span', {class: 'ntf-value'}, ` ${percent(share(data, state, i, -1))}`),
       said(i),
+      state.notes[i] && h('p', {class: 'ntf-said-of'}, state.notes[i]),
     ]);
   return [h(page.sub, {class: 'ntf-h'}, 'All topics'), h('ol', {}, inOrder(page, 'share').map(one))];
 }
