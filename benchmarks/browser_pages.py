@@ -35,18 +35,15 @@ def words_of_topics(n, rank, seed=0):
 
 
 def texts_of(W, F, words, length=150, seed=0):
-    "A text for every sample: words of its largest topic, and a third of all the words there are."
+    "A text for every sample: of its words two thirds are of its largest topic."
     rng = np.random.default_rng(seed)
+    main, all_words = W.argmax(1), F.sum(1) / F.sum()
     out = [''] * len(W)
-    for j, of in enumerate(
-        np.split(
-            np.argsort(W.argmax(1), kind='stable'),
-            np.cumsum(np.bincount(W.argmax(1), minlength=W.shape[1]))[:-1],
-        )
-    ):
+    for j in range(W.shape[1]):
+        of = np.flatnonzero(main == j)
         own = rng.choice(len(words), (len(of), length), p=F[:, j] / F[:, j].sum())
-        any_ = rng.choice(len(words), (len(of), length), p=F.sum(1) / F.sum())
-        for i, line in zip(of, np.where(rng.random(own.shape) < 2 / 3, own, any_)):
+        others = rng.choice(len(words), (len(of), length), p=all_words)
+        for i, line in zip(of, np.where(rng.random(own.shape) < 2 / 3, own, others)):
             out[i] = ' '.join(words[k] for k in line)
     return out
 
@@ -123,7 +120,7 @@ OPENED = """{
   const look = () => document.querySelector('.ntf') ? port2.postMessage(0) : requestAnimationFrame(look);
   requestAnimationFrame(look);
 }"""
-# Milliseconds from each of some events until the frame after it has been painted; a tenth of a second between them
+# Milliseconds from each event until the frame after it has been painted; a tenth of a second between them
 UNTIL_FRAMES = """async events => {
   const {port1, port2} = new MessageChannel(), took = [], wait = f => new Promise(f);
   for (const event of events) {
@@ -140,7 +137,8 @@ UNTIL_FRAMES = """async events => {
 }"""
 CLICKS = f"""n => {{
   const all = [...document.querySelectorAll('.ntf-list [role=option], .ntf-graph [data-id]')];
-  const which = Array.from({{length: n}}, (_, k) => all[Math.floor((0.382 + 0.618 * k) % 1 * all.length)].dataset.id);
+  const one = k => all[Math.floor(((0.382 + 0.618 * k) % 1) * all.length)].dataset.id;
+  const which = Array.from({{length: n}}, (_, k) => one(k));
   return ({UNTIL_FRAMES})(which.map(i => () => document.querySelector(`[data-id="${{i}}"]`).click()));
 }}"""
 KEYS = f"""typed => {{
@@ -185,7 +183,7 @@ def typed_in(text):
 
 
 def opened(browser, path, text, clicks=7):
-    """Seconds until a page is seen, until a click and a key are (medians), and seconds of the processor for each.
+    """Seconds until a page is seen, until a click and a key are (medians); seconds of the processor for each.
 
     Of the opening, the processor's are those of a second and a half: what a page leaves for later is in them.
     """

@@ -19,7 +19,16 @@ from pathlib import Path
 from harness import Worker, cells, machine, markdown, save, set_threads
 
 HERE = Path(__file__).resolve().parent
-OWN = 'compressed', 'large', 'ncpd', 'nmf', 'scale', 'sparse', 'strata'  # These start processes themselves
+OWN = (
+    'browsers',
+    'compressed',
+    'large',
+    'ncpd',
+    'nmf',
+    'scale',
+    'sparse',
+    'strata',
+)  # These start processes themselves
 
 
 def arguments():

@@ -1005,7 +1005,8 @@ def html_page(
 )->str: # A whole HTML document
     "One file with everything in it."
     title = escape(data.get('title') or 'Topics')
-    style = (':root{color-scheme:light dark}body{margin:0;background:light-dark(#fff,#14171b)}\n'
+    style = (':root{color-scheme:light dark;scrollbar-gutter:stable}'
+             'body{margin:0;background:light-dark(#fff,#14171b)}\n'
              + static_text('browser.css'))
     begin = ('render({model: still(JSON.parse(document.getElementById("data").textContent)), '
              'el: document.getElementById("app")});')
