@@ -9,7 +9,7 @@ from test_browsers_e2e import axe, axe_source, shown, violations  # noqa: F401
 
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.hierarchy_estimators import MultiHNTF
-from ntf_lit.result import CP, Hierarchy, Layer
+from ntf_lit.result import CP, Hierarchy, Layer, Strata
 from ntf_lit.topic_browser import TopicBrowser
 
 expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
@@ -185,6 +185,29 @@ def test_lines_in_sight_are_made_first(shown, choose, lines, whole):  # noqa: F8
     assert 10 < at_once < 0.9 * page.evaluate(now)
     assert page.evaluate(f"document.querySelector('{whole}').scrollHeight") == pytest.approx(high, rel=0.03)
     assert page.locator('.ntf-matrix tbody button:not([tabindex="-1"])').count() <= 1  # one tab stop
+
+
+def test_numbers_of_lines_that_follow(shown):  # noqa: F811
+    "In the overview and in the table of strata every line has its own shares, as Python has them."
+    rng = np.random.default_rng(0)
+    W = rng.random((30, 90)) ** 4 * np.linspace(1, 3, 90)
+    V = (rng.random((3, len(WORDS), 1)) ** 9,)
+    m = Strata(V, W, (rng.random((len(WORDS), 90)) ** 30,), (0, 9, 20, 30))
+    b = TopicBrowser(m, labels=dict(term=WORDS), strata=['a', 'b', 'c'], front='core')
+    table = b.table
+    right = {
+        str(i): [table[f'in {s}'][n] for s in 'abc'] for n, i in enumerate(table['topic']) if i is not None
+    }
+    page = shown(b, view='Overview')
+    for tab in ('Overview', 'Strata compared'):
+        page.get_by_role('button', name=tab, exact=True).click()
+        rows = page.locator('.ntf-matrix tbody tr')
+        expect(rows).to_have_count(90)
+        found = rows.evaluate_all("""all => all.map(tr => [tr.querySelector('.ntf-number').textContent,
+            [...tr.querySelectorAll('.ntf-heat')].map(e => parseFloat(e.textContent.replace('< ', '')))])""")
+        assert {i for i, _ in found} == set(right)
+        for i, said in found:
+            np.testing.assert_allclose(said, 100 * np.array(right[i]), atol=0.06, rtol=0.06)
 
 
 def test_two_hundred_topics_on_paper(shown):  # noqa: F811
