@@ -3,8 +3,8 @@
     python benchmarks/run.py [--quick] [--only NAMES] [--threads 1] [--against WHEEL] [--out bench_out]
 
 NAMES are some of: browsers choosing compressed cuda hierarchies large ncpd neural nmf nnls scale sparse
-strata. One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at
-stands beside what was measured.
+strata workers. One thread and CPU time by default. Nothing here fails when something is slow: what is
+aimed at stands beside what was measured.
 """
 
 import argparse
@@ -19,7 +19,16 @@ from pathlib import Path
 from harness import Worker, cells, machine, markdown, save, set_threads
 
 HERE = Path(__file__).resolve().parent
-OWN = 'compressed', 'large', 'ncpd', 'nmf', 'scale', 'sparse', 'strata'  # These start processes themselves
+OWN = (
+    'compressed',
+    'large',
+    'ncpd',
+    'nmf',
+    'scale',
+    'sparse',
+    'strata',
+    'workers',
+)  # These start processes themselves
 
 
 def arguments():
