@@ -87,34 +87,61 @@ def pick(menu, n):
     menu.select_option(menu.locator('option:enabled').nth(n).get_attribute('value'))
 
 
+@pytest.fixture(scope='module')
+def tab(chromium):
+    "One tab for all files: to open a new one takes longer than most tests."
+    page = chromium.new_page()
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def shown(chromium, tmp_path, request):
+def shown(tab, tmp_path, request):
     "`shown(browser)` writes its file and opens it from disk; nothing may be asked for, go wrong, or pop up."
-    faults, pages = [], []
+    faults, opened = [], []
 
-    def opened(b, width=1280, scheme='light', view='Topics', link='', height=1000):
-        b.to_html(tmp_path / 'page.html')
-        page = chromium.new_page(viewport=dict(width=width, height=height), color_scheme=scheme)
-        pages.append(page)
-        page.on(
-            'request',
-            lambda r: None if r.url.startswith('file:') else faults.append(f'asked for {r.url[:80]}'),
-        )
-        page.on('pageerror', lambda e: faults.append(str(e)))
-        page.on('console', lambda m: faults.append(m.text) if m.type in ('error', 'warning') else None)
-        page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
-        page.goto((tmp_path / 'page.html').as_uri() + link)
-        page.locator('.ntf').wait_for()
-        tab = page.get_by_role('button', name=view or 'none', exact=True)
-        if tab.count():  # a page opens with all topics; most tests are about one
-            tab.click()
-        return page
+    def asked(r):
+        if not r.url.startswith('file:'):
+            faults.append(f'asked for {r.url[:80]}')
 
-    yield opened
-    for i, page in enumerate(pages):
-        if folder := os.environ.get('SHOTS'):
-            page.screenshot(path=Path(folder) / f'{request.node.name}-{i}.png', full_page=True)
-        page.close()
+    def said(m):
+        if m.type in ('error', 'warning'):
+            faults.append(m.text)
+
+    def popped_up(d):
+        faults.append(f'dialog {d.message}')
+        d.dismiss()
+
+    def failed(e):
+        faults.append(str(e))
+
+    heard = dict(request=asked, pageerror=failed, console=said, dialog=popped_up)
+
+    def photographed():
+        if opened and (folder := os.environ.get('SHOTS')):
+            name = f'{request.node.name}-{len(opened) - 1}.png'
+            tab.screenshot(path=Path(folder) / name, full_page=True)
+
+    def open_(b, width=1280, scheme='light', view='Topics', link='', height=1000):
+        photographed()
+        opened.append(tmp_path / f'page{len(opened)}.html')  # a name of its own, so that nothing stays
+        b.to_html(opened[-1])
+        tab.set_viewport_size(dict(width=width, height=height))
+        tab.emulate_media(media='screen', color_scheme=scheme)
+        tab.mouse.move(0, 0)
+        tab.goto(opened[-1].as_uri() + link)
+        tab.locator('.ntf').wait_for()
+        button = tab.get_by_role('button', name=view or 'none', exact=True)
+        if button.count():  # a page opens with all topics; most tests are about one
+            button.click()
+        return tab
+
+    for what, hear in heard.items():
+        tab.on(what, hear)
+    yield open_
+    photographed()
+    for what, hear in heard.items():
+        tab.remove_listener(what, hear)
     assert faults == []
 
 
