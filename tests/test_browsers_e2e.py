@@ -12,13 +12,21 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from test_browsers import ODD, PAYLOADS, hierarchy, hostile
+from shown_examples import (
+    ODD,
+    PAYLOADS,
+    WORDS,
+    example,
+    hierarchy,
+    hierarchy_example,
+    hostile,
+    hostile_hierarchy,
+)
 
 from ntf_lit.browser_data import html_page
 from ntf_lit.consensus import Consensus
 from ntf_lit.cp_estimators import NMF
 from ntf_lit.hierarchy_browser import HierarchyBrowser
-from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.views import view
 
@@ -26,60 +34,7 @@ expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pi
 # The first cell of every notebook here
 HERE = f"""import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from {Path(__file__).stem} import *"""
-WORDS = [
-    'tax',
-    'war',
-    'gold',
-    'peace',
-    'treaty',
-    'silver',
-    'farm',
-    'school',
-    'army',
-    'navy',
-    'union',
-    'budget',
-]
-
-
-def example(front='core', **kwargs):
-    "Four topics of twelve words in six parts, two strata with a feature each."
-    rng = np.random.default_rng(0)
-    H = np.kron(np.eye(4), np.array([[5.0], [3], [2]])) + 0.2 * rng.random((12, 4))
-    V = tuple(rng.random((2, d, 1)) ** 4 for d in (6, 12))
-    W = rng.random((20, 4)) ** 3 * np.array([4, 3, 2, 1.0])
-    m = Strata(V, W, (rng.random((6, 4)), H), (0, 9, 20))
-    texts = [f'In {1900 + i} the {WORDS[int(W[i].argmax()) * 3]} was much spoken of.' for i in range(20)]
-    return TopicBrowser(
-        m,
-        labels=dict(part=[f'part {i + 1}' for i in range(6)], term=WORDS),
-        strata=['North', 'South'],
-        samples=texts,
-        times={'year': range(1900, 1920)},
-        title='Example',
-        front=front,
-        **kwargs,
-    )
-
-
-def hierarchy_example(front='core', **kwargs):
-    return HierarchyBrowser(
-        hierarchy(WORDS[:6]), labels=dict(term=WORDS[:6]), title='Layers', front=front, **kwargs
-    )
-
-
-def hostile_hierarchy(words, front):
-    "A hierarchy whose every word, text, name and title is one of the given."
-    return HierarchyBrowser(
-        hierarchy(words),
-        labels=dict(term=words),
-        samples=words,
-        sample_names=words,
-        names=[words, words[:2]],
-        title=words[0],
-        front=front,
-    )
+from shown_examples import *"""
 
 
 def pick(menu, n):
