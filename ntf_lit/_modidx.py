@@ -2492,6 +2492,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'ntf_lit.synthetic._collinear_columns': ('synthetic.html#_collinear_columns', 'ntf_lit/synthetic.py'),
                                    'ntf_lit.synthetic._from_columns': ('synthetic.html#_from_columns', 'ntf_lit/synthetic.py'),
                                    'ntf_lit.synthetic._letter': ('synthetic.html#_letter', 'ntf_lit/synthetic.py'),
+                                   'ntf_lit.synthetic._small_digits': ('synthetic.html#_small_digits', 'ntf_lit/synthetic.py'),
                                    'ntf_lit.synthetic._strata_model': ('synthetic.html#_strata_model', 'ntf_lit/synthetic.py'),
                                    'ntf_lit.synthetic._swimmer_parts': ('synthetic.html#_swimmer_parts', 'ntf_lit/synthetic.py'),
                                    'ntf_lit.synthetic._take_digits': ('synthetic.html#_take_digits', 'ntf_lit/synthetic.py'),
