@@ -16,6 +16,8 @@ WORKERS = 2
 
 # Another environment that happens to be active is none of our business; IPython would warn about it in every kernel.
 unexport VIRTUAL_ENV
+# What Python has compiled once it keeps: else every process compiles all modules and tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-slow test-properties mutants lab docs course slides lite bench bench-scale experiments clean
 .DELETE_ON_ERROR:

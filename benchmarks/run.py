@@ -3,8 +3,8 @@
     python benchmarks/run.py [--quick] [--only NAMES] [--threads 1] [--against WHEEL] [--out bench_out]
 
 NAMES are some of: browsers choosing compressed cuda hierarchies large ncpd neural nmf nnls scale sparse
-strata. One thread and CPU time by default. Nothing here fails when something is slow: what is aimed at
-stands beside what was measured.
+strata workers. One thread and CPU time by default. Nothing here fails when something is slow: what is
+aimed at stands beside what was measured.
 """
 
 import argparse
@@ -28,6 +28,7 @@ OWN = (
     'scale',
     'sparse',
     'strata',
+    'workers',
 )  # These start processes themselves
 
 

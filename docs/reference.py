@@ -187,6 +187,7 @@ def classes_of(module):
     return {node.name: node for node in body if isinstance(node, ast.ClassDef)}
 
 
+@cache
 def source_tree(f):
     "The syntax tree of a function or a class; None where there is no source."
     try:
@@ -205,6 +206,7 @@ def field_comments(cls):
     return {name: text.decode().lstrip(' #') for name, text in behind.items() if b'#' in text}
 
 
+@cache
 def hints(f):
     "{parameter: its type as it is written}, fields of a dataclass and the return too."
     found = {}
@@ -222,16 +224,23 @@ def hints(f):
     return {name: ast.unparse(hint).strip('"\'') for name, hint in found.items()}
 
 
-def told(f):
-    "What the source says beside each parameter of a function, and of what it returns."
+@cache
+def docmented(f):
+    "What fastcore finds beside the parameters of a function or a class."
     from fastcore.docments import docments
 
+    try:
+        return {k: v.docment for k, v in docments(f, full=True).items() if v.docment}
+    except Exception:
+        return {}
+
+
+@cache  # it is asked for several times, and reads the source each time
+def told(f):
+    "What the source says beside each parameter of a function, and of what it returns."
     found = {}
     for owner in reversed(ancestry(f)) if inspect.isclass(f) else [f]:
-        try:
-            found |= {k: v.docment for k, v in docments(owner, full=True).items() if v.docment}
-        except Exception:
-            pass
+        found |= docmented(owner)
         found |= field_comments(owner) if inspect.isclass(f) else {}
     if not found.get('return'):
         try:

@@ -8,8 +8,10 @@ __all__ = ['LOST', 'MapRows', 'H5Rows', 'reader', 'Piece', 'Holder', 'Ask', 'Tea
 
 # %% ../nbs/54_dask.ipynb #1df494d0
 import asyncio
+import gc
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,9 +25,10 @@ from fastcore.basics import patch
 
 # %% ../nbs/54_dask.ipynb #e399e8c5
 from .blocks import RULES, BlockModel, relative_error
-from .checks import check_shape, need
+from .checks import check_count, check_shape, need
+from .compressed import COMBINATIONS, _sample_held, along, check_compress, leading_range
 from .cp_estimators import NCPD, NMF, _keep_cp
-from .estimators import _run, _whole
+from .estimators import _resume, _run, _whole
 from .incoming import _has, keeps_nonzeros, open_sparse
 from .init import uniform
 from .ncpd import NCPDModel
@@ -81,6 +84,7 @@ class Piece:
     b: int # One past the last
     name: str # What to call the store in a message
     stratum: object = 0 # Number of the stratum, or one per row (b - a,)
+    first: int = 0 # Number of the store's row 0 in what was given
 
 # %% ../nbs/54_dask.ipynb #95836b87
 def _read(piece):
@@ -100,7 +104,7 @@ def _nonzeros(X, piece):
 
 def _in_order(X, piece):
     X = np.ascontiguousarray(X, _float_of(X.dtype))
-    _check_block(X, piece.a, piece.name)
+    _check_block(X, piece.first + piece.a, piece.name)
     return X
 
 # %% ../nbs/54_dask.ipynb #4927be87
@@ -109,7 +113,7 @@ class Holder:
     def __init__(self,
         pieces:list, # `Piece` records
         strata:int=1, # How many strata there are in all
-    ): self.pieces, self.strata, self.versions, self.scale = pieces, strata, {}, 1.
+    ): self.pieces, self.strata, self.versions, self.scale, self.cores = pieces, strata, {}, 1., None
 
     def read(self,
         sums:bool=False, # Are the strata's sums wanted?
@@ -135,10 +139,10 @@ def call(self:Holder,
 
 # %% ../nbs/54_dask.ipynb #06a37150
 @patch
-def _runs(self:Holder):
-    "Yield (rows of the weights, rows of the data)."
+def _runs(self:Holder, blocks=None):
+    "Yield (rows of the weights, rows of the data, or of blocks that stand for them)."
     a = 0
-    for X in self.blocks:
+    for X in blocks or self.blocks:
         yield slice(a, a + X.shape[0]), X
         a += X.shape[0]
 
@@ -179,15 +183,23 @@ class Ask:
     keep: tuple = () # Versions that are still wanted
     rule: str = 'hals' # One of `RULES`
     inner: int = 1 # Rounds of the rule
+    gram: object = None # Of the topics' Khatri-Rao product (r, r), where they are seen through bases
+
+# %% ../nbs/54_dask.ipynb #53daa3ea
+@patch
+def _seen(self:Holder, ask):
+    "(blocks, what they are multiplied by) that a call is about: rows, or their cores."
+    return (self.blocks, self.scale) if ask.gram is None else (self.cores, 1.)
 
 @patch
 def _problem(self:Holder, ask):
     "The problem of the weights, with their products."
     for v in [v for v in self.versions if v not in ask.keep]: del self.versions[v]
-    K = khatri_rao([ask.H[0]*self.scale, *ask.H[1:]])
-    P = np.concatenate([X @ K for X in self.blocks])
+    blocks, scale = self._seen(ask)
+    K = khatri_rao([ask.H[0]*scale, *ask.H[1:]])
+    P = np.concatenate([X @ K for X in blocks])
     extra = None if ask.extra is None else ask.extra[self.stratum]
-    return Quadratic(hadamard(list(map(gram, ask.H))), P, extra)
+    return Quadratic(hadamard(list(map(gram, ask.H))) if ask.gram is None else ask.gram, P, extra)
 
 # %% ../nbs/54_dask.ipynb #6344d3af
 @patch
@@ -226,8 +238,9 @@ def step(self:Holder,
     "New weights, and all that topics need to know of them."
     q = self._problem(ask)
     self.versions[version] = W = RULES[ask.rule](self._from(ask, q), q, ask.inner)
-    Z = sum(_dense(np.ascontiguousarray(W[rows].mT) @ X) for rows, X in self._runs())
-    return (Z*self.scale, *self._told(W, q.cross)[:2])
+    blocks, scale = self._seen(ask)
+    Z = sum(_dense(np.ascontiguousarray(W[rows].mT) @ X) for rows, X in self._runs(blocks))
+    return (Z*scale, *self._told(W, q.cross)[:2])
 
 def _dense(Z): return Z.toarray() if sp.issparse(Z) else np.asarray(Z)
 
@@ -247,14 +260,76 @@ def misfit(self:Holder,
 )->float: # Squared norm
     "What is left over of dense rows, summed directly."
     W, K, total = self._from(ask, self._problem(ask)), khatri_rao(ask.H).mT, []
-    for rows, X in self._runs():
+    blocks, scale = self._seen(ask)
+    for rows, X in self._runs(blocks):
         step = max(1, CHUNK//X.shape[1])
         for i in range(0, len(X), step):
             at = slice(rows.start + i, min(rows.start + i + step, rows.stop))
-            left = X[i:i+step]*self.scale - W[at] @ K
+            left = X[i:i+step]*scale - W[at] @ K
             if own is not None: left = left - own[self.stratum[at]]
             total.append(inner(left, left))
     return math.fsum(total)
+
+# %% ../nbs/54_dask.ipynb #4071ce4f
+@patch
+def combined(self:Holder,
+    few:int, # How many
+    seed, # Seeds them
+)->np.ndarray: # (few, D), scaled
+    "Random combinations of dense rows."
+    rng = np.random.default_rng(seed)
+    each = ((rng.standard_normal((few, len(X))).astype(X.dtype), X) for X in self.blocks)
+    return sum((G*self.scale) @ X for G, X in each)
+
+@patch
+def _samples(self:Holder, X, dims):
+    "Yield rows of a block as samples, scaled, some at a time."
+    step = max(1, CHUNK//X.shape[1])
+    for i in range(0, len(X), step): yield X[i:i+step].reshape(-1, *dims)*self.scale
+
+def _through(X, bases, but=None):
+    "Samples with their modes through bases, last first."
+    for k in reversed(range(len(bases))):
+        if bases[k] is not None and k != but: X = along(X, bases[k], k + 1)
+    return X
+
+# %% ../nbs/54_dask.ipynb #786f4939
+@patch
+def refined(self:Holder,
+    dims:tuple, # Shape of a sample
+    bases:list, # Rough orthonormal columns (d_k, p) per mode; None where a mode stays whole
+)->list: # Per mode (d_k, p); None where it stays
+    "A power step from rough bases."
+    total = [None if Q is None else 0. for Q in bases]
+    for X in (x for block in self.blocks for x in self._samples(block, dims)):
+        for k, Q in enumerate(bases):
+            if Q is not None: total[k] = total[k] + _power(_through(X, bases, k), k + 1, Q)
+    return total
+
+def _power(T, k, Q):
+    "The mode-k unfolding times its transpose, times Q."
+    if k == T.ndim - 1: return (M := T.reshape(-1, len(Q))).mT @ (M @ Q)
+    B = T.reshape(math.prod(T.shape[:k]), len(Q), -1)
+    return (B @ (Q.mT @ B).mT).sum(0)
+
+# %% ../nbs/54_dask.ipynb #3132dcb9
+@patch
+def through(self:Holder,
+    dims:tuple, # Shape of a sample
+    bases:list, # Orthonormal columns (d_k, p) per mode; None where a mode stays whole
+)->float: # Squared norm of the cores
+    "Keep the rows as seen through bases, scaled, besides as they are."
+    seen = [[_through(x, bases) for x in self._samples(X, dims)] for X in self.blocks]
+    self.cores = [np.concatenate(parts).reshape(len(X), -1) for parts, X in zip(seen, self.blocks)]
+    return math.fsum(inner(C, C) for C in self.cores)
+
+@patch
+def sample_held(self:Holder,
+    dims:tuple, # Shape of a sample
+    count:int, # Columns
+)->float: # Part of the squared norm
+    "What so many columns hold of a sample of the entries, about."
+    return _sample_held(SimpleNamespace(arrays=[X.reshape(len(X), *dims) for X in self.blocks]), count)
 
 # %% ../nbs/54_dask.ipynb #f5865349
 LOST = OSError, RuntimeError   # how a call says that its worker is gone
@@ -268,6 +343,8 @@ class Team:
     patience:float = 60. # Seconds to wait for a worker where none is left
     scale: float = 1. # What the data are multiplied by
     actors: list = field(default_factory=list)
+    at: dict = field(default_factory=dict) # Number of an actor -> worker that was chosen for it
+    since: list = field(default_factory=list) # (name, arguments) of calls that a new actor needs too
     lost: int = 0 # Actors that were made again
     calls: int = 0 # Rounds of calls
 
@@ -275,7 +352,9 @@ class Team:
         self.actors = [f.result() for f in [self._made(i) for i in range(len(self.pieces))]]
     def _made(self, i):
         self._wait_for_workers()
-        return self.client.submit(Holder, self.pieces[i], self.strata, actor=True, pure=False)
+        self.at[i] = self._freest(i)
+        how = dict(actor=True, pure=False, workers=[self.at[i]], allow_other_workers=True)
+        return self.client.submit(Holder, self.pieces[i], self.strata, **how)
 
 # %% ../nbs/54_dask.ipynb #f69641d7
 @patch
@@ -285,6 +364,18 @@ def _wait_for_workers(self:Team):
     while not self.client.nthreads():
         if time.monotonic() > end: raise RuntimeError("the cluster has no workers; start some, and fit again")
         time.sleep(.2)
+
+@patch
+def _freest(self:Team, i):
+    "The worker that holds fewest of the other actors: left alone, Dask may put all of them in one."
+    held = Counter(worker for j, worker in self.at.items() if j != i)
+    return min(self.client.nthreads(), key=lambda worker: held[worker])
+
+@patch
+def dismiss(self:Team)->None:
+    "Let all actors go, and with them the memory of the workers."
+    self.actors.clear()
+    gc.collect() # a call of an actor and the actor hold each other
 
 # %% ../nbs/54_dask.ipynb #fea81962
 @patch
@@ -343,7 +434,7 @@ def _again(self:Team, i):
     for _ in range(3):
         try:
             self.actors[i] = self._made(i).result(timeout=self.patience)
-            for name, args in (('read', ()), ('give', (self.scale,))):
+            for name, args in (('read', ()), ('give', (self.scale,)), *self.since):
                 self._waited(i, self.actors[i].call(name, *args))
             return
         except LOST:
@@ -377,6 +468,14 @@ class Far:
     def __array_namespace__(self, api_version=None): return _FarNamespace
     def __array__(self, dtype=None, copy=None): return self.data.gathered(self)
 
+# %% ../nbs/54_dask.ipynb #8897a04a
+@patch
+def placed(self:Far,
+    W:np.ndarray, # Weights (n, r) from a file
+)->Far: # Those in their place
+    "Other weights where these are."
+    return self.data.scattered(W)
+
 # %% ../nbs/54_dask.ipynb #3ee2c6a5
 @dataclass
 class FarStep:
@@ -406,8 +505,15 @@ class Spread:
     square: float # Squared norm of the scaled data
     sums: object = None # Each stratum's samples added up, scaled (S, d_2, ..., d_N); None without strata
     sparse: bool = False # Are they sparse?
+    bases: tuple = () # Orthonormal columns (d_k, p_k) per mode but the samples', None where it stays; or none
+    core_square: float = 0. # Squared norm of the core, where there are bases
     alive: object = field(default_factory=WeakSet) # Weights that are still wanted
     versions: object = field(default_factory=count) # Numbers of those to come
+
+    @property
+    def rest(self): return max(0., self.square - self.core_square)
+    @property
+    def held(self): return 1 - self.rest/self.square
 
 # %% ../nbs/54_dask.ipynb #9d8c6e14
 @patch
@@ -417,7 +523,28 @@ def ask(self:Spread,
     **kw, # `Ask`
 )->Ask: # What a call is about
     "A question to all actors."
-    return Ask(tuple(H), W.start, keep=tuple(w.start[0] for w in self.alive), **kw)
+    if self.bases: kw |= dict(gram=hadamard(list(map(gram, H))))
+    return Ask(self.seen(H), W.start, keep=tuple(w.start[0] for w in self.alive), **kw)
+
+# %% ../nbs/54_dask.ipynb #fc6441a1
+@patch
+def seen(self:Spread,
+    H, # One matrix (d_k, r) per mode but the samples'
+)->tuple: # (p_k, r)
+    "Matrices through the bases; as they are without."
+    return tuple(h if U is None else U.mT @ h for U, h in zip(self.bases, H)) if self.bases else tuple(H)
+
+# %% ../nbs/54_dask.ipynb #c7ca6d4c
+@patch
+def contract(self:Spread,
+    Z:np.ndarray, # Sums of the samples by their weights (r, D), or of their cores
+    H, # Topics
+    t:int, # Which of them
+)->np.ndarray: # Matrix (d_t, r)
+    "An MTTKRP of a mode but the samples'."
+    seen = self.seen(H)
+    C = contract(Z.reshape(len(Z), *map(len, seen)), seen, t)
+    return C if seen[t] is H[t] else (self.bases[t] @ C).clip(0.)
 
 @patch
 def far(self:Spread,
@@ -444,8 +571,7 @@ def gathered(self:Spread,
     extra=None, # What features explain of them (S, r)
 )->np.ndarray: # (n, r)
     "Bring weights together."
-    H = H or self.last
-    parts = self.team.all('take', self.ask(W, H, extra=extra))
+    parts = self.team.all('take', self.ask(W, H or self.last, extra=extra))
     out = np.empty((self.shape[0], parts[0].shape[1]), self.like.dtype)
     for r, part in zip(self.rows, parts): out[r] = part
     return out
@@ -567,10 +693,10 @@ def sweep(self:FarModel,
 @patch
 def _topics(self:FarModel, base, Z, G, H, coupling, k):
     "Topics, mode after mode; the value of the last problem."
-    Z, grams = Z.reshape(self.rank, *self.data.shape[1:]), [G, *map(gram, H)]
+    grams = [G, *map(gram, H)]
     for t in range(1, len(grams)):
         known = coupling and coupling.from_background(t)
-        q = Quadratic(hadamard(others(grams, t)), contract(Z, H, t - 1), known)
+        q = Quadratic(hadamard(others(grams, t)), self.data.contract(Z, H, t - 1), known)
         H[t-1] = base.update(H[t-1], q, k)
         grams[t] = gram(H[t-1])
         if coupling: coupling.F[t], coupling.VH[t-1] = H[t-1], None
@@ -585,7 +711,8 @@ def _loss(self:FarModel, W, H, V, value):
     base, own = self.base, None
     if V and V[0].shape[-1]: own = _stacked_khatri_rao(list(V)).sum(-1)
     coupling = _coupled(self, base, self.told(W, H, V)[1], H, V) if V else None
-    return .5*math.fsum(data.team.all('misfit', data.ask(W, H, extra=_rows(coupling)), own))
+    inside = math.fsum(data.team.all('misfit', data.ask(W, H, extra=_rows(coupling)), own))
+    return .5*(inside + (data.outside(self.told(W, H, V)[0], H) if data.bases else 0.))
 
 @patch
 def objective(self:FarModel,
@@ -624,9 +751,10 @@ def start(self:FarModel,
     W, *H = uniform([(d, self.rank) for d in (n, *dims)], like, rng)
     if self.init == 'uniform': a = data.scale
     else: a = self._multiple(data.scattered(W), H, V)
-    if V: return self.joined(data.scattered(W*a), H, [V[0]*a, *V[1:]])
-    each = a**(1/len(data.shape)) if self.init != 'uniform' else 1.
-    return self.joined(data.scattered(W*(a if self.init == 'uniform' else each)), [h*each for h in H], [])
+    each = 1. if V or self.init == 'uniform' else a**(1/len(data.shape))
+    H, V = [h*each for h in H], [V[0]*a, *V[1:]] if V else []
+    object.__setattr__(data, 'last', tuple(H))
+    return self.joined(data.scattered(W*(a if each == 1. else each)), H, V)
 
 # %% ../nbs/54_dask.ipynb #8bca1576
 @patch
@@ -672,6 +800,73 @@ def _connected(client):
         raise RuntimeError("there is no Dask client; make one, say client = Client() of dask.distributed, or "
                            "pass client=") from None
 
+# %% ../nbs/54_dask.ipynb #48f9e8a2
+@patch
+def core_shape(self:Spread,
+    count:int, # Columns per mode
+)->tuple: # As the data's where no mode is longer
+    "What samples become through so many columns."
+    return (self.shape[0], *(min(count, d) for d in self.shape[1:]))
+
+@patch
+def sample_held(self:Spread,
+    count:int, # Columns
+)->float: # Part of the squared norm; the least of all workers
+    "What so many columns hold of a sample of the entries, about."
+    return min(self.team.all('sample_held', self.shape[1:], count))
+
+# %% ../nbs/54_dask.ipynb #4a5d170d
+@patch
+def compressed(self:Spread,
+    count:int, # Columns per mode
+    seed=0, # Seeds the random combinations
+)->Spread: # The same samples, whose cores are used
+    "Dense samples seen through subspaces of all modes but their own; three passes."
+    rng, dims, ask = np.random.default_rng(seed), self.shape[1:], self.team.all
+    few = max(COMBINATIONS, *(-(-count*d//math.prod(dims)) for d in dims))
+    parts = range(len(self.team.actors))
+    M = sum(ask('combined', [few]*len(parts), [(seed, i) for i in parts], every=True)).reshape(few, *dims)
+    rough = [leading_range(M, k + 1, count, rng) if d > count else None for k, d in enumerate(dims)]
+    found = list(zip(*ask('refined', dims, rough)))
+    bases = tuple(None if Q is None else np.linalg.qr(sum(own))[0] for Q, own in zip(rough, found))
+    square = math.fsum(ask('through', dims, bases))
+    self.team.since[:] = [('through', (dims, bases))]
+    return replace(self, bases=bases, core_square=square)
+
+# %% ../nbs/54_dask.ipynb #fb58d833
+@patch
+def outside(self:Spread,
+    G:np.ndarray, # `W'W`
+    H, # Topics
+)->float: # Squared norm
+    "What data and model have outside of the bases, without cancellation."
+    total, before = self.rest, [G]
+    for k, (U, h, s) in enumerate(zip(self.bases, H, self.seen(H))):
+        inside = h if U is None else U @ s
+        apart = [gram(h - inside), *map(gram, H[k+1:])]
+        if U is not None: total += max(0., float(hadamard([*before, *apart]).sum()))
+        before.append(gram(inside))
+    return total
+
+# %% ../nbs/54_dask.ipynb #0c64cabb
+@patch
+def why_not(self:FarModel)->str: # What is in the way; '' if nothing is
+    "Why the data of a model cannot be compressed."
+    if self.strata_rank is not None: return "StrataModel needs more of the data than products"
+    if self.data.sparse: return "they are sparse, not dense and whole"
+    return "solver='mu' cannot leave a zero; use 'hals' or 'nnls'" if self.rule == 'mu' else ''
+
+@patch
+def refitted(self:FarModel,
+    cp, # `CP` whose weights are here
+)->tuple: # (loss, the same with exact weights, which are elsewhere, loss after that)
+    "What the data say of a fit on cores."
+    W, *H = cp.factors
+    given = CP((self.data.scattered(W), *H))
+    object.__setattr__(self.data, 'last', tuple(H))
+    after = self.best(given)
+    return self.objective(given), after, self.objective(after)
+
 # %% ../nbs/54_dask.ipynb #d17ec7ed
 async def _greeted(client, workers):
     "Wait for the answers of workers, asked without the scheduler between."
@@ -697,8 +892,9 @@ def _cut_rows(stores, names, stratum, parts, rows):
         for a in range(0, n, step):
             b = min(a + step, n)
             own = stratum[at+a:at+b] if np.ndim(stratum) else i if stratum is None else stratum
-            own_rows = (store[a:b], 0, b - a) if sp.issparse(store) else (store, a, b)
-            todo.append((at + a, Piece(*own_rows, name, own)))
+            sent = sp.issparse(store) or isinstance(store, np.ndarray) # rows of their own, not the whole
+            own_rows = (store[a:b], 0, b - a) if sent else (store, a, b)
+            todo.append((at + a, Piece(*own_rows, name, own, a if sent else 0)))
         at += n
     share = min(parts, len(todo))
     ends = np.linspace(0, len(todo), share + 1).astype(int)
@@ -707,17 +903,24 @@ def _cut_rows(stores, names, stratum, parts, rows):
                                                  for g in groups]
 
 # %% ../nbs/54_dask.ipynb #192d1bbd
-def _spread(client, stores, names, stratum, strata, rows, patience, place=None):
-    "`Spread` data: stores read by actors, one for each worker."
+def _check_alike_samples(stores, names):
     for X, name in zip(stores, names):
         shape = check_shape(X.shape, name)
         if shape[1:] != tuple(stores[0].shape[1:]):
             raise ValueError(f"{name} has samples of shape {shape[1:]}, {names[0]} "
                              f"{tuple(stores[0].shape[1:])}; all modes but the first must agree")
+
+# %% ../nbs/54_dask.ipynb #95d06c19
+def _spread(client, stores, names, stratum, strata, rows, patience, place=None):
+    "`Spread` data: stores read by actors, one for each worker."
+    _check_alike_samples(stores, names)
     workers = max(1, len(client.nthreads()))
     pieces, at = _cut_rows(stores, names, stratum, workers, rows)
     team = Team(client, pieces, strata or 1, patience)
-    found = team.all('read', strata is not None)
+    try: found = team.all('read', strata is not None)
+    except BaseException:
+        team.dismiss()
+        raise
     dtype = np.result_type(*[x[2] for x in found])
     scale, square = _scale_of_all([x[:2] for x in found if x[1]], dtype.itemsize)
     team.scale = scale
@@ -743,12 +946,12 @@ def _check_far(est):
             raise ValueError(f"on workers {name} must be {plain!r}, not {value!r}")
     if est.init not in ('random', 'uniform'):
         raise ValueError(f"on workers init must be 'random' or 'uniform', not {est.init!r}")
-    if getattr(est, 'compress', False) not in ('auto', False):
-        raise ValueError("on workers compress must be 'auto' or False")
+    if hasattr(est, 'compress'): check_compress(est.compress, check_count(est.rank, 'rank'))
     if est.n_jobs is not None:
         raise ValueError("on workers n_jobs must be None: the workers are the processes")
 
 # %% ../nbs/54_dask.ipynb #da1a6f76
+@_whole
 def fit_on_workers(
     est, # An `NMF`, `NCPD`, `StratifiedNMF` or `StratifiedNTF`
     X, # A store or sparse matrix (n, d_2, ..., d_N), or several: strata, or rows under each other
@@ -757,9 +960,11 @@ def fit_on_workers(
     client=None, # A `dask.distributed.Client`; None for the one that is connected
     rows:int=None, # Rows of a block; None for about four blocks per worker, of whole chunks
     patience:float=60., # Seconds to wait for a worker where none is left
+    resume=None, # A file to keep where the fit stands, and to go on from; `random_state` must be a number
 )->object: # The estimator, fitted as by `fit`
     "Fit an estimator where the data are; `RuntimeError` without a cluster, or without workers for good."
     _check_far(est)
+    _resume(est, resume)
     client = _connected(client)
     with _direct(client): return _fit_far(est, X, strata, client, dict(rows=rows, patience=patience))
 
@@ -784,7 +989,14 @@ def _fit_far(est, X, strata, client, how):
     return _fit_strata_far(est, data, keys, at, np.cumsum([0, *sizes]))
 
 # %% ../nbs/54_dask.ipynb #19aa2163
-@_whole
+def _then_dismissed(fit):
+    "The actors of the data go when the fit is over, however it ends."
+    def dismissed(est, data, *args):
+        try: return fit(est, data, *args)
+        finally: data.team.dismiss()
+    return dismissed
+
+@_then_dismissed
 def _fit_cp_far(est, data):
     "NMF or NCPD of samples that are elsewhere."
     est.mode_names_, est.labels_, est.ridge_ = None, None, 0.
@@ -797,7 +1009,7 @@ def _fit_cp_far(est, data):
     return _keep_cp(est, SimpleNamespace(shape=data.shape), params.factors[0])
 
 # %% ../nbs/54_dask.ipynb #3fc2a60c
-@_whole
+@_then_dismissed
 def _fit_strata_far(est, data, keys, at, offsets):
     "StratifiedNMF or StratifiedNTF of samples that are elsewhere."
     est.mode_names_, est.labels_ = None, None

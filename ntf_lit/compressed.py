@@ -190,6 +190,7 @@ def compressed(
     seed=0, # Seeds the random combinations
 )->Compressed: # `ValueError` if neither the first nor the last mode is longer than the columns
     "Dense data seen through their own subspaces; three passes."
+    if hasattr(data, 'compressed'): return data.compressed(count, seed) # those that are elsewhere
     shape, rng = data.shape, np.random.default_rng(seed)
     bases, pivot = [None]*len(shape), pivot_of(shape, count)
     if pivot is None:
@@ -210,12 +211,18 @@ MANY, CHEAPER, HELD, SWEEPS = 1 << 20, 4., .9, 10
 def gain(
     shape, # Shape of the data
     rank:int, # Components
-    count:int, # Columns per mode
+    core, # Shape of the core
 )->float: # How many times
     "How much cheaper a sweep becomes on the core, roughly."
-    core = math.prod(min(count, d) for d in shape)
-    return 4*rank*math.prod(shape)/(4*rank*core + rank*sum(shape)*(4*count + 30*rank))
+    lifts = sum(4*d*p for d, p in zip(shape, core) if p < d)
+    return 4*math.prod(shape)/(4*math.prod(core) + lifts + 30*rank*sum(shape))
 
+def _core_shape(data, count):
+    "The shape of data through that many columns per mode; as they are if there is nothing to compress."
+    if hasattr(data, 'core_shape'): return data.core_shape(count)
+    return data.shape if pivot_of(data.shape, count) is None else tuple(min(count, d) for d in data.shape)
+
+# %% ../nbs/20b_compressed.ipynb #61f6fdcf
 def check_compress(
     compress, # What was given
     rank:int, # Components
@@ -235,6 +242,7 @@ def why_not(
     model, # A model
 )->str: # What is in the way; '' if nothing is
     "Why a model's data cannot be compressed."
+    if hasattr(model, 'why_not'): return model.why_not()
     if type(model) is not NCPDModel: return f"{type(model).__name__} needs more of the data than products"
     kind = type(model.data)
     if kind is not Dense and not hasattr(model.data, 'once'): # what comes in blocks can be
@@ -252,11 +260,12 @@ def columns_for(
     count, given = check_compress(compress, model.rank), not isinstance(compress, str)
     if count is None or not (reason := why_not(model)) and not model.data.square: return None
     if reason and given: raise ValueError(f"compress={compress}: the data cannot be compressed, {reason}")
-    if reason or pivot_of(model.data.shape, count) is None:
+    core = None if reason else _core_shape(model.data, count)
+    if reason or core == model.data.shape:
         if given: warnings.warn(f"data of shape {model.data.shape} are too small to compress to {count} "
                                 "columns per mode; they are fitted as they are", stacklevel=2)
         return None
-    pays = gain(model.data.shape, model.rank, count) >= CHEAPER and math.prod(model.data.shape) >= MANY
+    pays = gain(model.data.shape, model.rank, core) >= CHEAPER and math.prod(model.data.shape) >= MANY
     return count if sweeps > 1 and (given or pays and sweeps >= SWEEPS) else None
 
 # %% ../nbs/20b_compressed.ipynb #20877977
@@ -277,6 +286,7 @@ class _Continued:
 
 def _refitted(model, cp):
     "(loss of a CP on the data, the CP with its first factor refitted, loss after that); half a pass."
+    if hasattr(model, 'refitted'): return model.refitted(cp)
     F = list(cp.factors)
     _, t, q = next(model.blocks(F, [], model.data))
     new = RULES[model.rule](F[0], q, model.inner)
@@ -352,6 +362,7 @@ def _in_torch(result, model):
 # %% ../nbs/20b_compressed.ipynb #daf7d700
 def _sample_held(data, count, seed=0):
     "The part of the squared norm that `count` columns hold of a sample of the longest mode's unfolding."
+    if hasattr(data, 'sample_held'): return data.sample_held(count)
     rng, A = np.random.default_rng(seed), max(data.arrays, key=len)
     k = int(np.argmax(A.shape))
     rows = rng.choice(A.shape[k], min(A.shape[k], 6*count), replace=False)

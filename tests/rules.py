@@ -94,10 +94,15 @@ def plain(text):
     return TransformerManager().transform_cell(text) if magic else text
 
 
+@functools.lru_cache(4)  # several rules look at one notebook after the other
+def parsed(text):
+    "The syntax tree of the cells of a notebook."
+    return compile(text, 'notebook', 'exec', ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
 def notebook_tree(nb, cells=code_cells):
     "All code cells as one syntax tree."
-    text = '\n'.join(plain(source(c)) for c in cells(nb))
-    return compile(text, 'notebook', 'exec', ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return parsed('\n'.join(plain(source(c)) for c in cells(nb)))
 
 
 def text_outside_outputs(path):
@@ -557,10 +562,10 @@ BANNED_NAMES = {
 }
 
 
-def aliases(tree):
+def aliases(nodes):
     "What each imported name stands for."
     known = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             known |= {a.asname or a.name: f'{node.module}.{a.name}' for a in node.names}
         if isinstance(node, ast.Import):
@@ -594,11 +599,15 @@ def imported_modules(node):
     return []
 
 
+LOADING = ast.Import | ast.ImportFrom | ast.Call | ast.Name | ast.Attribute
+
+
 def code_running_loads(tree):
     "Uses of anything that can run code held in a file or a string."
-    known = aliases(tree)
-    for node in ast.walk(tree):
-        line = getattr(node, 'lineno', 0)
+    nodes = [n for n in ast.walk(tree) if isinstance(n, LOADING)]
+    known = aliases(nodes)
+    for node in nodes:
+        line = node.lineno
         if isinstance(node, ast.Call):
             name = full_name(node.func, known) or ''
             if allows_pickle(node, name):

@@ -18,6 +18,7 @@ import pytest
 import scipy.sparse as sp
 import traitlets as T
 from pages import Found
+from shown_examples import ODD, PAYLOADS, hierarchy, hostile
 
 from ntf_lit.browser_data import MODULES, html_page, page_module, safe_json
 from ntf_lit.browser_state import COMMANDS, checked_command, sizes
@@ -32,64 +33,6 @@ from ntf_lit.topic_browser import STATE, TopicBrowser, live_class
 from ntf_lit.views import view
 
 ROOT = Path(__file__).resolve().parents[1]
-PAYLOADS = [
-    '<script>alert(1)</script>',
-    '</script><script>alert(1)</script>',
-    '<img src=x onerror=alert(1)>',
-    '<svg onload=alert(1)>',
-    '"><script>alert(1)</script>',
-    "'><img src=x onerror=alert(1)>",
-    '<iframe src=javascript:alert(1)>',
-    '<a href="javascript:alert(1)">x</a>',
-    '<body onload=alert(1)>',
-    '<!--',
-    '-->',
-    '<![CDATA[x]]>',
-    ']]>',
-    '</style><script>alert(1)</script>',
-    '</title><script>alert(1)</script>',
-    '</iframe><script>alert(1)</script>',
-    '&lt;script&gt;alert(1)&lt;/script&gt;',
-    '&#60;b&#62;',
-    '\u2028alert(1)\u2029',
-    '{{constructor.constructor("alert(1)")()}}',
-    '${alert(1)}',
-    '`alert(1)`',
-    '[x](javascript:alert(1))',
-    '![x](http://x.y/z.png)',
-    '| a | b |',
-    '$\\href{javascript:alert(1)}{x}$',
-    '\x1b[31mred\x1b[0m',
-    '\u202egnirts\u202c',
-    '../../etc/hosts',
-    '__proto__',
-    '<math><mi//xlink:href="data:x,<script>alert(1)</script>">',
-    '<details open ontoggle=alert(1)>',
-]
-ODD = ['', ' ', 'x' * 10_000, 'שלום', 'مرحبا', '🙂👩‍👩‍👧', 'a\x00b', '\ud800', 'e\u0301' * 50]
-
-
-def hostile(words, **kwargs):
-    "A model whose every word, text, name and title is one of the given."
-    n, rng = len(words), np.random.default_rng(0)
-    made = dict(
-        model=[rng.random((n, n)), np.eye(n) + 0.1 * rng.random((n, n)), rng.random((2, n))],
-        labels=dict(term=words, place=words[:2]),
-        samples=words,
-        sample_names=words,
-        strata=[words[i % 2] for i in range(n)],
-        names=words,
-        title=words[0],
-        note=words[-1],
-        terms='term',
-    )
-    return made | kwargs
-
-
-def hierarchy(words):
-    n, rng = len(words), np.random.default_rng(0)
-    F, L = (rng.random((n, n)), np.eye(n) + 0.1 * rng.random((n, n))), rng.random((n, 2))
-    return Hierarchy((Layer(F), Layer(tuple(f @ L for f in F), (L, L))))
 
 
 def browsers(words, front):

@@ -12,13 +12,21 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from test_browsers import ODD, PAYLOADS, hierarchy, hostile
+from shown_examples import (
+    ODD,
+    PAYLOADS,
+    WORDS,
+    example,
+    hierarchy,
+    hierarchy_example,
+    hostile,
+    hostile_hierarchy,
+)
 
 from ntf_lit.browser_data import html_page
 from ntf_lit.consensus import Consensus
 from ntf_lit.cp_estimators import NMF
 from ntf_lit.hierarchy_browser import HierarchyBrowser
-from ntf_lit.result import Strata
 from ntf_lit.topic_browser import TopicBrowser
 from ntf_lit.views import view
 
@@ -26,60 +34,7 @@ expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pi
 # The first cell of every notebook here
 HERE = f"""import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from {Path(__file__).stem} import *"""
-WORDS = [
-    'tax',
-    'war',
-    'gold',
-    'peace',
-    'treaty',
-    'silver',
-    'farm',
-    'school',
-    'army',
-    'navy',
-    'union',
-    'budget',
-]
-
-
-def example(front='core', **kwargs):
-    "Four topics of twelve words in six parts, two strata with a feature each."
-    rng = np.random.default_rng(0)
-    H = np.kron(np.eye(4), np.array([[5.0], [3], [2]])) + 0.2 * rng.random((12, 4))
-    V = tuple(rng.random((2, d, 1)) ** 4 for d in (6, 12))
-    W = rng.random((20, 4)) ** 3 * np.array([4, 3, 2, 1.0])
-    m = Strata(V, W, (rng.random((6, 4)), H), (0, 9, 20))
-    texts = [f'In {1900 + i} the {WORDS[int(W[i].argmax()) * 3]} was much spoken of.' for i in range(20)]
-    return TopicBrowser(
-        m,
-        labels=dict(part=[f'part {i + 1}' for i in range(6)], term=WORDS),
-        strata=['North', 'South'],
-        samples=texts,
-        times={'year': range(1900, 1920)},
-        title='Example',
-        front=front,
-        **kwargs,
-    )
-
-
-def hierarchy_example(front='core', **kwargs):
-    return HierarchyBrowser(
-        hierarchy(WORDS[:6]), labels=dict(term=WORDS[:6]), title='Layers', front=front, **kwargs
-    )
-
-
-def hostile_hierarchy(words, front):
-    "A hierarchy whose every word, text, name and title is one of the given."
-    return HierarchyBrowser(
-        hierarchy(words),
-        labels=dict(term=words),
-        samples=words,
-        sample_names=words,
-        names=[words, words[:2]],
-        title=words[0],
-        front=front,
-    )
+from shown_examples import *"""
 
 
 def pick(menu, n):
@@ -87,34 +42,61 @@ def pick(menu, n):
     menu.select_option(menu.locator('option:enabled').nth(n).get_attribute('value'))
 
 
+@pytest.fixture(scope='module')
+def tab(chromium):
+    "One tab for all files: to open a new one takes longer than most tests."
+    page = chromium.new_page()
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def shown(chromium, tmp_path, request):
+def shown(tab, tmp_path, request):
     "`shown(browser)` writes its file and opens it from disk; nothing may be asked for, go wrong, or pop up."
-    faults, pages = [], []
+    faults, opened = [], []
 
-    def opened(b, width=1280, scheme='light', view='Topics', link='', height=1000):
-        b.to_html(tmp_path / 'page.html')
-        page = chromium.new_page(viewport=dict(width=width, height=height), color_scheme=scheme)
-        pages.append(page)
-        page.on(
-            'request',
-            lambda r: None if r.url.startswith('file:') else faults.append(f'asked for {r.url[:80]}'),
-        )
-        page.on('pageerror', lambda e: faults.append(str(e)))
-        page.on('console', lambda m: faults.append(m.text) if m.type in ('error', 'warning') else None)
-        page.on('dialog', lambda d: (faults.append(f'dialog {d.message}'), d.dismiss()))
-        page.goto((tmp_path / 'page.html').as_uri() + link)
-        page.locator('.ntf').wait_for()
-        tab = page.get_by_role('button', name=view or 'none', exact=True)
-        if tab.count():  # a page opens with all topics; most tests are about one
-            tab.click()
-        return page
+    def asked(r):
+        if not r.url.startswith('file:'):
+            faults.append(f'asked for {r.url[:80]}')
 
-    yield opened
-    for i, page in enumerate(pages):
-        if folder := os.environ.get('SHOTS'):
-            page.screenshot(path=Path(folder) / f'{request.node.name}-{i}.png', full_page=True)
-        page.close()
+    def said(m):
+        if m.type in ('error', 'warning'):
+            faults.append(m.text)
+
+    def popped_up(d):
+        faults.append(f'dialog {d.message}')
+        d.dismiss()
+
+    def failed(e):
+        faults.append(str(e))
+
+    heard = dict(request=asked, pageerror=failed, console=said, dialog=popped_up)
+
+    def photographed():
+        if opened and (folder := os.environ.get('SHOTS')):
+            name = f'{request.node.name}-{len(opened) - 1}.png'
+            tab.screenshot(path=Path(folder) / name, full_page=True)
+
+    def open_(b, width=1280, scheme='light', view='Topics', link='', height=1000):
+        photographed()
+        opened.append(tmp_path / f'page{len(opened)}.html')  # a name of its own, so that nothing stays
+        b.to_html(opened[-1])
+        tab.set_viewport_size(dict(width=width, height=height))
+        tab.emulate_media(media='screen', color_scheme=scheme)
+        tab.mouse.move(0, 0)
+        tab.goto(opened[-1].as_uri() + link)
+        tab.locator('.ntf').wait_for()
+        button = tab.get_by_role('button', name=view or 'none', exact=True)
+        if button.count():  # a page opens with all topics; most tests are about one
+            button.click()
+        return tab
+
+    for what, hear in heard.items():
+        tab.on(what, hear)
+    yield open_
+    photographed()
+    for what, hear in heard.items():
+        tab.remove_listener(what, hear)
     assert faults == []
 
 

@@ -176,7 +176,7 @@ def _():
     import marimo as mo
     import sys
     sys.path.insert(0, {str(Path(__file__).parent)!r})
-    from test_browsers_e2e import example, hierarchy_example
+    from shown_examples import example, hierarchy_example
     b, h = example('live'), hierarchy_example('live')
     return b, h, mo
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -11,16 +12,24 @@ from distributed import Client, LocalCluster
 
 from ntf_lit import NCPD, NMF, StratifiedNMF, StratifiedNTF
 from ntf_lit.cluster import fit_on_workers
+from ntf_lit.files import LoadError
 from ntf_lit.fit import Callback, Checkpoint
 
 pytestmark = pytest.mark.xdist_group('cluster')
 
 
 @pytest.fixture(scope='module')
-def client():
+def started():
     how = dict(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=':0')
     with LocalCluster(**how) as cluster, Client(cluster) as client:
         yield client
+
+
+@pytest.fixture
+def client(started):
+    "With both workers there, also after a test that has killed one."
+    started.wait_for_workers(2, timeout=60)
+    return started
 
 
 def data(shape=(200, 12, 10), rank=3, seed=0):
@@ -122,6 +131,124 @@ def test_calls_go_straight_to_the_workers(client, told, found):
         assert (watch.seen, client.direct_to_workers) == ([found] * 3, told)
     finally:
         client.direct_to_workers = None
+
+
+class Counted(Callback):
+    "How many actors each worker holds, after each sweep."
+
+    def __init__(self, client):
+        self.client, self.seen = client, []
+
+    def after_sweep(self, state):
+        self.seen.append(sorted(actors(self.client)))
+
+
+def actors(client):
+    return list(client.run(lambda dask_worker: len(dask_worker.state.actors)).values())
+
+
+def gone(client):
+    "Whether no worker holds an actor; they go a moment after they are let go."
+    until = time.monotonic() + 20
+    while sum(actors(client)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not sum(actors(client))
+
+
+def test_each_worker_has_its_share_and_gives_it_back(client):
+    "Of many fits one after the other, also of those that fail."
+    X, watch = data(), Counted(client)
+    bad = np.where(np.arange(200)[:, None, None] == 150, -1, X)
+    for _ in range(4):
+        est = NCPD(2, max_iter=3, tol=0, random_state=0, compress=False, callbacks=[watch])
+        fit_on_workers(est, X, client=client)
+        assert gone(client)
+        with pytest.raises(ValueError, match='must not be negative'):
+            fit_on_workers(est, bad, client=client)
+        assert gone(client)
+    assert watch.seen == [[1, 1]] * 12
+
+
+def low_rank(seed=0, noise=0.02):
+    rng = np.random.default_rng(seed)
+    X = np.einsum('ir,jr,kr->ijk', *(rng.gamma(0.5, size=(d, 4)) for d in (360, 60, 50)))
+    return X + noise * rng.random(X.shape)
+
+
+@pytest.mark.parametrize('compress', ['auto', True, 9])
+def test_on_cores_first(compress, client):
+    "As in one process: the data decide, and the fit is no worse than without."
+    X, kw = low_rank(), dict(rank=4, max_iter=300, random_state=0)
+    m = fit_on_workers(NCPD(**kw, compress=compress), X, client=client)
+    n, plain = NCPD(**kw, compress=True).fit(X), NCPD(**kw, compress=False).fit(X)
+    assert m.compressed_ == pytest.approx(n.compressed_, abs=1e-3)
+    assert m.objective_ <= plain.objective_ * (1 + 1e-4)
+    R = X - np.einsum('ir,jr,kr->ijk', *m.factors_)
+    assert m.objective_ == pytest.approx((R**2).sum() / 2, rel=1e-9)
+    assert (np.diff(m.history_.objective) <= 1e-12 * m.history_.objective[0]).all()
+    Y = X.reshape(360, -1)
+    m = fit_on_workers(NMF(**kw, compress=compress), Y, client=client)
+    assert compress == 'auto' or m.compressed_ == pytest.approx(n.compressed_, abs=0.01)
+    assert m.objective_ <= NMF(**kw, compress=False).fit(Y).objective_ * (1 + 1e-4)
+
+
+def test_cores_are_not_used_where_they_do_not_pay(client):
+    "Noise has no subspaces; sparse data, strata and mu are left as they are, or refused."
+    X = np.random.default_rng(0).random((300, 70, 60))
+    m = fit_on_workers(NCPD(4, max_iter=12, tol=0, random_state=0), X * (X > 0.9), client=client)
+    assert m.compressed_ is None
+    with pytest.raises(ValueError, match="compress=True: the data cannot be compressed, solver='mu'"):
+        fit_on_workers(NCPD(4, solver='mu', compress=True), X, client=client)
+    few = sp.random_array((300, 50), density=0.1, rng=np.random.default_rng(0)).tocsr()
+    with pytest.raises(ValueError, match='sparse, not dense'):
+        fit_on_workers(NMF(4, compress=True), few, client=client)
+    with pytest.warns(UserWarning, match='too small to compress to 9'):
+        m = fit_on_workers(NCPD(2, compress=9, max_iter=5, random_state=0), X[:, :8, :9], client=client)
+    assert m.compressed_ is None
+
+
+def test_a_worker_is_killed_while_cores_are_fitted(client):
+    X, kw = low_rank(), dict(rank=4, max_iter=300, random_state=0, compress=True)
+    n = fit_on_workers(NCPD(**kw), X, client=client)
+    m = fit_on_workers(NCPD(**kw, callbacks=[Kill(client, 3)]), X, client=client)
+    assert m.objective_ == pytest.approx(n.objective_, rel=1e-5)
+
+
+class Stop(Callback):
+    "Ctrl-C after a sweep."
+
+    def __init__(self, at):
+        self.at = at
+
+    def after_sweep(self, state):
+        if state.k == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('compress', [False, True])
+def test_stopped_and_gone_on_with(compress, client, tmp_path):
+    "Ctrl-C leaves the best so far; from its file a fit goes on to where it would have ended, to the bit."
+    X, file = low_rank(), tmp_path / 'fit.safetensors'
+    kw = dict(rank=4, max_iter=40, tol=0, random_state=0, compress=compress)
+    whole = fit_on_workers(NCPD(**kw), X, client=client)
+    m = fit_on_workers(NCPD(**kw, callbacks=[Stop(7)]), X, client=client, resume=file)
+    assert 'interrupted' in str(m.status_).lower() and m.objective_ >= whole.objective_
+    m = fit_on_workers(NCPD(**kw), X, client=client, resume=file)
+    assert m.objective_ == whole.objective_ and m.n_iter_ == whole.n_iter_
+    np.testing.assert_array_equal(m.weights_, whole.weights_)
+    with pytest.raises(LoadError, match='other data|other settings|belongs'):
+        fit_on_workers(NCPD(**kw), X + 1, client=client, resume=file)
+    with pytest.raises(ValueError, match='needs a whole number as random_state'):
+        fit_on_workers(NCPD(**kw | dict(random_state=None)), X, client=client, resume=file)
+
+
+def test_strata_stopped_and_gone_on_with(client, tmp_path):
+    X, file, label = data(), tmp_path / 'fit.safetensors', np.arange(200) % 3
+    kw = dict(rank=3, max_iter=20, tol=0, random_state=0)
+    whole = fit_on_workers(StratifiedNTF(**kw), X, strata=label, client=client)
+    fit_on_workers(StratifiedNTF(**kw, callbacks=[Stop(7)]), X, strata=label, client=client, resume=file)
+    m = fit_on_workers(StratifiedNTF(**kw), X, strata=label, client=client, resume=file)
+    assert m.objective_ == whole.objective_
 
 
 @pytest.mark.parametrize('at', [0, 5, 40])

@@ -368,12 +368,19 @@ def test_newsgroups_sparse_and_coo():
     assert d.X.shape == (11314, 20000)
     assert sum(len(t) for t in d.texts) == 11314
     assert len(set(sum(d.info['group'], []))) == 20
-    assert C.shape[0] == 6 and C.shape[1] == 20 and C.data.size == d.X.nnz
+    assert C.shape[0] == 6 and C.shape[1] == 20 and C.data.size == d.X.nnz and 'training part' in d.note
     assert len(np.unique(np.ravel_multi_index(tuple(C.coords), C.shape))) == C.data.size
     np.testing.assert_allclose(np.sort(C.data), np.sort(d.X.data))
 
 
-@pytest.mark.parametrize('subset, posts', [('train', 11314), ('test', 7532), ('all', 18846)])
+@pytest.mark.parametrize(
+    'subset, posts',
+    [
+        pytest.param('train', 11314, marks=pytest.mark.slow),  # the default, which the test above looks at
+        ('test', 7532),
+        ('all', 18846),
+    ],
+)
 def test_newsgroups_subsets(subset, posts):
     d = cached(datasets.newsgroups_sparse, download=False, max_features=50, subset=subset)
     assert d.X.shape == (posts, 50)

@@ -17,8 +17,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pages import Found
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
-from test_browsers import PAYLOADS, SAFE_TAGS, hostile
-from test_browsers_e2e import HERE, WORDS, example, hierarchy_example
+from shown_examples import PAYLOADS, WORDS, example, hierarchy_example, hostile
+from test_browsers import SAFE_TAGS
+from test_browsers_e2e import HERE
 
 from ntf_lit.browser_data import POLICY
 from ntf_lit.cp_estimators import NMF

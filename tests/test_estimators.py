@@ -63,12 +63,12 @@ BY_BATCHES = {'check_fit_score_takes_y': 'partial_fit after a fit of all samples
 @pytest.mark.parametrize(
     'estimator',
     [
-        NMF(random_state=0),
-        StratifiedNMF(random_state=0),
+        NMF(random_state=0, max_iter=30),
+        StratifiedNMF(random_state=0, max_iter=30),
         NMF(solver='mu', loss='kullback-leibler', random_state=0, max_iter=30),
         NMF(solver='nnls', random_state=0, max_iter=20),
         NMF(label_weight=1.0, random_state=0, max_iter=30),
-        StratifiedNMF(strata_rank=0, solver='mu', random_state=0),
+        StratifiedNMF(strata_rank=0, solver='mu', random_state=0, max_iter=30),
     ],
     ids=lambda e: repr(e).replace('random_state=0', ''),
 )

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from test_browsers_e2e import axe, axe_source, shown, violations  # noqa: F401
+from test_browsers_e2e import axe, axe_source, shown, tab, violations  # noqa: F401
 
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.hierarchy_estimators import MultiHNTF

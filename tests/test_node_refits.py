@@ -23,7 +23,7 @@ from ntf_lit.saving import load, save
 from ntf_lit.strata_estimators import StratifiedNMF, StratifiedNTF
 
 RANKS, HALVES = (5, 4, 2), np.repeat([0, 1], 7)
-QUICK = dict(max_epochs=20, race_epochs=3)
+QUICK = dict(max_epochs=8, race_epochs=2)
 KINDS = {  # name: (estimator, what else its fit is given)
     'HNMF': (HNMF(RANKS, tol=1e-9), {}),
     'HNMF, counts': (HNMF(RANKS, loss='kullback-leibler'), {}),

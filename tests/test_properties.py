@@ -495,7 +495,7 @@ def test_p05_the_gradient_conditions_are_approached(name, data):
     model = case.model()
     s = model.data.scale
     far = []
-    for sweeps in (0, 30, 150 if case.rule == 'nnls' else 300):
+    for sweeps in (0, 150 if case.rule == 'nnls' else 300):
         p = run(model, sweeps, case.seed)[-1].params
         g = gradients(case, p, [s * A for A in case.data], case.labels[2] * s * s if case.labels else 0.0)
         if case.strata and (used := model.members.is_feature) is not None:
@@ -503,7 +503,7 @@ def test_p05_the_gradient_conditions_are_approached(name, data):
         if not sweeps:
             first = [max(np.linalg.norm(a), 1e-300) for a in g]
         far.append(max(abs(np.minimum(a, d / n)).max(initial=0) for a, d, n in zip(leaves(p), g, first)))
-    assert far[2] <= (0.2 if case.rule == 'mu' else 0.02) * far[0], far
+    assert far[1] <= (0.2 if case.rule == 'mu' else 0.02) * far[0], far
     if hasattr(model, 'kkt') and not (case.labels and case.rule == 'mu'):  # slower still
         assert model.kkt(p) <= (0.1 if case.rule == 'mu' else 1e-2)
 

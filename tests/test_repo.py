@@ -3,6 +3,7 @@
 import ast
 import configparser
 import contextlib
+import functools
 import json
 import os
 import re
@@ -201,6 +202,7 @@ def exported_to(nb):
     )
 
 
+@functools.cache
 def names_of_modules():
     "The module of each exported name."
     from ntf_lit._modidx import d
