@@ -199,8 +199,8 @@ def test_numbers_of_lines_that_follow(shown):  # noqa: F811
         str(i): [table[f'in {s}'][n] for s in 'abc'] for n, i in enumerate(table['topic']) if i is not None
     }
     page = shown(b, view='Overview')
-    for tab in ('Overview', 'Strata compared'):
-        page.get_by_role('button', name=tab, exact=True).click()
+    for opened in ('Overview', 'Strata compared'):
+        page.get_by_role('button', name=opened, exact=True).click()
         rows = page.locator('.ntf-matrix tbody tr')
         expect(rows).to_have_count(90)
         found = rows.evaluate_all("""all => all.map(tr => [tr.querySelector('.ntf-number').textContent,
