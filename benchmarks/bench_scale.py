@@ -122,8 +122,8 @@ def measured(way, *args):
     return found | dict(peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
-def compare(gib, rank, sweeps, folder=None):
-    "{way: seconds a pass, peak memory, ...}."
+def compare(gib, rank, sweeps, folder=None, tell=lambda way, told: None):
+    "{way: seconds a pass, peak memory, ...}; `tell` is called as soon as one is known."
     with tempfile.TemporaryDirectory(dir=folder) as made:
         path = str(Path(made) / 'X.npy')
         found = {}
@@ -134,6 +134,7 @@ def compare(gib, rank, sweeps, folder=None):
                     pool.submit(make, *args).result()
                 else:
                     found[way.__name__] = pool.submit(measured, way, *args).result()
+                    tell(way.__name__, found[way.__name__])
         return found
 
 
@@ -164,7 +165,7 @@ def main():
     parser.add_argument('--folder', type=Path, help='where to make it; a folder for temporary files without')
     given = parser.parse_args()
     set_threads(given.threads)
-    found = compare(given.gib, given.rank, given.sweeps, given.folder)
+    found = compare(given.gib, given.rank, given.sweeps, given.folder, lambda *a: print(*a, flush=True))
     bare, flops = (found[way]['seconds'] for way in ('read', 'products'))
     print(f'{given.gib:g} GiB, rank {given.rank}: a bare read takes {bare:.2f} s, the products of a sweep')
     print(f'with data in memory {flops:.2f} s: a sweep cannot be faster than {max(bare, flops):.2f} s')
