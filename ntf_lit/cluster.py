@@ -38,8 +38,8 @@ from .strata_estimators import (StratifiedNMF, StratifiedNTF, _show_parts, _stra
                                        _stratum_labels)
 from .streamed import Source, _check_block, _float_of, _scale_of_all, chunk_rows
 from .stratified import StrataModel, _Coupling, _stacked_khatri_rao, by_column
-from .tensor import (CHUNK, column_sums, contract, gram, hadamard, inner, khatri_rao, others,
-                            power_of_two, run_sums)
+from .tensor import (CHUNK, column_sums, contract, cp_rows, gram, hadamard, inner, khatri_rao,
+                            others, power_of_two, run_sums)
 from .updates import Quadratic
 
 # %% ../nbs/54_dask.ipynb #f9f8bf38
@@ -171,7 +171,7 @@ def take(self:Holder,
     ask, # An `Ask`, whose start is wanted
 )->np.ndarray: # Weights of these rows (n_b, r)
     "Give weights."
-    return self._from(ask, self._problem(ask))
+    return self._from(ask)
 
 # %% ../nbs/54_dask.ipynb #5b6a0283
 @dataclass(frozen=True)
@@ -194,7 +194,6 @@ def _seen(self:Holder, ask):
 @patch
 def _problem(self:Holder, ask):
     "The problem of the weights, with their products."
-    for v in [v for v in self.versions if v not in ask.keep]: del self.versions[v]
     blocks, scale = self._seen(ask)
     K = khatri_rao([ask.H[0]*scale, *ask.H[1:]])
     P = np.concatenate([X @ K for X in blocks])
@@ -203,9 +202,11 @@ def _problem(self:Holder, ask):
 
 # %% ../nbs/54_dask.ipynb #6344d3af
 @patch
-def _from(self:Holder, ask, q):
-    "The weights that a call begins with."
+def _from(self:Holder, ask, q=None):
+    "The weights that a call begins with; the problem is made where they have been lost."
+    for v in [v for v in self.versions if v not in ask.keep]: del self.versions[v]
     if any(v not in self.versions for v in ask.start[:2]):
+        q = self._problem(ask) if q is None else q
         for v in ask.start[:2]: self.versions.setdefault(v, _best(q))
     W = self.versions[ask.start[0]]
     if len(ask.start) == 1: return W
@@ -259,14 +260,13 @@ def misfit(self:Holder,
     own=None, # What each stratum has of its own (S, D), of the scaled data; None for nothing
 )->float: # Squared norm
     "What is left over of dense rows, summed directly."
-    W, K, total = self._from(ask, self._problem(ask)), khatri_rao(ask.H).mT, []
-    blocks, scale = self._seen(ask)
+    (blocks, scale), W, total = self._seen(ask), self._from(ask), []
     for rows, X in self._runs(blocks):
-        step = max(1, CHUNK//X.shape[1])
+        made, step = cp_rows([W[rows], *ask.H]), max(1, CHUNK//X.shape[1])
         for i in range(0, len(X), step):
-            at = slice(rows.start + i, min(rows.start + i + step, rows.stop))
-            left = X[i:i+step]*scale - W[at] @ K
-            if own is not None: left = left - own[self.stratum[at]]
+            j = min(i + step, len(X))
+            left = X[i:j]*scale - made(i, j).reshape(j - i, -1)
+            if own is not None: left = left - own[self.stratum[rows][i:j]]
             total.append(inner(left, left))
     return math.fsum(total)
 
