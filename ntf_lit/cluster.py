@@ -95,7 +95,8 @@ def _read(piece):
         return _nonzeros(X.compute(scheduler='synchronous') if hasattr(X, 'compute') else X, piece)
     if hasattr(store, 'compute'):
         return _in_order(store[piece.a:piece.b].compute(scheduler='synchronous'), piece)
-    return _in_order(Source(store, piece.name, 1).read(piece.a, piece.b), piece)
+    X = Source(store, piece.name, 1).read(piece.a, piece.b)
+    return _in_order(np.array(X) if isinstance(store, MapRows) else X, piece) # held, and no view of a file
 
 def _nonzeros(X, piece):
     X = open_sparse(X, piece.name).tocsr()
