@@ -8,7 +8,6 @@ put out of the system's cache before a pass where the system allows that. A swee
 same time, so it is bound by the slower of a bare read and its products with data in memory.
 """
 
-import argparse
 import resource
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from harness import row, set_threads
+from harness import row, set_threads, size_parser
 
 WIDTH = 300, 400  # entries of a sample
 
@@ -155,14 +154,9 @@ def rows(quick=False):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('--gib', type=float, default=0.25, help='size of the tensor in GiB')
-    parser.add_argument('--rank', type=int, default=20)
+    parser = size_parser(__doc__, 0.25)
     parser.add_argument('--sweeps', type=int, default=3)
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--folder', type=Path, help='where to make it; a folder for temporary files without')
     given = parser.parse_args()
     set_threads(given.threads)
     found = compare(given.gib, given.rank, given.sweeps, given.folder, lambda *a: print(*a, flush=True))

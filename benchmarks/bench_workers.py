@@ -7,14 +7,13 @@ each. One thread of linear algebra in each process, so that the machine must hav
 otherwise idle. The file is made in FOLDER and deleted in the end.
 """
 
-import argparse
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from harness import row, set_threads
+from harness import row, set_threads, size_parser
 
 LABELS = 6  # strata
 WORKERS = 'NCPD, mu', 'NCPD, hals', 'StratifiedNTF, hals'
@@ -110,13 +109,8 @@ def rows(quick=False):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('--gib', type=float, default=4, help='size of the tensor in GiB')
-    parser.add_argument('--rank', type=int, default=20)
+    parser = size_parser(__doc__, 4)
     parser.add_argument('--turns', type=int, default=3)
-    parser.add_argument('--folder', type=Path, help='where to make it; a folder for temporary files without')
     given = parser.parse_args()
     set_threads(1)
     for name, (ours, peer) in compare(given.gib, given.rank, given.turns, given.folder):

@@ -63,9 +63,8 @@ def topics(samples, n, rank, texts=False):
     return TopicBrowser([W, F], labels=dict(term=words), title='Topics', front='core', **told), start
 
 
-def hierarchy(ranks, P, **labels):
-    "A hierarchy browser of a made model: each topic is mostly part of one above."
-    from ntf_lit.hierarchy_browser import HierarchyBrowser
+def layered(ranks, P):
+    "Layers of topics, each mostly part of one above."
     from ntf_lit.result import Hierarchy, Layer
 
     rng = np.random.default_rng(1)
@@ -77,14 +76,27 @@ def hierarchy(ranks, P, **labels):
         L /= L.sum(1, keepdims=True)
         factors = tuple(F @ L for F in factors)
         out.append(Layer(factors, (L, L)))
-    start = time.process_time()
-    return HierarchyBrowser(Hierarchy(tuple(out)), labels=labels, title='Layers', front='core'), start
+    return Hierarchy(tuple(out))
+
+
+def hierarchy(ranks, P, **labels):
+    "A hierarchy browser of a made model."
+    from ntf_lit.hierarchy_browser import HierarchyBrowser
+
+    model, start = layered(ranks, P), time.process_time()
+    return HierarchyBrowser(model, labels=labels, title='Layers', front='core'), start
+
+
+def peaks(n):
+    "n curves of a peak each, and the names of their 400 points."
+    x = np.linspace(0, 1, 400)[:, None]
+    P = np.exp(-((x - np.random.default_rng(0).random(n)) ** 2) / 0.002)
+    return P, [f'{400 + 2 * i} nm' for i in range(400)]
 
 
 def curves(ranks):
-    x = np.linspace(0, 1, 400)[:, None]
-    P = np.exp(-((x - np.random.default_rng(0).random(ranks[0])) ** 2) / 0.002)
-    return hierarchy(ranks, P, wavelength=[f'{400 + 2 * i} nm' for i in range(400)])
+    P, names = peaks(ranks[0])
+    return hierarchy(ranks, P, wavelength=names)
 
 
 def layers(ranks):

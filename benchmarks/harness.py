@@ -5,6 +5,7 @@ one at a time, in turn. What is timed is always a whole public call, from the sa
 of iterations.
 """
 
+import argparse
 import gc
 import importlib.util
 import json
@@ -17,6 +18,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from math import inf
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median, quantiles
 
 THREADS = (
@@ -189,6 +191,15 @@ class Race:
 
 
 # --- rows ---
+
+
+def size_parser(doc, gib):
+    "A parser of arguments for a tensor on disk: its size, its rank, its folder."
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--gib', type=float, default=gib, help='size of the tensor in GiB')
+    parser.add_argument('--rank', type=int, default=20)
+    parser.add_argument('--folder', type=Path, help='where to make it; a folder for temporary files without')
+    return parser
 
 
 def row(name, ours, peer, ours_times, peer_times, aim='', note='', peer_by_ours=True):

@@ -26,7 +26,8 @@ from fastcore.basics import patch
 # %% ../nbs/54_dask.ipynb #e399e8c5
 from .blocks import RULES, BlockModel, relative_error
 from .checks import check_count, check_shape, need
-from .compressed import COMBINATIONS, _sample_held, along, check_compress, leading_range
+from .compressed import (COMBINATIONS, _sample_held, check_compress, leading_range, outside,
+                                power_step, through)
 from .cp_estimators import NCPD, NMF, _keep_cp
 from .estimators import _resume, _run, _whole
 from .incoming import _has, keeps_nonzeros, open_sparse
@@ -288,11 +289,6 @@ def _samples(self:Holder, X, dims):
     step = max(1, CHUNK//X.shape[1])
     for i in range(0, len(X), step): yield X[i:i+step].reshape(-1, *dims)*self.scale
 
-def _through(X, bases, but=None):
-    "Samples with their modes through bases, last first."
-    for k in reversed(range(len(bases))):
-        if bases[k] is not None and k != but: X = along(X, bases[k], k + 1)
-    return X
 
 # %% ../nbs/54_dask.ipynb #786f4939
 @patch
@@ -304,14 +300,9 @@ def refined(self:Holder,
     total = [None if Q is None else 0. for Q in bases]
     for X in (x for block in self.blocks for x in self._samples(block, dims)):
         for k, Q in enumerate(bases):
-            if Q is not None: total[k] = total[k] + _power(_through(X, bases, k), k + 1, Q)
+            if Q is None: continue
+            total[k] = total[k] + power_step(through(X, (None, *bases), k + 1), k + 1, Q)
     return total
-
-def _power(T, k, Q):
-    "The mode-k unfolding times its transpose, times Q."
-    if k == T.ndim - 1: return (M := T.reshape(-1, len(Q))).mT @ (M @ Q)
-    B = T.reshape(math.prod(T.shape[:k]), len(Q), -1)
-    return (B @ (Q.mT @ B).mT).sum(0)
 
 # %% ../nbs/54_dask.ipynb #3132dcb9
 @patch
@@ -320,7 +311,7 @@ def through(self:Holder,
     bases:list, # Orthonormal columns (d_k, p) per mode; None where a mode stays whole
 )->float: # Squared norm of the cores
     "Keep the rows as seen through bases, scaled, besides as they are."
-    seen = [[_through(x, bases) for x in self._samples(X, dims)] for X in self.blocks]
+    seen = [[through(x, (None, *bases)) for x in self._samples(X, dims)] for X in self.blocks]
     self.cores = [np.concatenate(parts).reshape(len(X), -1) for parts, X in zip(seen, self.blocks)]
     return math.fsum(inner(C, C) for C in self.cores)
 
@@ -548,6 +539,13 @@ def contract(self:Spread,
     return C if seen[t] is H[t] else (self.bases[t] @ C).clip(0.)
 
 @patch
+def remember(self:Spread,
+    H, # Topics
+)->None:
+    "Keep topics, by which a worker that has lost its weights finds them again."
+    object.__setattr__(self, 'last', tuple(H))
+
+@patch
 def far(self:Spread,
     told:tuple=None, # (`W'W`, sums per stratum), if they are known
 )->Far: # Weights of a new version
@@ -687,7 +685,7 @@ def sweep(self:FarModel,
     new.told = (G, S), None
     if coupling: coupling.weight_sums = np.repeat(S, V[0].shape[-1], axis=0)
     value = self._topics(base, Z, G, H, coupling, k) + own
-    object.__setattr__(data, 'last', tuple(H))
+    data.remember(H)
     return self.joined(new, H, V), self._loss(new, H, V, value)
 
 # %% ../nbs/54_dask.ipynb #d8871ca4
@@ -752,10 +750,11 @@ def start(self:FarModel,
     W, *H = uniform([(d, self.rank) for d in (n, *dims)], like, rng)
     if self.init == 'uniform': a = data.scale
     else: a = self._multiple(data.scattered(W), H, V)
-    each = 1. if V or self.init == 'uniform' else a**(1/len(data.shape))
+    in_all = not V and self.init != 'uniform' # a share of the multiple in every mode
+    each = a**(1/len(data.shape)) if in_all else 1.
     H, V = [h*each for h in H], [V[0]*a, *V[1:]] if V else []
-    object.__setattr__(data, 'last', tuple(H))
-    return self.joined(data.scattered(W*(a if each == 1. else each)), H, V)
+    data.remember(H)
+    return self.joined(data.scattered(W*(each if in_all else a)), H, V)
 
 # %% ../nbs/54_dask.ipynb #8bca1576
 @patch
@@ -841,21 +840,15 @@ def outside(self:Spread,
     H, # Topics
 )->float: # Squared norm
     "What data and model have outside of the bases, without cancellation."
-    total, before = self.rest, [G]
-    for k, (U, h, s) in enumerate(zip(self.bases, H, self.seen(H))):
-        inside = h if U is None else U @ s
-        apart = [gram(h - inside), *map(gram, H[k+1:])]
-        if U is not None: total += max(0., float(hadamard([*before, *apart]).sum()))
-        before.append(gram(inside))
-    return total
+    size, V = np.linalg.eigh(G) # any W of this Gram matrix has as much outside
+    return self.rest + outside((None, *self.bases), [(V*np.sqrt(size.clip(0.))).T, *H])
 
 # %% ../nbs/54_dask.ipynb #0c64cabb
 @patch
-def why_not(self:FarModel)->str: # What is in the way; '' if nothing is
-    "Why the data of a model cannot be compressed."
+def needs_whole(self:FarModel)->str: # What is in the way; '' if nothing is
+    "Why the data of a model must stay as they are."
     if self.strata_rank is not None: return "StrataModel needs more of the data than products"
-    if self.data.sparse: return "they are sparse, not dense and whole"
-    return "solver='mu' cannot leave a zero; use 'hals' or 'nnls'" if self.rule == 'mu' else ''
+    return "they are sparse, not dense and whole" if self.data.sparse else ''
 
 @patch
 def refitted(self:FarModel,
@@ -864,7 +857,7 @@ def refitted(self:FarModel,
     "What the data say of a fit on cores."
     W, *H = cp.factors
     given = CP((self.data.scattered(W), *H))
-    object.__setattr__(self.data, 'last', tuple(H))
+    self.data.remember(H)
     after = self.best(given)
     return self.objective(given), after, self.objective(after)
 

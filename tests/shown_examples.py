@@ -48,7 +48,7 @@ def hierarchy_example(front='core', **kwargs):
     )
 
 
-def hostile_hierarchy(words, front):
+def hostile_hierarchy(words, front, **kwargs):
     "A hierarchy whose every word, text, name and title is one of the given."
     return HierarchyBrowser(
         hierarchy(words),
@@ -58,18 +58,22 @@ def hostile_hierarchy(words, front):
         names=[words, words[:2]],
         title=words[0],
         front=front,
+        **kwargs,
     )
 
 
 # --- Hostile and odd words ---
 
-PAYLOADS = [
+MARKUP = [  # what every page may be given
     '<script>alert(1)</script>',
     '</script><script>alert(1)</script>',
     '<img src=x onerror=alert(1)>',
     '<svg onload=alert(1)>',
     '"><script>alert(1)</script>',
     "'><img src=x onerror=alert(1)>",
+]
+PAYLOADS = [
+    *MARKUP,
     '<iframe src=javascript:alert(1)>',
     '<a href="javascript:alert(1)">x</a>',
     '<body onload=alert(1)>',

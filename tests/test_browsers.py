@@ -18,7 +18,7 @@ import pytest
 import scipy.sparse as sp
 import traitlets as T
 from pages import Found
-from shown_examples import ODD, PAYLOADS, hierarchy, hostile
+from shown_examples import ODD, PAYLOADS, hierarchy, hostile, hostile_hierarchy
 
 from ntf_lit.browser_data import MODULES, html_page, page_module, safe_json
 from ntf_lit.browser_state import COMMANDS, checked_command, sizes
@@ -37,16 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def browsers(words, front):
     yield TopicBrowser(**hostile(words), front=front)
-    yield HierarchyBrowser(
-        hierarchy(words),
-        labels=dict(term=words),
-        samples=words,
-        sample_names=words,
-        names=[words, words[:2]],
-        title=words[0],
-        note=words[-1],
-        front=front,
-    )
+    yield hostile_hierarchy(words, front, note=words[-1])
 
 
 SAFE_TAGS = {

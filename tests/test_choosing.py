@@ -5,7 +5,6 @@ import importlib
 import itertools
 import sys
 import warnings
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -507,9 +506,8 @@ def test_of_ridges_the_least_mean_error_counts(seed):
 
 
 @pytest.fixture
-def bench(monkeypatch):
+def bench():
     "The module benchmarks/bench_choosing.py."
-    monkeypatch.setattr(sys, 'path', [str(Path(__file__).parents[1] / 'benchmarks'), *sys.path])
     return importlib.import_module('bench_choosing')
 
 

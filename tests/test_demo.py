@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from shown_examples import MARKUP
 
 from ntf_lit import synthetic as loaders
 from ntf_lit import demo
@@ -15,12 +16,7 @@ from ntf_lit.datasets import DataUnavailable
 from ntf_lit.synthetic import Dataset
 
 WORDS = [
-    '<script>alert(1)</script>',
-    '</script><script>alert(1)</script>',
-    '<img src=x onerror=alert(1)>',
-    '<svg onload=alert(1)>',
-    '"><script>alert(1)</script>',
-    "'><img src=x onerror=alert(1)>",
+    *MARKUP,
     '</style><script>alert(1)</script>',
     '</title><b>',
     '</td></tr></table><b>',

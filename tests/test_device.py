@@ -8,7 +8,6 @@ look at, its objective, are counted.
 import importlib
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,9 +111,8 @@ TINY = dict(times=1, side=12, text=(60, 80), layer=(30, 5, 40), square=64, long=
 
 
 @pytest.fixture
-def bench(monkeypatch):
+def bench():
     "The module benchmarks/bench_cuda.py."
-    monkeypatch.setattr(sys, 'path', [str(Path(__file__).parents[1] / 'benchmarks'), *sys.path])
     return importlib.import_module('bench_cuda')
 
 

@@ -5,35 +5,21 @@ import re
 
 import numpy as np
 import pytest
+from browser_pages import SYLLABLES, layered, peaks
 from test_browsers_e2e import axe, axe_source, shown, tab, violations  # noqa: F401
 
 from ntf_lit.hierarchy_browser import HierarchyBrowser
 from ntf_lit.hierarchy_estimators import MultiHNTF
-from ntf_lit.result import CP, Hierarchy, Layer, Strata
+from ntf_lit.result import CP, Strata
 from ntf_lit.topic_browser import TopicBrowser
 
 expect = pytest.importorskip('playwright.sync_api', reason='needs playwright: pip install playwright').expect
-SYLLABLES = 'ba ko ri ta mu se lo ni fa du pe ga vo zi'.split()
 WORDS = [a + b + c for a in SYLLABLES for b in SYLLABLES[:5] for c in SYLLABLES[:6]]
-
-
-def layers(ranks, P):
-    "Layers of topics, each mostly part of one above."
-    rng = np.random.default_rng(1)
-    factors = (rng.random((50, ranks[0])) ** 4, P)
-    out = [Layer(factors)]
-    for a, b in zip(ranks, ranks[1:]):
-        L = rng.random((a, b)) ** 14
-        L[np.arange(a), np.arange(a) % b] += 2
-        L /= L.sum(1, keepdims=True)
-        factors = tuple(F @ L for F in factors)
-        out.append(Layer(factors, (L, L)))
-    return Hierarchy(tuple(out))
 
 
 def of_words(ranks=(100, 30, 10), **kwargs):
     P = np.random.default_rng(0).random((len(WORDS), ranks[0])) ** 30
-    return HierarchyBrowser(layers(ranks, P), labels=dict(term=WORDS), title='Words', front='core', **kwargs)
+    return HierarchyBrowser(layered(ranks, P), labels=dict(term=WORDS), title='Words', front='core', **kwargs)
 
 
 def of_topics(n=60, **kwargs):
@@ -43,11 +29,9 @@ def of_topics(n=60, **kwargs):
 
 
 def of_curves(ranks=(100, 30, 10), **kwargs):
-    x = np.linspace(0, 1, 400)[:, None]
-    P = np.exp(-((x - np.random.default_rng(0).random(ranks[0])) ** 2) / 0.002)
-    names = [f'{400 + 2 * i} nm' for i in range(400)]
+    P, names = peaks(ranks[0])
     return HierarchyBrowser(
-        layers(ranks, P), labels=dict(wavelength=names), title='Curves', front='core', **kwargs
+        layered(ranks, P), labels=dict(wavelength=names), title='Curves', front='core', **kwargs
     )
 
 

@@ -32,14 +32,10 @@ from ntf_lit.shown_data import shown_data
 from ntf_lit.tensor import COO
 from ntf_lit.tables import Table
 from ntf_lit.views import tree, view
+from shown_examples import MARKUP
 
 PAYLOADS = [
-    '<script>alert(1)</script>',
-    '</script><script>alert(1)</script>',
-    '<img src=x onerror=alert(1)>',
-    '<svg onload=alert(1)>',
-    '"><script>alert(1)</script>',
-    "'><img src=x onerror=alert(1)>",
+    *MARKUP,
     '<iframe src=javascript:alert(1)>',
     '<a href="javascript:alert(1)">x</a>',
     '<!--',
