@@ -2570,6 +2570,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'ntf_lit.tensor.DenseData.left': ('tensor.html#densedata.left', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.DenseData.like': ('tensor.html#densedata.like', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.DenseData.pieces': ('tensor.html#densedata.pieces', 'ntf_lit/tensor.py'),
+                                'ntf_lit.tensor.DenseData.placed': ('tensor.html#densedata.placed', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.DenseData.right': ('tensor.html#densedata.right', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.DenseData.shape': ('tensor.html#densedata.shape', 'ntf_lit/tensor.py'),
                                 'ntf_lit.tensor.DenseData.split': ('tensor.html#densedata.split', 'ntf_lit/tensor.py'),

@@ -227,10 +227,12 @@ def _told(self:Holder, W, P):
 @patch
 def look(self:Holder,
     ask:Ask, # Which weights
-)->tuple: # (`W'W`, sums per stratum, <W, P>)
+    cross:bool=False, # Is <W, P> wanted? It costs a product
+)->tuple: # (`W'W`, sums per stratum, <W, P> or 0)
     "What is to be known of weights, as they are."
-    q = self._problem(ask)
-    return self._told(self._from(ask, q), q.cross)
+    q = self._problem(ask) if cross else None
+    W = self._from(ask, q)
+    return self._told(W, q.cross if cross else np.zeros_like(W))
 
 # %% ../nbs/54_dask.ipynb #f8453fd2
 @patch
@@ -256,6 +258,7 @@ def solve(self:Holder,
     "The best weights for some topics."
     self.versions[version] = _best(self._problem(ask))
 
+# %% ../nbs/54_dask.ipynb #8f9f21dd
 @patch
 def misfit(self:Holder,
     ask:Ask, # Which weights, and the topics
@@ -264,12 +267,15 @@ def misfit(self:Holder,
     "What is left over of dense rows, summed directly."
     (blocks, scale), W, total = self._seen(ask), self._from(ask), []
     for rows, X in self._runs(blocks):
-        made, step = cp_rows([W[rows], *ask.H]), max(1, CHUNK//X.shape[1])
+        step = min(len(X), max(1, CHUNK//X.shape[1]))
+        made, room = cp_rows([W[rows], *ask.H]), np.empty((2, step, X.shape[1]), X.dtype)
         for i in range(0, len(X), step):
             j = min(i + step, len(X))
-            left = X[i:j]*scale - made(i, j).reshape(j - i, -1)
-            if own is not None: left = left - own[self.stratum[rows][i:j]]
-            total.append(inner(left, left))
+            left, other = room[:, :j-i]
+            np.multiply(X[i:j], scale, out=left)
+            left -= made(i, j, other).reshape(j - i, -1)
+            if own is not None: left -= np.take(own, self.stratum[rows][i:j], 0, out=other, mode='clip')
+            total.append(float(np.square(left, out=left).sum(dtype=np.float64)))
     return math.fsum(total)
 
 # %% ../nbs/54_dask.ipynb #4071ce4f
@@ -654,12 +660,13 @@ def told(self:FarModel,
     W:Far, # Weights
     H:list, # Topics
     V:list, # Features
+    cross:bool=False, # Is <W, P> wanted too?
 )->tuple: # (`W'W`, sums per stratum)
     "What is known of weights, asked for where it is not."
-    if W.told is None:
+    if W.told is None or cross:
         base = self.base
         free = _rows(_coupled(self, base, np.zeros((max(1, len(self.offsets) - 1), self.rank)), H, V))
-        parts = self.data.team.all('look', self.data.ask(W, H, extra=free))
+        parts = self.data.team.all('look', self.data.ask(W, H, extra=free), cross)
         W.told = (_summed(parts, 0), _summed(parts, 1)), math.fsum(x[2] for x in parts)
     return W.told[0]
 
@@ -727,8 +734,7 @@ def objective(self:FarModel,
 def _value(self:FarModel, p):
     "The objective without its constant: that of the features' problem and that of the weights'."
     (W, H, V), base = self.parts(p), self.base
-    W.told = None
-    G, S = self.told(W, H, V)
+    G, S = self.told(W, H, V, True)
     coupling, own = _coupled(self, base, S, H, V), 0.
     if coupling:
         _, t, q = next(base._feature_blocks(coupling, self.data.sums))

@@ -111,6 +111,7 @@ def strata_members(
 @dataclass(frozen=True)
 class StrataModel(BlockModel):
     "Stratified-NTF: least half squared error (arXiv 2411.18805); Stratified-NMF for order two."
+    one_pass = True # Its weights can be updated while the data go by
     strata_rank: tuple = () # Features of each stratum
     offsets: tuple = () # Where each stratum begins, and the end
     rounds: int = 2 # Rounds over a stratum's features in a sweep (the papers' M)

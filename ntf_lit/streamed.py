@@ -138,7 +138,7 @@ class Streamed:
     place: object = None # Row of the model of each row of the sources (n,); None where they are the same
     f: object = None # f(a, b, X): what takes the place of X, the scaled rows a to b; None for the data
     passes: Passes = field(default_factory=Passes) # How often they were gone through
-    left, contract = DenseData.left, DenseData.contract # Sums over pieces in any order
+    left, contract = DenseData.left, DenseData.contract # Sums over rows in any order
 
     @cached_property
     def shape(self): return (sum(map(len, self.sources)), *self.sources[0].shape[1:])
@@ -187,6 +187,7 @@ def pieces(self:Streamed)->Iterator: # Of (first row in the model, piece)
 @patch
 def placed(self:Streamed)->Iterator: # Of (rows of the model: a slice, or one number each; block)
     "One pass: block after block as they lie, and where in the model their rows are."
+    if self.f is not None: return (yield from DenseData.placed(self))
     for a, X in self.blocks(): yield slice(a, a + len(X)) if self.place is None else self.place[a:a+len(X)], X
 
 def _in_runs(X, place):
@@ -212,8 +213,8 @@ def right(self:Streamed,
     p, (s, rest) = self.split, _two_scales(self)
     K, each = khatri_rao([factors[p]*s, *factors[p+1:]]), math.prod(self.shape[1:p])
     P = np.empty((K.shape[1], self.shape[0], each), K.dtype)
-    runs = self.placed() if self.f is None else ((slice(a, a + len(X)), X) for a, X in self.pieces())
-    for rows, X in runs: P[:, rows] = _turned_product(X.reshape(-1, len(K)), K).reshape(-1, len(X), each)
+    for rows, X in self.placed():
+        P[:, rows] = _turned_product(X.reshape(-1, len(K)), K).reshape(-1, len(X), each)
     return (P if rest == 1 else P*rest).reshape(K.shape[1], *self.shape[:p])
 
 DenseData.register(Streamed)

@@ -207,6 +207,11 @@ def _parted(scale, itemsize):
 
 # %% ../nbs/01_tensor.ipynb #80d2c674
 @patch
+def placed(self:DenseData)->Iterator: # Of (rows, piece)
+    "Piece after piece, and which rows of the data it is."
+    return ((slice(a, a + len(X)), X) for a, X in self.pieces())
+
+@patch
 def right(self:DenseData,
     factors, # One (d_k, rank) per mode
 )->Array: # (rank, *left modes)
@@ -225,8 +230,8 @@ def left(self:DenseData,
     "`Z = K_L' X`, component first."
     p, (s, rest), Z = self.split, _two_scales(self), None
     F = factors[0]*s
-    for a, X in self.pieces():
-        K = _turned(khatri_rao([F[a:a+len(X)], *factors[1:p]]))
+    for rows, X in self.placed():
+        K = _turned(khatri_rao([F[rows], *factors[1:p]]))
         part = K @ X.reshape(K.shape[1], -1)
         Z = part if Z is None else Z + part
     return (Z if rest == 1 else Z*rest).reshape(Z.shape[0], *self.shape[p:])
@@ -309,12 +314,16 @@ def residual(
 # %% ../nbs/01_tensor.ipynb #eae63ab6
 def cp_rows(
     factors, # CP factors (d_k, rank)
-)->Callable: # rows(a, b): rows a to b of the model, an array (b-a, d_2, ..., d_N)
+)->Callable: # rows(a, b): rows a to b of the model, an array (b-a, d_2, ..., d_N), or in `out`
     "The rows of a CP model, a few at a time."
     shape = [int(f.shape[0]) for f in factors]
     p = best_split(shape)
     K = _turned(khatri_rao(factors[p:]))
-    return lambda a, b: (khatri_rao([factors[0][a:b], *factors[1:p]]) @ K).reshape(b - a, *shape[1:])
+    def rows(a, b, out=None):
+        left = khatri_rao([factors[0][a:b], *factors[1:p]])
+        made = left @ K if out is None else np.matmul(left, K, out=out.reshape(len(left), -1))
+        return made.reshape(b - a, *shape[1:])
+    return rows
 
 # %% ../nbs/01_tensor.ipynb #d5636db2
 @dataclass(frozen=True)

@@ -286,3 +286,29 @@ def test_what_is_refused(client, tmp_path):
     os.remove(tmp_path / 'X.npy')
     with pytest.raises(FileNotFoundError):
         fit_on_workers(NCPD(3), store, client=client)
+
+
+def left_over_with_own():
+    "(squared norm of what is left over, the same in one piece, fresh pages meanwhile, pages of a row)."
+    import resource
+
+    from ntf_lit.cluster import Ask, Holder, Piece
+
+    rng = np.random.default_rng(0)
+    X, W = rng.random((60, 1000, 200)), rng.random((60, 3))
+    H, own = (rng.random((1000, 3)), rng.random((200, 3))), rng.random((2, 1000 * 200))
+    hold, ask = Holder([Piece(X, 0, 60, 'X', np.arange(60) % 2)], 2), Ask(H, (0,), keep=(0,))
+    hold.give(hold.read()[0], 0, W)
+    whole = X * hold.scale - np.einsum('ir,jr,kr->ijk', W, *H) - own[hold.stratum].reshape(X.shape)
+    whole = (whole**2).sum()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    found = hold.misfit(ask, own)
+    fresh = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return found, whole, fresh, X[0].nbytes // resource.getpagesize()
+
+
+def test_what_is_left_over_takes_no_fresh_pages(client):
+    "Dask starts its workers such that every large array is new pages: not one for each row."
+    found, whole, fresh, row = client.submit(left_over_with_own, pure=False).result()
+    assert found == pytest.approx(whole, rel=1e-12)
+    assert fresh < 20 * row, f'{fresh} fresh pages, a row has {row}'

@@ -144,7 +144,7 @@ def test_strata(kind, solver, monkeypatch):
     own = Own(X)
     m = kind(**kw).fit(own, strata=label)
     same(m, n)
-    assert own.rows % 480 == 0  # whole passes
+    assert own.rows > 6 * 480 and own.rows % 480 == 0  # whole passes
     np.testing.assert_allclose(
         m.transform(own, strata=label), n.transform(X, strata=label), rtol=1e-5, atol=1e-8
     )
@@ -165,18 +165,24 @@ def test_strata_of_counts(monkeypatch):
     same(StratifiedNMF(**kw).fit([Own(X[:50]), Own(X[50:])]), StratifiedNMF(**kw).fit([X[:50], X[50:]]))
 
 
+@pytest.mark.parametrize('strata', [None, 'abc'], ids=['NCPD', 'StratifiedNTF'])
+@pytest.mark.parametrize('solver', ['mu', 'hals'])
 @pytest.mark.parametrize('shape, passes', [((400, 6, 5), 1), ((12, 20, 15), 2)])
-def test_passes(shape, passes):
+def test_passes(shape, passes, solver, strata, monkeypatch):
     "One for a sweep where the samples are the left group by themselves, two otherwise."
-    X = data(shape)
-    D = streamed(Own(X), rows=5)
-    kw = dict(rank=2, solver='mu', tol=0, random_state=0, compress=False)
+    X, kw = data(shape), dict(rank=2, solver=solver, tol=0, random_state=0)
+    how = {} if strata is None else dict(strata=[strata[i % 3] for i in range(len(X))])
+    kind, kw = (NCPD, kw | dict(compress=False)) if strata is None else (StratifiedNTF, kw)
+    for kind_of in ('estimators', 'strata_estimators'):
+        monkeypatch.setattr(f'ntf_lit.{kind_of}.JOIN', 0)
     counts = []
     for sweeps in (5, 15):
-        before = D.passes.count
-        NCPD(max_iter=sweeps, **kw).fit(D)
-        counts.append(D.passes.count - before)
-    assert counts[1] - counts[0] == 10 * passes
+        store = Own(X)
+        m = kind(max_iter=sweeps, **kw).fit(store, **how)
+        counts.append(store.rows / len(X))
+        assert m.objective_ == pytest.approx(kind(max_iter=sweeps, **kw).fit(X, **how).objective_, rel=1e-8)
+    sweeps = 10 if solver == 'mu' else 20  # a step back is a sweep once more
+    assert 10 * passes <= counts[1] - counts[0] <= sweeps * passes
 
 
 def test_memory(tmp_path, monkeypatch):
