@@ -1,5 +1,6 @@
 """Shared by all tests: how hard Hypothesis tries, and JupyterLab in a headless Chromium."""
 
+import gc
 import os
 import re
 import shutil
@@ -18,6 +19,10 @@ from offline import offline  # noqa: F401  every test has it
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tools'))  # tests import the tools by their names
 
+# Thousands of modules and tests are made and stay: nothing is to be collected until they are all there.
+gc.disable()
+sys.modules.setdefault('rfc3987_syntax', None)  # builds parsers for seconds, for addresses that nobody checks
+
 # HYPOTHESIS_PROFILE=nightly pytest tests: other examples each night, and many more of them
 settings.register_profile(
     'ci', max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -35,6 +40,13 @@ for name, examples in dict(glance=50, few=8).items():  # what is found is not ma
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
+
+
+def pytest_collection_finish():
+    "What is there now is not looked through again each time that something is collected."
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
