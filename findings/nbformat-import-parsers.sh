@@ -1,7 +1,7 @@
 set -eu
 # `import nbformat` builds dozens of parsers, and takes many times as long, once rfc3987-syntax is installed
 # beside it: jsonschema imports that package for one of its formats whether or not anybody checks a format.
-# JupyterLab brings it along. Here the tests do without it; a program that only reads notebooks has no use for it.
+# JupyterLab brings it along. Here the tests do without it; what only reads notebooks has no use for it.
 # Run it with bash. It ends with 0 as long as the packages behave like this.
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -40,7 +40,8 @@ def imported(how):
 (few, short), (many, long) = imported('without'), imported('with')
 print(*(f'{name} {version(name)}' for name in ('nbformat', 'jsonschema', 'rfc3987-syntax', 'lark')), sep=', ')
 print('Asked for: an import that checks no address builds no parser of addresses.')
-print(f'Without rfc3987-syntax: {few} parsers, {short:.2f} s of CPU time; with it: {many} parsers, {long:.2f} s')
+print(f'Without rfc3987-syntax: {few} parsers built, {short:.2f} s of CPU time')
+print(f'With it: {many} parsers built, {long:.2f} s of CPU time')
 sys.exit(not (few == 0 and many > 20))
 PYTHON
 "$folder/env/bin/python" "$folder/run.py"
