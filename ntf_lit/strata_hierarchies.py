@@ -25,7 +25,7 @@ from .multi_hntf import (Contracted, climbed, contracted, label_term, links_abov
 from .names import check_keywords
 from .result import CP, Layer, Strata
 from .stratified import StrataModel, _coupling, _weight_sums, by_column, strata_mttkrps
-from .tensor import Masked, gram, hadamard, mttkrps, others, segment_sum, stratum_sums
+from .tensor import Masked, gram, hadamard, inner, mttkrps, others, segment_sum, stratum_sums
 from .updates import Quadratic, ratio
 
 # %% ../nbs/32_strata_hierarchies.ipynb #57aee3b8
@@ -70,6 +70,7 @@ class StrataLayers:
     "All layers of a hierarchy over strata."
     strata: Strata # Layer 0
     links: tuple # (r_{l-1}, r_l), one per layer above
+    classes: tuple = () # Classes by topics (c_l, r_l), one per layer with labels
 
     @property
     def products(self):
@@ -91,14 +92,18 @@ class LinkProblem:
     "The errors of all layers above a link, as a function of the link."
     below: Contracted # The problem with the links below it
     above: tuple # N_l of each layer from its own on, the first the identity
+    labels: tuple = () # (`LabelTerm`, classes) of each of these layers, None for one without; empty for all
 
     def parts(self,
         W:np.ndarray, # The link (r, q)
     )->tuple: # (value, pos, neg)
         "The sum over the layers, and its gradient pos - neg."
         value, pos, neg = 0., 0., 0.
-        for N in self.above:
+        for N, label in zip(self.above, self.labels or (None,)*len(self.above)):
             v, p, n = objective_parts(self.below, W @ N)
+            value, pos, neg = value + v, pos + p @ N.T, neg + n @ N.T
+            if label is None: continue
+            v, (p, n), _ = label[0].value_and_parts(W @ N, label[1])
             value, pos, neg = value + v, pos + p @ N.T, neg + n @ N.T
         return float(value), pos, neg
 
@@ -155,6 +160,7 @@ class JointStrataModel(BlockModel):
     "All layers of a hierarchy over strata: least sum of their half squared errors."
     flat: StrataModel = None # Layer 0 alone
     init: StrataLayers = None # Where to begin, in the units of the scaled data
+    labels: tuple = () # `Labels` of each layer, None for one without; empty for all
 
     @cached_property
     def members(self): return self.flat.members
@@ -174,29 +180,30 @@ def start(self:JointStrataModel,
 @patch
 def parts(self:JointStrataModel,
     p:StrataLayers, # Parameters
-)->tuple: # ([W, H_2, ..., H_N], [V_2, ..., V_N, L^1, L^2, ...])
-    "The factors of all samples; features and links."
+)->tuple: # ([W, H_2, ..., H_N], [V_2, ..., V_N, L^1, L^2, ..., B_0, ...])
+    "The factors of all samples; features, links and classes."
     factors, features = self.flat.parts(p.strata)
-    return factors, [*features, *p.links]
+    return factors, [*features, *p.links, *p.classes]
 
 @patch
 def joined(self:JointStrataModel,
     factors:list, # W, H_2, ..., H_N
-    rest:list, # V_2, ..., V_N, L^1, L^2, ...
+    rest:list, # V_2, ..., V_N, L^1, L^2, ..., B_0, ...
 )->StrataLayers: # The parameters
     "The inverse of `parts`."
-    n = len(factors) - 1
-    return StrataLayers(self.flat.joined(factors, rest[:n]), tuple(rest[n:]))
+    n, m = len(factors) - 1, len(factors) + self.depth - 2
+    return StrataLayers(self.flat.joined(factors, rest[:n]), tuple(rest[n:m]), tuple(rest[m:]))
 
 # %% ../nbs/32_strata_hierarchies.ipynb #73b939bd
 @patch
 def blocks(self:JointStrataModel,
     factors:list, # W, H_2, ..., H_N
-    rest:list, # V_2, ..., V_N, L^1, L^2, ...
+    rest:list, # V_2, ..., V_N, L^1, L^2, ..., B_0, ...
     data, # The data
 )->object: # Yields (list, index, problem)
-    "Links, features, weights, topics, each with the newest others."
+    "Classes, links, features, weights, topics, each with the newest others."
     n = len(factors) - 1
+    yield from self._class_blocks(factors, rest)
     yield from self._link_blocks(factors, rest, data)
     products = self.joined(factors, rest).products
     C = array_namespace(factors[0]).concat(products, axis=1)
@@ -204,20 +211,22 @@ def blocks(self:JointStrataModel,
     coupling = _coupling(self, lifted, rest[:n])
     for _ in range(self.flat.rounds if max(self.flat.strata_rank) else 0):
         yield from self._feature_blocks(coupling, rest)
-    yield from self._factor_blocks(coupling, factors, data, C, [M.shape[1] for M in products])
+    told = self._label_problem(factors, rest)
+    yield from self._factor_blocks(coupling, factors, data, C, [M.shape[1] for M in products], told)
 
 # %% ../nbs/32_strata_hierarchies.ipynb #2f469f99
 @patch
 def _link_blocks(self:JointStrataModel, factors, rest, data):
     "The links from the finest up."
-    n = len(factors) - 1
-    below = strata_problem(self.joined(factors, rest).strata)(data, factors)
-    for m in range(n, len(rest)):
-        later = [host(L).astype(np.float64) for L in rest[m+1:]]
-        above = [np.eye(rest[m].shape[1])]
-        for L in later: above.append(above[-1] @ L)
-        yield rest, m, LinkProblem(below, tuple(above))
-        below = climbed(below, host(rest[m]).astype(np.float64))
+    n, p, double = len(factors) - 1, self.joined(factors, rest), lambda A: host(A).astype(np.float64)
+    below, terms = strata_problem(p.strata)(data, factors), self._label_terms(factors[0])
+    for l in range(1, self.depth):
+        above = [np.eye(p.links[l-1].shape[1])]
+        for L in p.links[l:]: above.append(above[-1] @ double(L))
+        told = {k: (terms[k], double(self._class_of(rest, k))) for k in terms}
+        yield rest, n + l - 1, LinkProblem(below, tuple(above), tuple(map(told.get, range(l, self.depth))))
+        link = double(rest[n+l-1])
+        below, terms = climbed(below, link), {k: t.climbed(link) for k, t in terms.items()}
 
 # %% ../nbs/32_strata_hierarchies.ipynb #d770bae8
 @patch
@@ -232,7 +241,7 @@ def _feature_blocks(self:JointStrataModel, coupling, rest):
 
 # %% ../nbs/32_strata_hierarchies.ipynb #0e87f977
 @patch
-def _factor_blocks(self:JointStrataModel, coupling, factors, data, C, ranks):
+def _factor_blocks(self:JointStrataModel, coupling, factors, data, C, ranks, told):
     "Weights and topics, seen through the combinations of all layers."
     layer, like = np.repeat(np.arange(len(ranks)), ranks), factors[0]
     same = move((layer[:, None] == layer).astype(float), like)
@@ -240,12 +249,59 @@ def _factor_blocks(self:JointStrataModel, coupling, factors, data, C, ranks):
     grams = [f.mT @ f for f in F]
     for t, K in mttkrps(data, F):
         own = coupling.from_background(t)
-        G = C @ (same*hadamard(others(grams, t))) @ C.mT
-        yield factors, t, Quadratic(G, K @ C.mT, None if own is None else own @ C.mT)
+        q = Quadratic(C @ (same*hadamard(others(grams, t))) @ C.mT, K @ C.mT)
+        if t == 0 and told: q = Quadratic(q.gram + told.gram, q.cross + told.cross)
+        yield factors, t, replace(q, extra=None if own is None else own @ C.mT)
         F[t] = factors[t] @ C
         grams[t] = F[t].mT @ F[t]
         if t: coupling.VH[t-1] = None
         else: coupling.weight_sums = _weight_sums(self, F[0])
+
+# %% ../nbs/32_strata_hierarchies.ipynb #1ab0e002
+@patch
+def _label_terms(self:JointStrataModel, W):
+    "{layer: its labels and layer 0's weights as a `LabelTerm`}."
+    each = ((l, label_term(y, W, self.data.scale)) for l, y in enumerate(self.labels))
+    return {l: term for l, term in each if term is not None}
+
+@patch
+def _class_of(self:JointStrataModel, rest, l):
+    "The classes of a layer."
+    return rest[len(rest) - sum(y is not None for y in self.labels[l:])]
+
+@patch
+def _class_blocks(self:JointStrataModel, factors, rest):
+    "The classes of all layers with labels."
+    products, first = self.joined(factors, rest).products, len(rest) - len(self._label_terms(factors[0]))
+    for i, (l, term) in enumerate(self._label_terms(factors[0]).items()):
+        q = term.class_problem(host(products[l]).astype(np.float64))
+        yield rest, first + i, Quadratic(*(move(term.weight*A, self.data.like) for A in (q.gram, q.cross)))
+
+# %% ../nbs/32_strata_hierarchies.ipynb #1ab0e003
+@patch
+def _seen_labels(self:JointStrataModel, p):
+    "Yield (labels, lambda in the units of the scaled data, `S = M B'`) of every layer with labels."
+    at = [l for l, y in enumerate(self.labels) if y is not None]
+    for l, B in zip(at, p.classes):
+        y = self.labels[l]
+        yield y, y.weight*self.data.scale**2, p.products[l] @ B.mT
+
+@patch
+def _label_problem(self:JointStrataModel, factors, rest):
+    "What labels add to the problem of the weights; None without labels."
+    W, gram, cross = factors[0], 0., 0.
+    for y, lam, S in self._seen_labels(self.joined(factors, rest)):
+        Y = array_namespace(W).where(y.known[:, None], y.targets, W @ S)
+        gram, cross = gram + lam*(S @ S.mT), cross + lam*(Y @ S.mT)
+    return None if isinstance(cross, float) else Quadratic(gram, cross)
+
+@patch
+def label_loss(self:JointStrataModel,
+    p:StrataLayers, # Parameters of the scaled data
+)->float: # Zero without labels
+    "lambda/2 |Y - W M B'|^2 over known labels, of all layers."
+    left = lambda y, S: (y.targets - p.strata.W @ S)[y.known]
+    return sum(.5*lam*inner(left(y, S), left(y, S)) for y, lam, S in self._seen_labels(p))
 
 # %% ../nbs/32_strata_hierarchies.ipynb #b51fdc8e
 def layer_loss(
@@ -263,13 +319,13 @@ def loss(self:JointStrataModel,
     ends:dict, # The last problems of a sweep; none to add up the layers
     inside:float=0., # What they contain of penalties
 )->float: # The sum of the half squared errors
-    "The loss."
-    cheap, rest = 0., ends.get('rest')
+    "The loss, that of the labels included."
+    cheap, rest, labels = 0., ends.get('rest'), self.label_loss(p)
     if ends: cheap = .5*self.depth*self.data.square + ends['factors'].value - inside
     if rest and isinstance(rest.problem, Quadratic):
         cheap += replace(rest.problem, extra=None).value(rest.block)
-    if cheap > 1e-3*self.data.square: return cheap
-    return sum(layer_loss(self.flat, p.layer(M)) for M in p.products)
+    if cheap > 1e-3*self.data.square: return cheap + labels
+    return sum(layer_loss(self.flat, p.layer(M)) for M in p.products) + labels
 
 @patch
 def objective(self:JointStrataModel,
@@ -286,8 +342,9 @@ def finish(self:JointStrataModel,
 )->tuple: # (parameters, objective, root mean square of the layers' relative errors) in the units of the data
     "Undo the scale."
     strata, value, _ = self.flat.finish(p.strata, objective)
-    loss = max(objective - penalty(self, p), 0.)/self.depth
-    return StrataLayers(strata, p.links), value, relative_error(self.data, loss)
+    loss = max(objective - penalty(self, p) - self.label_loss(p), 0.)/self.depth
+    classes = tuple(B*self.data.scale for B in p.classes)
+    return StrataLayers(strata, p.links, classes), value, relative_error(self.data, loss)
 
 # %% ../nbs/32_strata_hierarchies.ipynb #3cbef4dc
 def check_bottom(
@@ -357,16 +414,16 @@ def strata_multi_hntf(
     counts = check_count(n_init, 'n_init'), check_count(link_iter, 'link_iter', 0)
     search, ranks = ('exact' if train == 'joint' else train, *counts), check_ranks(ranks, allow_growth)
     p = check_bottom(model, p, ranks)
+    labels = layer_labels(labels, len(ranks), model.data, known, weight)
     if train == 'joint': _check_joint(model, labels)
-    h, p = _over(model, even(p) if balance else p, ranks, search, (labels, known, weight), seed)
-    return _jointly(model, p, h, **how) if train == 'joint' and len(h) > 1 else h
+    h, p = _over(model, even(p) if balance else p, ranks, search, labels, seed)
+    return _jointly(model, p, h, labels, **how) if train == 'joint' and len(h) > 1 else h
 
 # %% ../nbs/32_strata_hierarchies.ipynb #da0526a7
 def _over(model, p, ranks, search, labels, seed):
     "The hierarchy by links of one layer after another, and layer 0 of the scaled data."
     data, rngs = model.data, check_seed(seed).spawn(len(ranks))
-    labels, cp = layer_labels(labels[0], len(ranks), data, *labels[1:]), CP((p.W, *p.H))
-    term, B = label_term(labels[0], p.W, 1.), None
+    cp, term, B = CP((p.W, *p.H)), label_term(labels[0], p.W, 1.), None
     if term: B = move(nnls_rule(None, Quadratic(term.gram, term.cross)), data.like)
     filled = without_holes(data, model.rows(p) if isinstance(data, Masked) else None)
     found, cut = links_above(filled, cp, ranks[1:], rngs[1:], labels[1:], search, strata_problem(p))
@@ -376,18 +433,21 @@ def _over(model, p, ranks, search, labels, seed):
 # %% ../nbs/32_strata_hierarchies.ipynb #05a1b19b
 def _check_joint(model, labels):
     "`ValueError` if all layers cannot be trained together."
-    if labels is not None:
-        raise ValueError("train='joint' takes no labels over strata; use train='exact', or no labels")
+    for p in model.penalties if any(labels) else ():
+        if hasattr(p, 'prepared') or hasattr(p, 'finished'):
+            raise ValueError(f"{type(p).__name__} changes the scale of weights, which classes share; use a "
+                             "penalty that leaves it alone, or train='exact'")
     if isinstance(model.data, Masked):
         raise ValueError("train='joint' over strata needs data without missing entries; use train='exact'")
 
 # %% ../nbs/32_strata_hierarchies.ipynb #46a5326d
-def _jointly(model, p, h, max_iter=300, tol=1e-6, stop=(), callbacks=()):
+def _jointly(model, p, h, labels, max_iter=300, tol=1e-6, stop=(), callbacks=()):
     "The hierarchy trained on from links that were found."
-    data = model.data
-    begin = StrataLayers(p, tuple(layer.links[0] for layer in h.layers[1:]))
+    data, labels = model.data, labels[:len(h)]
+    classes = tuple(B/data.scale for B in h.classes if B is not None)
+    begin = StrataLayers(p, tuple(layer.links[0] for layer in h.layers[1:]), classes)
     joint = JointStrataModel(data, model.rank, model.rule, model.inner, init=begin, penalties=model.penalties,
-                             flat=model)
+                             flat=model, labels=tuple(labels))
     stop = Tolerance(check_number(tol, 'tol')), *stop
     r = fit(joint, max_iter=max_iter, stop=stop, callbacks=callbacks)
     layers = []
@@ -398,8 +458,10 @@ def _jointly(model, p, h, max_iter=300, tol=1e-6, stop=(), callbacks=()):
         links = (r.params.links[l-1],)*len(h.modes) if l else ()
         layers.append(Layer((q.W, *q.H), links, relative_error=error))
     n = len(layers)
-    return replace(h, layers=tuple(layers), status=(r.status,)*n, history=(r.history,)*n,
-        strata=r.params.strata)
+    found = iter(r.params.classes)
+    classes = tuple(None if y is None else next(found) for y in labels)
+    return replace(h, layers=tuple(layers), status=(r.status,)*n, history=(r.history,)*n, classes=classes,
+                   strata=r.params.strata)
 
 # %% ../nbs/32_strata_hierarchies.ipynb #162b1131
 def strata_hnmf(

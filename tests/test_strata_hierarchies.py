@@ -11,8 +11,9 @@ import torch
 from sklearn.base import clone
 from ntf_lit import HNMF, NCPD, NMF, MultiHNTF, StratifiedNMF, StratifiedNTF
 from ntf_lit.fit import Callback, Checkpoint, fit
-from ntf_lit.hnmf import balanced, ordered
+from ntf_lit.hnmf import balanced, layer_labels, ordered
 from ntf_lit.incoming import as_strata
+from ntf_lit.init import move
 from ntf_lit.result import CP, Strata, normalized
 from ntf_lit.saving import load, save
 from ntf_lit.score import factor_match
@@ -42,7 +43,7 @@ def flat_model(tensors, rule='hals', rank=4, ranks=(2, 1, 2)):
     return StrataModel(data, rank, rule, strata_rank=ranks, offsets=tuple(offsets))
 
 
-def joint_model(tensors, rule='hals', seed=0, **kw):
+def joint_model(tensors, rule='hals', seed=0, y=None, known=None, weight=5.0, **kw):
     flat, rng = flat_model(tensors, rule, **kw), np.random.default_rng(seed)
     like = flat.data.like
     links = [rng.random((4, 3)), rng.random((3, 2))]
@@ -50,12 +51,23 @@ def joint_model(tensors, rule='hals', seed=0, **kw):
         links = [torch.as_tensor(W, dtype=like.dtype) for W in links]
     else:
         links = [W.astype(like.dtype) for W in links]
-    begin = StrataLayers(flat.start(rng), tuple(links))
-    return JointStrataModel(flat.data, 4, rule, init=begin, flat=flat)
+    labels = layer_labels(y, 3, flat.data, known, weight) if y is not None else ()
+    begin = StrataLayers(flat.start(rng), tuple(links), classes_of(labels, (4, 3, 2), like, rng))
+    return JointStrataModel(flat.data, 4, rule, init=begin, flat=flat, labels=tuple(labels))
+
+
+def classes_of(labels, ranks, like, rng):
+    made = [rng.random((y.targets.shape[1], r)) for y, r in zip(labels, ranks) if y is not None]
+    return tuple(move(B, like) for B in made)
 
 
 def arrays(p):
-    return [*p.strata.V, p.strata.W, *p.strata.H, *p.links]
+    return [*p.strata.V, p.strata.W, *p.strata.H, *p.links, *p.classes]
+
+
+def some_labels(n=21):
+    "Classes of the first and the last of three layers, and which samples' are known."
+    return [np.arange(n) % 3, None, np.arange(n) % 5 % 2], np.arange(n) % 4 > 0
 
 
 def first_layer(shape, **kw):
@@ -82,6 +94,39 @@ def test_sweeps_descend_and_stay_nonnegative(rule, shape, seed):
 
 
 @pytest.mark.parametrize('rule', RULES)
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('like', [np.asarray, torch.as_tensor], ids=['numpy', 'torch'])
+def test_sweeps_with_labels_descend(rule, shape, like):
+    y, known = some_labels()
+    model = joint_model([like(A) for A in strata(shape).tensors], rule, y=y, known=known, weight=500.0)
+    p, values = model.init, [model.objective(model.init)]
+    squares = [model.label_loss(p)]
+    for k in range(8):
+        p, value = model.sweep(p, k)
+        assert abs(model.objective(p) - value) <= 1e-10 * values[0]
+        values.append(value)
+        squares.append(model.label_loss(p))
+    assert (np.diff(values) <= 1e-12 * values[0]).all()
+    assert 0 < squares[-1] < squares[0]
+    assert len(p.classes) == 2 and all((B >= 0).all() for B in p.classes)
+
+
+def test_what_is_not_known_does_not_matter():
+    y, known = some_labels()
+    other = [None if c is None else np.where(known, c, 1 - np.minimum(c, 1)) for c in y]
+    a, b = (fit(joint_model(strata((7, 6)).tensors, y=c, known=known), max_iter=6) for c in (y, other))
+    assert all(np.array_equal(f, g) for f, g in zip(arrays(a.params), arrays(b.params)))
+
+
+def test_labels_of_no_weight_are_none():
+    y, known = some_labels()
+    tensors = strata((7, 6)).tensors
+    a = fit(joint_model(tensors, y=y, known=known, weight=0.0), max_iter=6)
+    b = fit(joint_model(tensors), max_iter=6)
+    assert a.objective == pytest.approx(b.objective, rel=1e-9)
+
+
+@pytest.mark.parametrize('rule', RULES)
 def test_kkt_falls(rule):
     model = joint_model(strata((7, 6)).tensors, rule)
     far = model.kkt(model.init)
@@ -93,9 +138,14 @@ def test_kkt_falls(rule):
 
 
 @pytest.mark.parametrize('k', [-100, 100])
-def test_powers_of_two_change_no_bit(k):
+@pytest.mark.parametrize('labels', [False, True])
+def test_powers_of_two_change_no_bit(k, labels):
     tensors = strata((7, 6)).tensors
-    one, other = (fit(joint_model([c * A for A in tensors]), max_iter=10) for c in (1.0, 2.0**k))
+    told = dict(zip(('y', 'known'), some_labels())) if labels else {}
+    one, other = (
+        fit(joint_model([c * A for A in tensors], weight=5.0 * c * c, **told), max_iter=10)
+        for c in (1.0, 2.0**k)
+    )
     for a, b in zip(one.params.links, other.params.links):
         assert np.array_equal(a, b)
     assert one.relative_error == other.relative_error
@@ -185,6 +235,26 @@ def test_joint_is_never_worse_than_exact(shape):
         ]
         exact, joint = (sum(e**2 for e in m.relative_error_) for m in runs)
         assert joint <= exact + 1e-12
+
+
+def with_labels(m, d, y):
+    "The objective of a hierarchy with labels, from what it shows."
+    total = 0.0
+    for l, B in enumerate(m.hierarchy_.classes):
+        total += sum(((A - m.reconstruct(s, layer=l)) ** 2).sum() for s, A in enumerate(d.tensors))
+        W = m.layers_[l].factors[0]
+        total += m.label_weight * ((np.eye(2)[y] - W @ B.T) ** 2).sum()
+    return total
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_joint_with_labels_is_never_worse_than_exact(shape):
+    d, first = strata(shape), first_layer(shape)
+    y = np.arange(21) % 2
+    how = dict(first=first, max_iter=20, random_state=0, label_weight=3.0)
+    exact, joint = (MultiHNTF((4, 3, 2), train=t, **how).fit(d.tensors, y) for t in ('exact', 'joint'))
+    assert with_labels(joint, d, y) < with_labels(exact, d, y)
+    assert all(B.shape == (2, r) for B, r in zip(joint.hierarchy_.classes, (4, 3, 2)))
 
 
 @pytest.mark.parametrize('build', [HNMF, MultiHNTF])
@@ -491,8 +561,10 @@ def test_one_supertopic_more_ends_no_higher(rule):
 
 
 @pytest.mark.parametrize('rule', RULES)
-def test_resumed_joint_training_is_not_interrupted(rule, tmp_path):
-    model = joint_model(strata((7, 6)).tensors, rule)
+@pytest.mark.parametrize('labels', [False, True])
+def test_resumed_joint_training_is_not_interrupted(rule, labels, tmp_path):
+    told = dict(zip(('y', 'known'), some_labels())) if labels else {}
+    model = joint_model(strata((7, 6)).tensors, rule, **told)
     whole = fit(model, max_iter=8)
     fit(model, max_iter=3, callbacks=[Checkpoint(tmp_path / 'a')])
     again = fit(model, max_iter=8, resume=tmp_path / 'a')
@@ -623,7 +695,7 @@ def test_topics_in_order_are_the_same_hierarchy(kind):
         assert all(np.allclose(f @ link, g, rtol=1e-10) for f, g, link in ways)
 
 
-@pytest.mark.parametrize('kind', ['HNMF', 'exact'])
+@each
 def test_labels_go_with_their_samples(kind):
     make, shape = KINDS[kind]
     d = strata(shape)
