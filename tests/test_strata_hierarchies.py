@@ -111,6 +111,29 @@ def test_sweeps_with_labels_descend(rule, shape, like):
     assert len(p.classes) == 2 and all((B >= 0).all() for B in p.classes)
 
 
+@pytest.mark.parametrize('rule', RULES)
+def test_every_block_goes_down_where_most_labels_are_not_known(rule):
+    y, known = some_labels()[0], np.arange(21) % 7 == 0
+    model = joint_model(strata((7, 6)).tensors, rule, y=y, known=known, weight=5e4)
+    factors, rest = model.parts(model.init)
+    now = lambda: model.objective(model.joined(factors, rest))
+    for k in range(4):
+        for block, t, q in model.blocks(factors, rest, model.data):
+            before, old = now(), block[t]
+            block[t] = model.update(old, q, 9)
+            assert now() <= before * (1 + 1e-12)
+            if block is factors and t == 0:  # an ascent of its problem is one of the objective
+                step = 1e-6 * np.random.default_rng(k).standard_normal(old.shape)
+                there = [now()]
+                for sign in (1, -1):
+                    block[0] = old + sign * step
+                    there.append(now())
+                block[0] = old
+                slope = (q.value(old + step) - q.value(old - step)) / 2e-6
+                assert (there[1] - there[2]) / 2e-6 == pytest.approx(slope, rel=1e-5, abs=1e-8 * before)
+                block[0] = model.update(old, q, 9)
+
+
 def test_what_is_not_known_does_not_matter():
     y, known = some_labels()
     other = [None if c is None else np.where(known, c, 1 - np.minimum(c, 1)) for c in y]
