@@ -237,12 +237,19 @@ def test_layers_of_an_hnmf_are_what_they_say():
 
 
 @pytest.mark.parametrize('rule', RULES)
-def test_the_error_of_all_layers_together(rule):
-    model = joint_model(strata((7, 6)).tensors, rule)
+@pytest.mark.parametrize('labels', [False, True])
+def test_the_error_of_all_layers_together(rule, labels):
+    told = dict(zip(('y', 'known'), some_labels())) if labels else {}
+    model = joint_model(strata((7, 6)).tensors, rule, **told)
     r = fit(model, max_iter=4)
     parts = [r.params.layer(M) for M in r.params.products]
     left = [sum(((A - p.full(s)) ** 2).sum() for s, A in enumerate(strata((7, 6)).tensors)) for p in parts]
-    assert r.objective == pytest.approx(sum(left) / 2, rel=1e-9)
+    scaled = [W * model.data.scale for W in (r.params.strata.W, r.params.strata.V[0])]
+    p = replace(r.params.strata, W=scaled[0], V=(scaled[1], *r.params.strata.V[1:]))
+    p = replace(r.params, strata=p, classes=tuple(B / model.data.scale for B in r.params.classes))
+    assert (model.label_loss(p) > 0) == labels
+    whole = sum(left) / 2 + model.label_loss(p) / model.data.scale**2
+    assert r.objective == pytest.approx(whole, rel=1e-9)
     assert r.relative_error == pytest.approx(
         np.sqrt(np.mean(left)) / np.linalg.norm(strata((7, 6)).X), rel=1e-9
     )
