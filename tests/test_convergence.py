@@ -260,7 +260,9 @@ def test_short_fits_do_not_race():
     assert same(best_of(model, 4, seed=0, max_iter=15), min(alone, key=lambda r: r.objective))
 
 
-@pytest.mark.parametrize('kind', ['numpy', pytest.param('torch', marks=pytest.mark.slow), 'float32'])
+@pytest.mark.parametrize(
+    'kind', ['numpy', *(pytest.param(kind, marks=pytest.mark.slow) for kind in ('torch', 'float32'))]
+)
 def test_processes_give_the_same_bits(kind):
     make = dict(numpy=lambda A: A, torch=torch.from_numpy, float32=lambda A: A.astype(np.float32))[kind]
     for rule in ('hals', 'mu'):

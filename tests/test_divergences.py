@@ -417,7 +417,7 @@ def test_blocks_go_through_the_shared_sweep():
         assert (a == b).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=max(9, settings.default.max_examples // 5), deadline=None)
 @given(
     shape=st.sampled_from([(9, 8), (7, 6, 5), (5, 4, 3, 3)]),
     beta=st.sampled_from([0.5, 1.0, 1.5]),

@@ -138,7 +138,7 @@ def text(n=11314, d=20000, density=0.005, seed=0):
     'fit',
     [
         lambda X: NMF(20, max_iter=3, random_state=0).fit(X),
-        lambda X: NMF(20, solver='mu', loss='kullback-leibler', max_iter=2, random_state=0).fit(X),
+        lambda X: NMF(20, solver='mu', loss='kullback-leibler', max_iter=1, random_state=0).fit(X),
         lambda X: NMF(20, init='nndsvd', max_iter=2, random_state=0).fit(X),
         lambda X: StratifiedNMF(20, max_iter=3, random_state=0).fit([X[:5000], X[5000:]]),
     ],

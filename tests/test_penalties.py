@@ -249,7 +249,7 @@ def test_all_but_the_weights_is_transform(rule, shape, alpha):
     costs = elastic_net(data, alpha, 0.5)
     columns = {k: True for k in range(1, len(shape))}
     m = NCPDModel(data, 3, rule, init=[None, *topics], penalties=(*costs, Fixed(columns)))
-    sweeps = 20000 if rule == 'mu' else 2000
+    sweeps = 4000 if rule == 'mu' else 2000
     r = fit(m, max_iter=sweeps, stop=[Stationary(m, 1e-12)], seed=0)
     want = cp_weights(data, topics, prices=weight_prices(data, costs))
     np.testing.assert_allclose(r.params.factors[0], want, atol=1e-3 if rule == 'mu' else 1e-8)

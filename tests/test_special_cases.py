@@ -100,7 +100,7 @@ def test_stratified_mu_is_its_definition(sizes, dims, ranks, rounds):
     ]
     model = Case('Stratified-NTF', 'mu', tuple(A), (V, W, H)).model(rounds=rounds)
     c = model.data.scale
-    for sweeps in (1, 20):
+    for sweeps in (1, 6):
         want = multiplicative(A, models, [*sum(V, []), *W, *H], order, sweeps)
         p = run(model, sweeps)[-1].params
         for s in range(S):
