@@ -201,7 +201,7 @@ def test_the_kkt_residual_has_no_units(kind, data):
     assert abs(other.kkt(p) - here) < 1e-9
 
 
-@pytest.mark.parametrize('beta', [0, 0.5, 1, 1.5, 2])
+@pytest.mark.parametrize('beta', [0, pytest.param(0.5, marks=pytest.mark.slow), 1, 1.5, 2])
 def test_at_rest_the_kkt_residual_is_small(beta):
     rng = np.random.default_rng(0)
     X = rng.random((8, 7)) + 0.5

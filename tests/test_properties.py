@@ -203,8 +203,8 @@ def true_objective(case, params, data, weight=None, seen=None):
 
 seeds = st.integers(0, 2**32 - 1)
 rare = settings(max_examples=max(3, settings.default.max_examples // 16))  # what takes long
-few = settings(max_examples=max(4, settings.default.max_examples // 8))
-some = settings(max_examples=max(8, settings.default.max_examples // 4))
+few = settings(max_examples=max(4, settings.default.max_examples // 10))
+some = settings(max_examples=max(8, settings.default.max_examples // 6))
 
 
 @st.composite
