@@ -744,7 +744,7 @@ def test_no_node_overlaps_and_no_word_sticks_out(shown):
     assert len(boxes) == 8 and all(map(all, boxes))
 
 
-@pytest.mark.parametrize('width', [360, 800, 1600])
+@pytest.mark.parametrize('width', [360, pytest.param(800, marks=pytest.mark.slow), 1600])
 @pytest.mark.parametrize('make', [example, hierarchy_example])
 def test_fits_every_width(shown, make, width):
     page = shown(make(), width)

@@ -51,7 +51,7 @@ def test_without_a_cluster():
 @pytest.mark.parametrize('solver', ['mu', 'hals'])
 def test_as_in_one_process(solver, client, tmp_path):
     X = data()
-    kw = dict(rank=3, solver=solver, max_iter=12, tol=0, random_state=0)
+    kw = dict(rank=3, solver=solver, max_iter=5, tol=0, random_state=0)
     n = NCPD(**kw, compress=False).fit(X)
     store = zarr.create_array(str(tmp_path / 'X.zarr'), data=X, chunks=(32, 12, 10))
     np.save(tmp_path / 'X.npy', X)
@@ -71,13 +71,13 @@ def test_as_in_one_process(solver, client, tmp_path):
 
 def test_sparse(client):
     X = sp.random_array((300, 50), density=0.1, rng=np.random.default_rng(0)).tocsr()
-    kw = dict(rank=4, random_state=0, max_iter=15, tol=0)
+    kw = dict(rank=4, random_state=0, max_iter=6, tol=0)
     same(fit_on_workers(NMF(**kw), X, client=client), NMF(**kw).fit(X))
     parts = [X[:100], X[100:]]
     same(fit_on_workers(StratifiedNMF(**kw), parts, client=client), StratifiedNMF(**kw).fit(parts))
 
 
-@pytest.mark.parametrize('size', [1e-6, 1.0, 3e5])
+@pytest.mark.parametrize('size', [1e-6, pytest.param(1.0, marks=pytest.mark.slow), 3e5])
 def test_what_is_exact_stays_exact(size, client):
     "An error of nothing is summed directly, also with strata, in any order and of any size."
     rng = np.random.default_rng(0)
@@ -159,23 +159,23 @@ def test_each_worker_has_its_share_and_gives_it_back(client):
     "Of many fits one after the other, also of those that fail."
     X, watch = data(), Counted(client)
     bad = np.where(np.arange(200)[:, None, None] == 150, -1, X)
-    for _ in range(4):
+    for _ in range(2):
         est = NCPD(2, max_iter=3, tol=0, random_state=0, compress=False, callbacks=[watch])
         fit_on_workers(est, X, client=client)
         assert gone(client)
         with pytest.raises(ValueError, match='must not be negative'):
             fit_on_workers(est, bad, client=client)
         assert gone(client)
-    assert watch.seen == [[1, 1]] * 12
+    assert watch.seen == [[1, 1]] * 6
 
 
-def low_rank(seed=0, noise=0.02):
+def low_rank(shape=(360, 60, 50), seed=0, noise=0.02):
     rng = np.random.default_rng(seed)
-    X = np.einsum('ir,jr,kr->ijk', *(rng.gamma(0.5, size=(d, 4)) for d in (360, 60, 50)))
+    X = np.einsum('ir,jr,kr->ijk', *(rng.gamma(0.5, size=(d, 4)) for d in shape))
     return X + noise * rng.random(X.shape)
 
 
-@pytest.mark.parametrize('compress', ['auto', True, 9])
+@pytest.mark.parametrize('compress', ['auto', pytest.param(True, marks=pytest.mark.slow), 9])
 def test_on_cores_first(compress, client):
     "As in one process: the data decide, and the fit is no worse than without."
     X, kw = low_rank(), dict(rank=4, max_iter=300, random_state=0)
@@ -228,8 +228,8 @@ class Stop(Callback):
 @pytest.mark.parametrize('compress', [False, True])
 def test_stopped_and_gone_on_with(compress, client, tmp_path):
     "Ctrl-C leaves the best so far; from its file a fit goes on to where it would have ended, to the bit."
-    X, file = low_rank(), tmp_path / 'fit.safetensors'
-    kw = dict(rank=4, max_iter=40, tol=0, random_state=0, compress=compress)
+    X, file = low_rank((120, 40, 36)), tmp_path / 'fit.safetensors'
+    kw = dict(rank=4, max_iter=15, tol=0, random_state=0, compress=compress)
     whole = fit_on_workers(NCPD(**kw), X, client=client)
     m = fit_on_workers(NCPD(**kw, callbacks=[Stop(7)]), X, client=client, resume=file)
     assert 'interrupted' in str(m.status_).lower() and m.objective_ >= whole.objective_
@@ -244,14 +244,14 @@ def test_stopped_and_gone_on_with(compress, client, tmp_path):
 
 def test_strata_stopped_and_gone_on_with(client, tmp_path):
     X, file, label = data(), tmp_path / 'fit.safetensors', np.arange(200) % 3
-    kw = dict(rank=3, max_iter=20, tol=0, random_state=0)
+    kw = dict(rank=3, max_iter=11, tol=0, random_state=0)
     whole = fit_on_workers(StratifiedNTF(**kw), X, strata=label, client=client)
     fit_on_workers(StratifiedNTF(**kw, callbacks=[Stop(7)]), X, strata=label, client=client, resume=file)
     m = fit_on_workers(StratifiedNTF(**kw), X, strata=label, client=client, resume=file)
     assert m.objective_ == whole.objective_
 
 
-@pytest.mark.parametrize('at', [0, 5, 40])
+@pytest.mark.parametrize('at', [0, 5, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_worker_is_killed(client, tmp_path, at):
     "Its rows are read again, and the fit ends where it would have."
     X = data()

@@ -243,7 +243,7 @@ def test_the_winner_of_a_race_is_one_of_its_starts(rule):
     "Raced, it is bit for bit the fit of its own seed, and the same seed gives the same bits."
     pace = 4 if rule == 'mu' else 1
     for name, model in models(low_rank(), rule):
-        if rule != 'hals' and name not in ('squares', 'strata', 'beta 1'):
+        if name not in dict(mu=('squares', 'strata', 'beta 1'), nnls=('squares',)).get(rule, name):
             continue
         how = dict(max_iter=60 * pace, stop=[Tolerance(1e-5)])
         won = best_of(model, 2, seed=3, **how)
@@ -260,7 +260,9 @@ def test_short_fits_do_not_race():
     assert same(best_of(model, 4, seed=0, max_iter=15), min(alone, key=lambda r: r.objective))
 
 
-@pytest.mark.parametrize('kind', ['numpy', pytest.param('torch', marks=pytest.mark.slow), 'float32'])
+@pytest.mark.parametrize(
+    'kind', ['numpy', *(pytest.param(kind, marks=pytest.mark.slow) for kind in ('torch', 'float32'))]
+)
 def test_processes_give_the_same_bits(kind):
     make = dict(numpy=lambda A: A, torch=torch.from_numpy, float32=lambda A: A.astype(np.float32))[kind]
     for rule in ('hals', 'mu'):

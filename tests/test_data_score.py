@@ -378,7 +378,7 @@ def test_newsgroups_sparse_and_coo():
     [
         pytest.param('train', 11314, marks=pytest.mark.slow),  # the default, which the test above looks at
         ('test', 7532),
-        ('all', 18846),
+        pytest.param('all', 18846, marks=pytest.mark.slow),
     ],
 )
 def test_newsgroups_subsets(subset, posts):

@@ -201,7 +201,7 @@ def test_the_kkt_residual_has_no_units(kind, data):
     assert abs(other.kkt(p) - here) < 1e-9
 
 
-@pytest.mark.parametrize('beta', [0, 0.5, 1, 1.5, 2])
+@pytest.mark.parametrize('beta', [0, pytest.param(0.5, marks=pytest.mark.slow), 1, 1.5, 2])
 def test_at_rest_the_kkt_residual_is_small(beta):
     rng = np.random.default_rng(0)
     X = rng.random((8, 7)) + 0.5
@@ -417,7 +417,7 @@ def test_blocks_go_through_the_shared_sweep():
         assert (a == b).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=max(9, settings.default.max_examples // 5), deadline=None)
 @given(
     shape=st.sampled_from([(9, 8), (7, 6, 5), (5, 4, 3, 3)]),
     beta=st.sampled_from([0.5, 1.0, 1.5]),

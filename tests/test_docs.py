@@ -411,21 +411,29 @@ def test_returns_without_an_arrow():
     assert '| *returns* |  | The same, (n,) |' in reference.entry('untyped', untyped)
 
 
+def each_page(test):
+    "By day every third page, by night all."
+    pages = [
+        pytest.param(m, marks=pytest.mark.slow if i % 3 else ()) for i, m in enumerate(reference.modules())
+    ]
+    return pytest.mark.xdist_group('reference')(  # a page is made once
+        pytest.mark.parametrize('module', pages)(test)
+    )
+
+
 def in_page(module):
     "The names that have an entry of their own."
     return re.findall(r'^:::::\{py:\w+\} (\w+)\(', reference.page(module), re.M)
 
 
-@pytest.mark.xdist_group('reference')  # a page is made once
-@pytest.mark.parametrize('module', [*reference.modules()])
+@each_page
 def test_every_exported_name_is_there(module):
     m = __import__(f'ntf_lit.{module}', fromlist=['x'])
     made = [n for n in m.__all__ if inspect.isclass(getattr(m, n)) or inspect.isfunction(getattr(m, n))]
     assert sorted(in_page(module)) == sorted(n for n in made if getattr(m, n).__module__ == m.__name__)
 
 
-@pytest.mark.xdist_group('reference')  # a page is made once
-@pytest.mark.parametrize('module', [*reference.modules()])
+@each_page
 def test_every_entry_leads_to_its_cell(module):
     entries = re.split(r'^(?=:::::\{py:)', reference.page(module), flags=re.M)[1:]
     assert [e[:60] for e in entries if 'class="to-code"' not in e] == []

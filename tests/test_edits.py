@@ -320,10 +320,22 @@ def same_fit(model, other):
 both = pytest.mark.parametrize('make', [HierarchyBrowser, TopicBrowser])
 
 
-@both
-@pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
-@pytest.mark.parametrize('layer, pair', [(0, (1, 3)), (1, (7, 9)), (2, (10, 11))])
-def test_a_refit_of_nodes_is_the_one_of_merge_nodes(over, layer, pair, make):
+def in_turn(names, cases):
+    "Each case with one of the browsers by day, in turn, and with both by night."
+    found = [
+        pytest.param(*case, make, marks=() if i % 2 == j else pytest.mark.slow)
+        for i, case in enumerate(cases)
+        for j, make in enumerate((HierarchyBrowser, TopicBrowser))
+    ]
+    return pytest.mark.parametrize(f'{names}, make', found)
+
+
+def over_strata(*cases):
+    return [(*case, over) for i, case in enumerate(cases) for over in ((False, True), (True, False))[i % 2]]
+
+
+@in_turn('layer, pair, over', over_strata((0, (1, 3)), (1, (7, 9)), (2, (10, 11))))
+def test_a_refit_of_nodes_is_the_one_of_merge_nodes(layer, pair, over, make):
     b = named_and_noted(over, make)
     before, whole = edited_names(b), b.model
     into, gone = pair
@@ -352,10 +364,8 @@ def test_nodes_of_two_layers_are_refitted_together(make):
     assert edited_names(b) == ([f'n{j}' for j in (0, 1, 2, 4, 6, 7, 8, 10, 11)], ['n7'], ['n11'])
 
 
-@both
-@pytest.mark.parametrize('over', [False, True], ids=['plain', 'strata'])
-@pytest.mark.parametrize('topic, layer', [(2, 0), (7, 1), (10, 2)])
-def test_a_node_in_two_is_the_one_of_split_node(over, topic, layer, make):
+@in_turn('topic, layer, over', over_strata((2, 0), (7, 1), (10, 2)))
+def test_a_node_in_two_is_the_one_of_split_node(topic, layer, over, make):
     b = named_and_noted(over, make)
     whole, before, how = b.model, edited_names(b), dict(strata=HALVES) if over else {}
     b.divide(topic)
@@ -416,8 +426,7 @@ def test_what_cannot_be_fitted_anew_is_added_up(make):
         b.close()
 
 
-@both
-@pytest.mark.parametrize('kind', [HNMF, HNCPD, HNTF, NeuralNMF, NeuralNCPD])
+@in_turn('kind', [(kind,) for kind in (HNMF, HNCPD, HNTF, NeuralNMF, NeuralNCPD)])
 def test_nodes_of_every_kind_are_fitted_anew(kind, make):
     "The buttons are there, and do what `merge_nodes` and `split_node` do; undo brings the model back."
     quick = dict(max_epochs=5, race_epochs=2) if kind in (NeuralNMF, NeuralNCPD) else dict(max_iter=20)
@@ -492,9 +501,9 @@ def test_a_model_in_a_pipeline_stays_in_it():
 # --- What is saved with a notebook ---
 
 
-def twins_of(tmp_path, *sources):
+def twins_of(tmp_path, *sources, bring='shown_examples'):
     "Run cells in a kernel of its own, the first of which shows a browser: what a saved notebook has of it."
-    first = f'import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_edits import *'
+    first = f'import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom {bring} import *'
     cells = [new_code_cell(s) for s in (first, *sources)]
     nb = new_notebook(cells=cells, metadata={'kernelspec': {'name': 'python3', 'display_name': 'python3'}})
     NotebookClient(nb, timeout=300, resources=dict(metadata=dict(path=str(tmp_path)))).execute()
@@ -507,7 +516,7 @@ def test_a_saved_notebook_has_the_edits(tmp_path):
     edits = (
         "b.act('name', topic=1, value='Mine'); b.act('merge', topic=2, into=3)\nb.notes = ('why', '', '', '')"
     )
-    shown, _ = twins_of(tmp_path, 'b = browser(posts()); b', 'b', edits, "b.act('hide', topic=0)")
+    shown, _ = twins_of(tmp_path, 'b = example(); b', 'b', edits, "b.act('hide', topic=0)")
     assert len(shown) == 2 and shown[0] == shown[1]
     page = shown[0]['text/html']
     assert 'Mine' in Found(page).text and page.count('Mine') > 1  # in the table, and in the frame's page
@@ -519,9 +528,9 @@ def test_a_saved_notebook_has_the_edits(tmp_path):
 @pytest.mark.parametrize('make', ['TopicBrowser', 'HierarchyBrowser'])
 def test_a_notebook_saved_after_a_fit_has_the_new_model(tmp_path, make):
     show = f"b = nodes(make={make}); b.act('merge', topic=8, into=7); b"
-    shown, _ = twins_of(tmp_path, show, 'b.refit(); b.close()')
+    shown, _ = twins_of(tmp_path, show, 'b.refit(); b.close()', bring='test_edits')
     assert f'{make}(11 topics' in shown[0]['text/plain']
-    shown, _ = twins_of(tmp_path, show, "b.refit()\nb.act('undo')\nNone")
+    shown, _ = twins_of(tmp_path, show, "b.refit()\nb.act('undo')\nNone", bring='test_edits')
     assert f'{make}(12 topics' in shown[0]['text/plain'] and len(shown) == 1
 
 

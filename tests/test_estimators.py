@@ -66,9 +66,11 @@ BY_BATCHES = {'check_fit_score_takes_y': 'partial_fit after a fit of all samples
         NMF(random_state=0, max_iter=30),
         StratifiedNMF(random_state=0, max_iter=30),
         NMF(solver='mu', loss='kullback-leibler', random_state=0, max_iter=30),
-        NMF(solver='nnls', random_state=0, max_iter=20),
+        pytest.param(NMF(solver='nnls', random_state=0, max_iter=20), marks=pytest.mark.slow),
         NMF(label_weight=1.0, random_state=0, max_iter=30),
-        StratifiedNMF(strata_rank=0, solver='mu', random_state=0, max_iter=30),
+        pytest.param(
+            StratifiedNMF(strata_rank=0, solver='mu', random_state=0, max_iter=30), marks=pytest.mark.slow
+        ),
     ],
     ids=lambda e: repr(e).replace('random_state=0', ''),
 )

@@ -251,7 +251,7 @@ def fitted(draw):
 
 
 @given(fitted(), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=max(16, settings.default.max_examples // 3), deadline=None)
 def test_a_refit_never_ends_above_its_start(case, draw):
     model, X, how = case
     topics = draw.draw(st.lists(st.integers(0, model.rank - 1), min_size=2, max_size=model.rank, unique=True))

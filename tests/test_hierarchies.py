@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from sklearn.exceptions import NotFittedError
 
 from ntf_lit.synthetic import hierarchical_tensor
@@ -100,8 +100,11 @@ def drawn(name, orders=(2, 4), **kw):
 
 # --- Properties ---
 
+some = settings(max_examples=max(16, settings.default.max_examples // 3))  # each of them some fits
+
 
 @each_builder
+@some
 @given(data=st.data())
 def test_topics_above_are_combinations_of_those_below(name, data):
     "P26, P1, P3: links reproduce topics, all is nonnegative and finite, errors are errors."
@@ -118,6 +121,7 @@ def test_topics_above_are_combinations_of_those_below(name, data):
             near(layer.factors[m], h[l - 1].factors[m] @ M)
 
 
+@some
 @given(problems((2, 4), smallest=2))
 def test_hncpd_components_are_made_of_topics(problem):
     "P26 for HNCPD, below layer 1: in every mode the model is topics times their use, a hierarchy per mode."
@@ -347,6 +351,7 @@ def test_joint_step_descends(problem, q, seed, labelled):
         value = new
 
 
+@some
 @given(problems((2, 4), smallest=2), st.integers(0, 99))
 def test_exact_is_a_minimum_and_not_above_average(problem, seed):
     X, ranks = problem

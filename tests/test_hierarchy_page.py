@@ -40,12 +40,21 @@ IN_VIEW = """e => { const r = e.getBoundingClientRect();
     return r.top >= 0 && r.top < innerHeight && r.left >= 0 && r.left < innerWidth; }"""
 
 
+BY_DAY = (of_words, 1280), (of_curves, 390)
+
+
 def chosen(page):
     return page.locator('.ntf-graph [aria-selected=true]')
 
 
-@pytest.mark.parametrize('width', [390, 1280, pytest.param(2000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize('make', [of_words, of_curves])
+@pytest.mark.parametrize(
+    'make, width',
+    [
+        pytest.param(make, width, marks=() if (make, width) in BY_DAY else pytest.mark.slow)
+        for make in (of_words, of_curves)
+        for width in (390, 1280, 2000)
+    ],
+)
 def test_what_a_click_shows_is_in_view(shown, make, width):  # noqa: F811
     "At most two windows high; the last of a hundred topics and its details are both seen."
     page = shown(make(), width)

@@ -4,6 +4,7 @@ Gradients through one to four layers, properties P1, P3, P17 to P19, P27 over th
 S8, S9, S15, faults and bad inputs.
 """
 
+import itertools
 import pickle
 import time
 from dataclasses import fields, replace
@@ -96,9 +97,14 @@ def safe(loss_of, A, eps=1e-6):
     return all((x - y).abs().max() < 1e-2 * (1 + x.abs().max()) for x, y in zip(*grads))
 
 
-@pytest.mark.parametrize('depth', [1, 2, 3, 4])
-@pytest.mark.parametrize('loss', LOSSES)
-@pytest.mark.parametrize('label_loss', LABEL_LOSSES)
+@pytest.mark.parametrize(
+    'label_loss, loss, depth',
+    [  # the deepest by day with one of the losses each
+        pytest.param(*case, depth, marks=() if depth < 3 or i == depth - 3 else pytest.mark.slow)
+        for i, case in enumerate(itertools.product(LABEL_LOSSES, LOSSES))
+        for depth in (1, 2, 3, 4)
+    ],
+)
 def test_gradients_through_layers(depth, loss, label_loss):
     ranks, checked = (5, 4, 3, 2)[:depth], 0
     for seed in range(2):
@@ -415,10 +421,11 @@ def test_joint_does_not_end_above_exact(weights, train):
         assert all((M == layer.links[0]).all() for layer in h.layers for M in layer.links)
 
 
+few = settings(max_examples=max(5, settings.default.max_examples // 10))  # each of them some fits
 SHAPES = st.sampled_from([(9, 7), (6, 5, 7), (4, 5, 3, 4)])
 
 
-@settings(max_examples=15)
+@few
 @given(st.integers(0, 10**6), SHAPES, st.sampled_from(TENSOR_LOSSES), st.booleans(), st.floats(0, 1))
 def test_no_training_of_a_tensor_ends_above_its_start(seed, shape, loss, train_factors, noise):
     "Nor does any step of a line search go up; and the start is the one of a Multi-HNTF, as it says."
@@ -441,7 +448,7 @@ def test_no_training_of_a_tensor_ends_above_its_start(seed, shape, loss, train_f
     assert (np.diff(h.result.history.objective) <= 1e-12 * begin).all()
 
 
-@settings(max_examples=15)
+@few
 @given(st.integers(0, 10**6), st.sampled_from(LOSSES), st.sampled_from(['layers', 'random']))
 def test_no_training_of_a_matrix_ends_above_its_start(seed, loss, init):
     X = matrix(seed)
@@ -457,7 +464,7 @@ def total(h):
     return sum(l.relative_error**2 for l in h.layers)
 
 
-@settings(max_examples=15)
+@few
 @given(st.integers(0, 10**6), SHAPES, st.booleans())
 def test_no_joint_training_ends_above_the_exact_links(seed, shape, train_factors):
     X = cube(seed, shape)
@@ -481,15 +488,15 @@ def test_joint_training_gains_at_little_cost(noise, seed):
     assert min(seconds[multi_hntf_joint]) < 5 * min(seconds[multi_hntf])
 
 
+@pytest.mark.parametrize('s', [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))])
 @pytest.mark.parametrize('noise, seed, limits', [(0.4, 14, (0.496, 0.716)), (0.1, 1, (0.241, 0.565))])
-def test_neural_ncpd_by_default(noise, seed, limits):
+def test_neural_ncpd_by_default(noise, seed, limits, s):
     "As good as the best known, whichever the seed; and it says that it has converged."
     d = hierarchical_tensor(noise, seed=seed)
-    for s in range(3):
-        m = NeuralNCPD((7, 4, 2), random_state=s).fit(d.X)
-        assert (np.array(errors(m.hierarchy_, d.truth['clean'])[1:]) <= limits).all()
-        links = multi_hntf(d.X, (7, 4, 2), start=m.layers_[0].cp, seed=s)
-        assert total(m.hierarchy_) <= total(links) and m.status_[-1] is Status.CONVERGED
+    m = NeuralNCPD((7, 4, 2), random_state=s).fit(d.X)
+    assert (np.array(errors(m.hierarchy_, d.truth['clean'])[1:]) <= limits).all()
+    links = multi_hntf(d.X, (7, 4, 2), start=m.layers_[0].cp, seed=s)
+    assert total(m.hierarchy_) <= total(links) and m.status_[-1] is Status.CONVERGED
 
 
 @pytest.mark.parametrize('c', [1e-30, 2.0**-80, 2.0**80, 1e30])

@@ -810,10 +810,9 @@ SHAPES = [(m, k, n) for m in (3, 4, 5, 7, 9) for k in (1, 2, 3) for n in (1, 2, 
 
 @pytest.mark.parametrize('shape', SHAPES, ids=str)
 def test_gradcheck(shape):
-    "G1: 60 shapes, 3 points each; NumPy differences of our own would be the same."
-    for seed in range(3):
-        X, A = point(*shape, seed)
-        assert torch.autograd.gradcheck(nnls_layer, (X, A))
+    "G1: 60 shapes; NumPy differences of our own would be the same."
+    X, A = point(*shape, 0)
+    assert torch.autograd.gradcheck(nnls_layer, (X, A))
 
 
 @pytest.mark.parametrize('seed', range(4))

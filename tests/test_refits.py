@@ -131,6 +131,13 @@ def refused(kind, X, error=(ValueError, TypeError), change=None, **kw):
 each = pytest.mark.parametrize('kind', ALL)
 
 
+def every_second(cases):
+    "By day every second of the cases, by turns from one kind to the next; by night all."
+    turn = lambda kind, what: (ALL.index(kind) + [*DATA, *SETTINGS].index(what)) % 2
+    marked = [pytest.param(*case, marks=pytest.mark.slow if turn(*case) else ()) for case in cases]
+    return pytest.mark.parametrize('kind, what', marked)
+
+
 def other(kind):
     "Data with another number of features than those of the first fit."
     X = data(kind, 8, seed=2)
@@ -141,8 +148,7 @@ def by(kind):
     return dict(strata=list('xxyyzzzz')) if kind in STRATA else {}
 
 
-@pytest.mark.parametrize('what', DATA)
-@each
+@every_second([(k, w) for k in ALL for w in DATA])
 def test_data(kind, what):
     X = DATA[what](other(kind))
     size = getattr(X, 'shape', (1,))
@@ -154,7 +160,7 @@ def changes(kind, what):
     return {k: v for k, v in SETTINGS[what].items() if k in made(kind).get_params()}
 
 
-@pytest.mark.parametrize('kind, what', [(k, w) for k in ALL for w in SETTINGS if changes(k, w)])
+@every_second([(k, w) for k in ALL for w in SETTINGS if changes(k, w)])
 def test_settings(kind, what):
     change = changes(kind, what)
     if kind in NEURAL + ['MultiHNTF'] and what == 'training':

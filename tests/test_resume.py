@@ -86,8 +86,15 @@ def same(a, b):
     assert a.n_iter_ == b.n_iter_ and a.status_ == b.status_
 
 
-@every_case
-@pytest.mark.parametrize('part', [0.1, 0.6, 0.9])
+# By day each at one of the places, by night at all.
+@pytest.mark.parametrize(
+    'part, name',
+    [
+        pytest.param(part, name, marks=() if i % 3 == j else pytest.mark.slow)
+        for j, part in enumerate([0.1, 0.6, 0.9])
+        for i, name in enumerate(CASES)
+    ],
+)
 def test_a_fit_goes_on_where_it_was_stopped(name, part, tmp_path):
     path = tmp_path / 'fit.state'
     whole, sweeps = fitted(name, path=tmp_path / 'another')

@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -18,16 +19,24 @@ PAGE = {'shown', 'notebook', 'open_notebook', 'chromium', 'voila', 'page_of', 'b
 def first_line(path):
     "What a file says of itself: the first line of its docstring, or of its comment."
     text = path.read_text(encoding='utf-8')
-    if path.suffix == '.py':
-        return (ast.get_docstring(ast.parse(text)) or '').partition('\n')[0]
-    return text.partition('\n')[0].strip('/*# ')
+    return about(text)[0] if path.suffix == '.py' else text.partition('\n')[0].strip('/*# ')
 
 
 def functions(path):
     "The test functions of a file: (name, names of its arguments, its decorators as text)."
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith('test'):
-            yield node.name, {a.arg for a in node.args.args}, '\n'.join(map(ast.unparse, node.decorator_list))
+    return about(path.read_text(encoding='utf-8'))[1]
+
+
+@functools.cache  # both are asked for, and to read a long file takes a while
+def about(text):
+    "(first line of the docstring, test functions) of a file of Python."
+    tree = ast.parse(text)
+    found = [
+        (node.name, {a.arg for a in node.args.args}, '\n'.join(map(ast.unparse, node.decorator_list)))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith('test')
+    ]
+    return (ast.get_docstring(tree) or '').partition('\n')[0], found
 
 
 def notebook_checks(root):
