@@ -573,17 +573,33 @@ def test_links_get_worse_with_noise_and_never_beat_the_singular_values():
     assert a > b > c
 
 
+def with_one_more(p, layer, seed=3):
+    "The layers with one more small topic, which small links tie to the layers beside it."
+    rng, strata, links = np.random.default_rng(seed), p.strata, list(p.links)
+    small = lambda A, axis: np.concatenate(
+        [A, 1e-6 * A.max() * rng.random([1 if k == axis else n for k, n in enumerate(A.shape)])], axis
+    )
+    if layer == 0:
+        strata = replace(strata, W=small(strata.W, 1), H=tuple(small(h, 1) for h in strata.H))
+    else:
+        links[layer - 1] = small(links[layer - 1], 1)
+    if layer < len(links):
+        links[layer] = small(links[layer], 0)
+    return StrataLayers(strata, tuple(links))
+
+
+@pytest.mark.parametrize('layer', range(3))
 @pytest.mark.parametrize('rule', RULES)
-def test_one_supertopic_more_ends_no_higher(rule):
-    tensors = strata((7, 6)).tensors
-    a = joint_model(tensors, rule)
+def test_one_topic_more_ends_no_higher(rule, layer):
+    a = joint_model(strata((7, 6)).tensors, rule)
     p, value = a.init, a.objective(a.init)
     for k in range(12):
         p, value = a.sweep(p, k)
-    low, top = p.links
-    small = 1e-6 * top.max() * np.random.default_rng(3).random((3, 1))
-    b = replace(a, init=StrataLayers(p.strata, (low, np.concatenate([top, small], axis=1))))
-    q, values = b.init, [value]
+    q = with_one_more(p, layer)
+    flat = replace(a.flat, rank=q.strata.W.shape[1])
+    b = replace(a, init=q, rank=flat.rank, flat=flat)
+    values = [b.objective(q)]
+    assert values[0] == pytest.approx(value, rel=1e-3)
     for k in range(12, 24):
         q, new = b.sweep(q, k)
         values.append(new)
