@@ -208,7 +208,7 @@ def test_cores_are_not_used_where_they_do_not_pay(client):
 
 
 def test_a_worker_is_killed_while_cores_are_fitted(client):
-    X, kw = low_rank(), dict(rank=4, max_iter=300, random_state=0, compress=True)
+    X, kw = low_rank((120, 40, 36)), dict(rank=4, max_iter=300, random_state=0, compress=True)
     n = fit_on_workers(NCPD(**kw), X, client=client)
     m = fit_on_workers(NCPD(**kw, callbacks=[Kill(client, 3)]), X, client=client)
     assert m.objective_ == pytest.approx(n.objective_, rel=1e-5)
