@@ -413,8 +413,7 @@ def strata_multi_hntf(
     check_keywords(how, ('max_iter', 'tol', 'stop', 'callbacks'), 'strata_multi_hntf')
     counts = check_count(n_init, 'n_init'), check_count(link_iter, 'link_iter', 0)
     search, ranks = ('exact' if train == 'joint' else train, *counts), check_ranks(ranks, allow_growth)
-    p = check_bottom(model, p, ranks)
-    labels = layer_labels(labels, len(ranks), model.data, known, weight)
+    p, labels = check_bottom(model, p, ranks), layer_labels(labels, len(ranks), model.data, known, weight)
     if train == 'joint': _check_joint(model, labels)
     h, p = _over(model, even(p) if balance else p, ranks, search, labels, seed)
     return _jointly(model, p, h, labels, **how) if train == 'joint' and len(h) > 1 else h
