@@ -23,6 +23,7 @@ from .init import move
 from .multi_hntf import (Contracted, climbed, contracted, label_term, links_above, multi_result,
                                 objective_parts, without_holes)
 from .names import check_keywords
+from .ncpd import check_scale_kept
 from .result import CP, Layer, Strata
 from .stratified import StrataModel, _coupling, _weight_sums, by_column, strata_mttkrps
 from .tensor import Masked, gram, hadamard, inner, mttkrps, others, segment_sum, stratum_sums
@@ -100,11 +101,11 @@ class LinkProblem:
         "The sum over the layers, and its gradient pos - neg."
         value, pos, neg = 0., 0., 0.
         for N, label in zip(self.above, self.labels or (None,)*len(self.above)):
-            v, p, n = objective_parts(self.below, W @ N)
-            value, pos, neg = value + v, pos + p @ N.T, neg + n @ N.T
-            if label is None: continue
-            v, (p, n), _ = label[0].value_and_parts(W @ N, label[1])
-            value, pos, neg = value + v, pos + p @ N.T, neg + n @ N.T
+            terms = [objective_parts(self.below, W @ N)]
+            if label is not None:
+                v, of_link, _ = label[0].value_and_parts(W @ N, label[1])
+                terms.append((v, *of_link))
+            for v, p, n in terms: value, pos, neg = value + v, pos + p @ N.T, neg + n @ N.T
         return float(value), pos, neg
 
 # %% ../nbs/32_strata_hierarchies.ipynb #7c6670f4
@@ -202,9 +203,9 @@ def blocks(self:JointStrataModel,
     data, # The data
 )->object: # Yields (list, index, problem)
     "Classes, links, features, weights, topics, each with the newest others."
-    n = len(factors) - 1
-    yield from self._class_blocks(factors, rest)
-    yield from self._link_blocks(factors, rest, data)
+    n, terms = len(factors) - 1, self._label_terms(factors[0])
+    yield from self._class_blocks(factors, rest, terms)
+    yield from self._link_blocks(factors, rest, data, terms)
     products = self.joined(factors, rest).products
     C = array_namespace(factors[0]).concat(products, axis=1)
     lifted = [f @ C for f in factors]
@@ -216,14 +217,14 @@ def blocks(self:JointStrataModel,
 
 # %% ../nbs/32_strata_hierarchies.ipynb #2f469f99
 @patch
-def _link_blocks(self:JointStrataModel, factors, rest, data):
+def _link_blocks(self:JointStrataModel, factors, rest, data, terms):
     "The links from the finest up."
     n, p, double = len(factors) - 1, self.joined(factors, rest), lambda A: host(A).astype(np.float64)
-    below, terms = strata_problem(p.strata)(data, factors), self._label_terms(factors[0])
+    below = strata_problem(p.strata)(data, factors)
     for l in range(1, self.depth):
         above = [np.eye(p.links[l-1].shape[1])]
         for L in p.links[l:]: above.append(above[-1] @ double(L))
-        told = {k: (terms[k], double(self._class_of(rest, k))) for k in terms}
+        told = {k: (terms[k], double(rest[self._class_at(rest, k)])) for k in terms}
         yield rest, n + l - 1, LinkProblem(below, tuple(above), tuple(map(told.get, range(l, self.depth))))
         link = double(rest[n+l-1])
         below, terms = climbed(below, link), {k: t.climbed(link) for k, t in terms.items()}
@@ -265,17 +266,18 @@ def _label_terms(self:JointStrataModel, W):
     return {l: term for l, term in each if term is not None}
 
 @patch
-def _class_of(self:JointStrataModel, rest, l):
-    "The classes of a layer."
-    return rest[len(rest) - sum(y is not None for y in self.labels[l:])]
+def _class_at(self:JointStrataModel, rest, l):
+    "Where in `rest` the classes of a layer are."
+    return len(rest) - sum(y is not None for y in self.labels[l:])
 
 @patch
-def _class_blocks(self:JointStrataModel, factors, rest):
+def _class_blocks(self:JointStrataModel, factors, rest, terms):
     "The classes of all layers with labels."
-    products, first = self.joined(factors, rest).products, len(rest) - len(self._label_terms(factors[0]))
-    for i, (l, term) in enumerate(self._label_terms(factors[0]).items()):
+    products = self.joined(factors, rest).products
+    for l, term in terms.items():
         q = term.class_problem(host(products[l]).astype(np.float64))
-        yield rest, first + i, Quadratic(*(move(term.weight*A, self.data.like) for A in (q.gram, q.cross)))
+        q = Quadratic(*(move(term.weight*A, self.data.like) for A in (q.gram, q.cross)))
+        yield rest, self._class_at(rest, l), q
 
 # %% ../nbs/32_strata_hierarchies.ipynb #1ab0e003
 @patch
@@ -289,19 +291,20 @@ def _seen_labels(self:JointStrataModel, p):
 @patch
 def _label_problem(self:JointStrataModel, factors, rest):
     "What labels add to the problem of the weights; None without labels."
+    if not any(self.labels): return None
     W, gram, cross = factors[0], 0., 0.
     for y, lam, S in self._seen_labels(self.joined(factors, rest)):
         Y = array_namespace(W).where(y.known[:, None], y.targets, W @ S)
         gram, cross = gram + lam*(S @ S.mT), cross + lam*(Y @ S.mT)
-    return None if isinstance(cross, float) else Quadratic(gram, cross)
+    return Quadratic(gram, cross)
 
 @patch
 def label_loss(self:JointStrataModel,
     p:StrataLayers, # Parameters of the scaled data
 )->float: # Zero without labels
     "lambda/2 |Y - W M B'|^2 over known labels, of all layers."
-    left = lambda y, S: (y.targets - p.strata.W @ S)[y.known]
-    return sum(.5*lam*inner(left(y, S), left(y, S)) for y, lam, S in self._seen_labels(p))
+    each = ((lam, (y.targets - p.strata.W @ S)[y.known]) for y, lam, S in self._seen_labels(p))
+    return sum(.5*lam*inner(D, D) for lam, D in each)
 
 # %% ../nbs/32_strata_hierarchies.ipynb #b51fdc8e
 def layer_loss(
@@ -432,10 +435,7 @@ def _over(model, p, ranks, search, labels, seed):
 # %% ../nbs/32_strata_hierarchies.ipynb #05a1b19b
 def _check_joint(model, labels):
     "`ValueError` if all layers cannot be trained together."
-    for p in model.penalties if any(labels) else ():
-        if hasattr(p, 'prepared') or hasattr(p, 'finished'):
-            raise ValueError(f"{type(p).__name__} changes the scale of weights, which classes share; use a "
-                             "penalty that leaves it alone, or train='exact'")
+    if any(labels): check_scale_kept(model.penalties)
     if isinstance(model.data, Masked):
         raise ValueError("train='joint' over strata needs data without missing entries; use train='exact'")
 

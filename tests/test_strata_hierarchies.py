@@ -27,6 +27,7 @@ from ntf_lit.strata_hierarchies import (
 )
 from ntf_lit.stratified import StrataModel
 from ntf_lit.synthetic import hierarchical_strata, random_strata
+from ntf_lit.tv import tv_penalty
 
 RULES = ['mu', 'hals', 'nnls']
 SHAPES = [(9,), (7, 6), (4, 3, 5)]
@@ -371,6 +372,18 @@ def test_an_interruption_keeps_what_is_there():
 
 
 # --- bad input ---
+
+
+def test_a_penalty_that_moves_weights_takes_no_labels():
+    "Classes share the weights, so their scale must stay; without labels it may change."
+    d = strata((7, 6))
+    model = flat_model(d.tensors)
+    model = replace(model, penalties=tv_penalty(model.data, 'normalized', 0.1))
+    p, y = fit(model, max_iter=5, seed=0).params, np.arange(21) % 2
+    how = dict(train='joint', max_iter=2, n_init=1, link_iter=5, seed=0)
+    with pytest.raises(ValueError, match='NormalizedTV changes the scale of weights'):
+        strata_multi_hntf(model, p, (4, 2), labels=y, **how)
+    assert len(strata_multi_hntf(model, p, (4, 2), **how)) == 2
 
 
 def test_bad_input():
